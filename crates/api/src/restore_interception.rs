@@ -1,0 +1,225 @@
+//! `RestoreInterception`: whose restored objects the webhook changes, and how.
+
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema declares a copy of the struct inside of a function"
+)]
+#![expect(
+    clippy::doc_markdown,
+    reason = "the comments are shown by kubectl explain, as plain text"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::{conditions, namespaces};
+
+/// Which restored objects are changed when they are created, by which resource modifier rules.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "clusterbackup.io",
+    version = "v1alpha1",
+    kind = "RestoreInterception",
+    derive = "PartialEq",
+    status = "RestoreInterceptionStatus",
+    shortname = "ri",
+    category = "clusterbackup",
+    doc = "Whose restored objects the webhook changes when they are created, and how.",
+    validation = Rule::new("size(self.metadata.name) <= 63 || size(self.spec.match.interceptLabels) > 0")
+        .message("a name over 63 characters can't be a label value: shorten it, or list spec.match.interceptLabels"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Rules", type_ = "integer", json_path = ".status.ruleCount"),
+    printcolumn(name = "Priority", type_ = "integer", json_path = ".spec.priority"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct RestoreInterceptionSpec {
+    /// Which opted-in objects the interception is for. An object is matched when any entry of any of the lists
+    /// matches it. Default: objects whose label clusterbackup.io/intercept has this interception's name.
+    #[serde(default, rename = "match")]
+    pub matches: Match,
+
+    /// The order among interceptions that match the same object: the lower number first, equal numbers by name.
+    /// The rules of a later one see what the earlier ones made of the object. Default: 0.
+    #[serde(default)]
+    pub priority: i32,
+
+    /// The ConfigMap that holds the rules.
+    pub resource_modifier_reference: ResourceModifierReference,
+
+    /// What happens to an object when one of its rules fails (a failing `test` operation is no failure, it skips its
+    /// rule). Deny: the object is refused, so nothing gets in half changed. Warn: the object gets in without that
+    /// rule's changes, and the client is warned. Where several interceptions match, one Deny is enough. Default: Deny.
+    #[serde(default)]
+    pub on_modifier_error: OnModifierError,
+
+    /// For restores into other namespaces: original namespace → the namespace it is restored into. The `namespaces`
+    /// conditions of rules speak of original namespaces; an object created in a namespace that is a target here
+    /// comes from the original one, from any of them when several share the target. Namespaces that are no target are
+    /// their own original. At most 256. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "namespace_mappings_schema")]
+    #[x_kube(
+        validation = Rule::new("self.all(original, original.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'))")
+            .message("every original namespace must be a namespace name: at most 63 of a-z, 0-9 and -, no - at either end"),
+        validation = Rule::new("self.all(original, !(self[original] in ['clusterbackup-system', 'kube-system', 'kube-node-lease']))")
+            .message("nothing is intercepted in clusterbackup-system, kube-system and kube-node-lease: map to another namespace")
+    )]
+    pub namespace_mappings: BTreeMap<String, String>,
+
+    /// Further namespaces whose objects the rules may change, as globs (`*`, `?`, `[a-c]`, `{a,b}`). Rules in a
+    /// ConfigMap of namespace N act on objects of N alone; whoever may edit that ConfigMap gains, by an entry here,
+    /// a say over the objects created in these namespaces. Rules of the webhook's own namespace need no entry: they
+    /// are the administrators' and act everywhere. At most 64. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    pub target_namespaces: Vec<String>,
+
+    /// Whether rules from outside of the webhook's own namespace may change cluster-scoped objects. Default: false.
+    #[serde(default)]
+    pub allow_cluster_scoped: bool,
+
+    /// Whether rules from outside of the webhook's own namespace may change what grants power: RBAC, CRDs, webhook
+    /// configurations, ServiceAccount token Secrets. Cluster-scoped ones need allowClusterScoped too.
+    /// Default: false.
+    #[serde(default)]
+    pub allow_privileged_kinds: bool,
+}
+
+/// Which opted-in objects an interception is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Match {
+    /// Values of the label clusterbackup.io/intercept, as globs (`*`, `?`, `[a-c]`, `{a,b}`). At most 64.
+    /// Default: the name of the interception.
+    #[serde(default)]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    pub intercept_labels: Vec<String>,
+
+    /// Values of the label velero.io/restore-name, as globs (`*`, `?`, `[a-c]`, `{a,b}`): the names of Velero
+    /// Restores, which Velero shortens when they exceed 63 characters. Such objects reach the webhook only where the
+    /// Velero door is installed. At most 64. Default: none.
+    #[serde(default)]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    pub velero_restores: Vec<String>,
+}
+
+/// The ConfigMap that holds resource modifier rules, in exactly one data key of any name.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceModifierReference {
+    /// Name of the ConfigMap.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
+            .message("must be the name of a ConfigMap: a-z, 0-9, - and ., beginning and ending with a letter or digit")
+    )]
+    pub name: String,
+
+    /// Namespace of the ConfigMap. Outside of its own namespace the webhook needs a RoleBinding to read it; the
+    /// Ready condition then says which.
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')")
+            .message("must be the name of a namespace: a-z, 0-9 and -, beginning and ending with a letter or digit")
+    )]
+    pub namespace: String,
+
+    /// Pins the rules: the SHA-256 digest, as 64 lower-case hexadecimal digits, of the text under the ConfigMap's data
+    /// key. Rules with another digest are refused. status.rulesHash shows the digest of what is loaded.
+    /// Default: not pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[0-9a-f]{64}$')")
+            .message("must be a SHA-256 digest: 64 lower-case hexadecimal digits")
+    )]
+    pub sha256: Option<String>,
+}
+
+/// What happens to an object when one of its rules fails.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
+pub enum OnModifierError {
+    /// The object is refused.
+    #[default]
+    Deny,
+    /// The object gets in without that rule's changes, and the client is warned.
+    Warn,
+}
+
+/// What the webhook makes of the interception.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreInterceptionStatus {
+    /// The generation of the spec that the status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Number of rules in force. After a broken edit of the ConfigMap these are still the last good ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_count: Option<i32>,
+
+    /// SHA-256 digest, in lower-case hexadecimal digits, of the text of the rules in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub rules_hash: Option<String>,
+
+    /// Ready: whether the rules are in force as written. Reasons: Ready, InterceptionInvalid, RulesInvalid,
+    /// RulesMissing, RulesForbidden.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions::schema")]
+    pub conditions: Vec<Condition>,
+}
+
+/// Something in a spec that the schema can't refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the field, from the object's root, for example `spec.match.veleroRestores[0]`.
+    pub field: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.field, self.message)
+    }
+}
+
+impl RestoreInterceptionSpec {
+    /// Everything that is wrong with the spec beyond what its schema says, in the order of its fields.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (index, namespace) in self.target_namespaces.iter().enumerate() {
+            if namespaces::EXCLUDED.contains(&namespace.as_str()) {
+                problems.push(Problem {
+                    field: format!("spec.targetNamespaces[{index}]"),
+                    message: format!("nothing is intercepted in {namespace}: remove the entry"),
+                });
+            }
+        }
+        problems
+    }
+}
+
+/// A map can bound its keys by CEL alone, and the cost of that by the number of keys.
+fn namespace_mappings_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 256,
+        "additionalProperties": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 63,
+            "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+        }
+    })
+}
