@@ -1,1 +1,20 @@
-//! The real cluster.
+//! A real Kubernetes control plane for tests: etcd, kube-apiserver and kube-controller-manager as plain processes.
+//!
+//! A test says [`Cluster::start`] and has a running API server; [`Webhook::install`] puts the shipped manifests into
+//! the value that stands for it, and with the process that made it, however that process ends.
+
+pub mod cluster;
+pub mod kubeconfig;
+pub mod namespace;
+pub mod pki;
+pub mod ports;
+pub mod probe;
+pub mod process;
+pub mod progress;
+pub mod tools;
+pub mod wait;
+pub mod workspace;
+
+pub use cluster::Cluster;
+pub use namespace::TestNamespace;
+pub use wait::eventually;

@@ -1,0 +1,10 @@
+//! Scenarios on a real API server, one file per subject; each says what it needs in its `scenarios!` list.
+
+mod harness;
+mod runner;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runner::run(&[harness::SCENARIOS])
+}

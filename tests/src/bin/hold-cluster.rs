@@ -1,0 +1,16 @@
+//! Starts a cluster, says on one line what belongs to it, and holds it for ever: what the harness's own scenarios
+//! kill, to see that nothing is left behind.
+
+use anyhow::Result;
+use clusterbackup_tests::Cluster;
+use serde_json::json;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let cluster = Cluster::start().await?;
+    println!(
+        "{}",
+        json!({ "processes": cluster.process_ids(), "folder": cluster.folder() })
+    );
+    std::future::pending().await
+}
