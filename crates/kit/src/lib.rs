@@ -1,1 +1,26 @@
-//! Plumbing.
+//! Plumbing that every clusterbackup binary shares: how it logs, talks to the API server, serves TLS, shows its
+//! state and stops. What a binary does with all that belongs in the binary.
+//!
+//! | module | concern |
+//! |---|---|
+//! | [`crypto`] | the one TLS provider of the process |
+//! | [`logging`] | flags and format of the log |
+//! | [`client`] | the one way to a Kubernetes client |
+//! | [`metrics`] | the registry, and helpers that register |
+//! | [`readiness`] | what has to hold before the process may be called |
+//! | [`shutdown`] | signals, and who stops when |
+//! | [`tls`] | the certificate that is served, exchangeable at any time |
+//! | [`server`] | HTTPS with deadlines and a drain that loses no request |
+//! | [`body`] | reading a request's body within bounds |
+//! | [`admin`] | `/live`, `/ready` and `/metrics` |
+
+pub mod admin;
+pub mod body;
+pub mod client;
+pub mod crypto;
+pub mod logging;
+pub mod metrics;
+pub mod readiness;
+pub mod server;
+pub mod shutdown;
+pub mod tls;
