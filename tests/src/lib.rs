@@ -1,6 +1,7 @@
 //! A real Kubernetes control plane for tests: etcd, kube-apiserver and kube-controller-manager as plain processes.
 //!
 //! A test says [`Cluster::start`] and has a running API server; [`Webhook::install`] puts the shipped manifests into
+//! it, [`Webhook::start`] runs the built webhook under its shipped `ServiceAccount`. Whatever was started ends with
 //! the value that stands for it, and with the process that made it, however that process ends.
 
 pub mod cluster;
@@ -13,8 +14,10 @@ pub mod process;
 pub mod progress;
 pub mod tools;
 pub mod wait;
+pub mod webhook;
 pub mod workspace;
 
 pub use cluster::Cluster;
 pub use namespace::TestNamespace;
 pub use wait::eventually;
+pub use webhook::{Replica, ReplicaOptions, Webhook};
