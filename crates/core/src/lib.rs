@@ -1,1 +1,13 @@
-//! What should happen.
+//! What should happen: the rules that change restored objects, and the decisions around them.
+//!
+//! This crate is pure. It has no clock, no files, no environment, no network and no runtime; the same input
+//! always gives the same output. `tests/purity.rs` keeps it so.
+
+pub mod glob;
+pub mod interception;
+pub mod modifier;
+pub mod object;
+pub mod patch;
+pub mod pattern;
+pub mod selector;
+pub mod yaml;

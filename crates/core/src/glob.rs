@@ -1,0 +1,195 @@
+//! Globs as Velero's rules use them (the syntax of Go's `gobwas/glob`): `*`, `**`, `?`, `[ab]`, `[a-c]`,
+//! `[!a]`, `{a,b}` and `\` before a literal character. Case matters, and the whole text has to match.
+
+use regex::Regex;
+
+/// Longest glob; the longest name of Kubernetes has 253 characters.
+const MAX_LENGTH: usize = 2048;
+const SIZE_LIMIT: usize = 1 << 20;
+
+/// The character that `*` and `?` do not cross.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separator {
+    /// `.`: for group-resources, where only `**` crosses from the resource to the group.
+    Dot,
+    /// None: for names and namespaces.
+    None,
+}
+
+/// A compiled glob.
+#[derive(Debug, Clone)]
+pub struct Glob {
+    text: String,
+    matcher: Matcher,
+}
+
+#[derive(Debug, Clone)]
+enum Matcher {
+    Anything,
+    Exactly(String),
+    Regex(Regex),
+}
+
+/// Why a text is not a glob.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GlobError {
+    /// A `[` that is not closed.
+    #[error("`[` is not closed")]
+    OpenClass,
+    /// A class that matches nothing, or a range from high to low.
+    #[error("`[...]` needs at least one character, and ranges from low to high")]
+    BadClass,
+    /// A `{` that is not closed.
+    #[error("`{{` is not closed")]
+    OpenAlternatives,
+    /// A `\` at the end.
+    #[error("`\\` needs a character behind it")]
+    OpenEscape,
+    /// Too long, or too many alternatives.
+    #[error("the pattern is too long or too complex")]
+    TooComplex,
+}
+
+impl Glob {
+    /// Compiles a glob.
+    pub fn parse(text: &str, separator: Separator) -> Result<Self, GlobError> {
+        if text.len() > MAX_LENGTH {
+            return Err(GlobError::TooComplex);
+        }
+        let matcher = match (text, separator) {
+            ("**", _) | ("*", Separator::None) => Matcher::Anything,
+            _ if !text.contains(['*', '?', '[', '{', '\\']) => Matcher::Exactly(text.to_owned()),
+            _ => {
+                let regex = Translation::new(separator).translate(text)?;
+                let regex = regex::RegexBuilder::new(&regex)
+                    .size_limit(SIZE_LIMIT)
+                    .build()
+                    .map_err(|_| GlobError::TooComplex)?;
+                Matcher::Regex(regex)
+            }
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            matcher,
+        })
+    }
+
+    /// Whether the whole text matches.
+    pub fn matches(&self, text: &str) -> bool {
+        match &self.matcher {
+            Matcher::Anything => true,
+            Matcher::Exactly(wanted) => wanted == text,
+            Matcher::Regex(regex) => regex.is_match(text),
+        }
+    }
+
+    /// The glob as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The only text that matches, if there is but one.
+    pub fn exact(&self) -> Option<&str> {
+        match &self.matcher {
+            Matcher::Exactly(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A glob on its way to a regular expression.
+struct Translation {
+    regex: String,
+    /// What `?` matches.
+    single: &'static str,
+    /// How many `{` are open.
+    open: usize,
+}
+
+impl Translation {
+    fn new(separator: Separator) -> Self {
+        let single = match separator {
+            Separator::Dot => "[^.]",
+            Separator::None => ".",
+        };
+        Self {
+            regex: "^(?s:".to_owned(),
+            single,
+            open: 0,
+        }
+    }
+
+    fn translate(mut self, text: &str) -> Result<String, GlobError> {
+        let mut rest = text.chars().peekable();
+        while let Some(character) = rest.next() {
+            match character {
+                '*' if rest.next_if_eq(&'*').is_some() => {
+                    while rest.next_if_eq(&'*').is_some() {}
+                    self.regex.push_str(".*");
+                }
+                '*' => self.regex.extend([self.single, "*"]),
+                '?' => self.regex.push_str(self.single),
+                '[' => self.class(&mut rest)?,
+                '{' => {
+                    self.open += 1;
+                    self.regex.push_str("(?:");
+                }
+                ',' if self.open > 0 => self.regex.push('|'),
+                '}' if self.open > 0 => {
+                    self.open -= 1;
+                    self.regex.push(')');
+                }
+                '\\' => self.literal(rest.next().ok_or(GlobError::OpenEscape)?),
+                _ => self.literal(character),
+            }
+        }
+        if self.open > 0 {
+            return Err(GlobError::OpenAlternatives);
+        }
+        self.regex.push_str(")$");
+        Ok(self.regex)
+    }
+
+    fn literal(&mut self, character: char) {
+        self.regex
+            .push_str(&regex::escape(character.encode_utf8(&mut [0; 4])));
+    }
+
+    /// Translates from behind the `[` to the `]`.
+    fn class(&mut self, rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<(), GlobError> {
+        self.regex.push('[');
+        if rest.next_if_eq(&'!').is_some() {
+            self.regex.push('^');
+        }
+        let mut members = 0;
+        loop {
+            let low = match rest.next().ok_or(GlobError::OpenClass)? {
+                ']' => break,
+                '\\' => rest.next().ok_or(GlobError::OpenClass)?,
+                other => other,
+            };
+            let is_range = rest.peek() == Some(&'-') && rest.clone().nth(1).is_some_and(|next| next != ']');
+            let high = if is_range {
+                rest.nth(1).ok_or(GlobError::OpenClass)?
+            } else {
+                low
+            };
+            if high < low {
+                return Err(GlobError::BadClass);
+            }
+            self.member(low);
+            self.regex.push('-');
+            self.member(high);
+            members += 1;
+        }
+        if members == 0 {
+            return Err(GlobError::BadClass);
+        }
+        self.regex.push(']');
+        Ok(())
+    }
+
+    fn member(&mut self, character: char) {
+        self.regex.push_str(&format!(r"\x{{{:x}}}", u32::from(character)));
+    }
+}

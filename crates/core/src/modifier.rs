@@ -1,0 +1,109 @@
+//! Resource modifiers: rules in the format of Velero and AKS Backup that change objects while they are
+//! restored. A text is read and checked as a whole, compiled once, and then applied to any number of objects.
+//!
+//! - `read`: from the text to rules, with everything that is wrong about it
+//! - `value`, `go_number`, `text_fields`: what the values of patches become
+//! - `rule`: the compiled form
+//! - `select`, `apply`: what happens to an object
+//!
+//! Semantics are Velero's where they are sane. The deliberate differences: whatever can be known to be wrong is
+//! refused when the text is read; values in text fields stay text; unquoted JSON and YAML are taken as values;
+//! numbers are compared by value; a backslash or quote in a value is no error.
+
+mod apply;
+mod go_number;
+mod problem;
+mod read;
+mod rule;
+mod select;
+mod text_fields;
+mod value;
+
+use std::fmt;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+pub use apply::{Rename, RuleError, RuleOutcome, RuleResult};
+pub use problem::{Problem, Problems};
+pub use rule::{PatchKind, Rule, RuleIndex};
+pub use select::Selection;
+
+use crate::object::Target;
+use crate::patch::Draft;
+
+/// A valid, compiled set of rules.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    index: select::Index,
+    hash: RuleSetHash,
+    warnings: Vec<Problem>,
+}
+
+/// SHA-256 of the text of a rule set. `Display` is lower-case hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RuleSetHash([u8; 32]);
+
+impl RuleSet {
+    /// Reads the text of a rule set; either all of it is valid, or everything that is wrong is returned.
+    pub fn parse(text: &str) -> Result<Self, Problems> {
+        let read::Outcome { rules, warnings } = read::read(text)?;
+        let index = select::Index::new(&rules);
+        Ok(Self {
+            rules,
+            index,
+            hash: RuleSetHash::of(text),
+            warnings,
+        })
+    }
+
+    /// Identifies the text.
+    pub const fn hash(&self) -> &RuleSetHash {
+        &self.hash
+    }
+
+    /// How many rules there are.
+    pub const fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Never: a set without rules is not valid.
+    pub const fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// What is valid but hardly meant.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// A rule of this set.
+    pub fn rule(&self, index: RuleIndex) -> &Rule {
+        &self.rules[index.0]
+    }
+
+    /// The rules whose conditions hold on an object no rule has changed yet. A rule whose `matches` can't be
+    /// judged is among them, and fails when applied.
+    pub fn select(&self, target: &Target<'_>, object: &Value) -> Selection {
+        select::select(&self.rules, &self.index, target, object)
+    }
+
+    /// Applies the rules of a selection of this set in their order, each of them wholly or not at all.
+    pub fn apply(&self, selection: &Selection, draft: &mut Draft, rename: Rename) -> Vec<RuleResult> {
+        apply::apply(&self.rules, selection, draft, rename)
+    }
+}
+
+impl RuleSetHash {
+    /// The hash of a text, valid or not.
+    pub fn of(text: &str) -> Self {
+        Self(Sha256::digest(text).into())
+    }
+}
+
+impl fmt::Display for RuleSetHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

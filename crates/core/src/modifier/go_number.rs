@@ -1,0 +1,38 @@
+//! Which texts Go's `strconv.ParseFloat` takes for a number: Velero writes these into a patch unquoted.
+
+/// Whether `ParseFloat(text, 64)` succeeds.
+pub(super) fn parses_as_float(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let word = unsigned.to_ascii_lowercase();
+    if matches!(word.as_str(), "inf" | "infinity" | "nan") {
+        return word != "nan" || unsigned.len() == text.len();
+    }
+    match word.strip_prefix("0x") {
+        Some(hex) => is_number(hex, 'p', |byte| byte.is_ascii_hexdigit(), true),
+        None => {
+            is_number(&word, 'e', |byte| byte.is_ascii_digit(), false)
+                && word.replace('_', "").parse::<f64>().is_ok_and(f64::is_finite)
+        }
+    }
+}
+
+/// `digits[.digits][marker[sign]digits]` with single underscores between digits.
+fn is_number(text: &str, marker: char, is_digit: impl Fn(&u8) -> bool, needs_exponent: bool) -> bool {
+    let (mantissa, exponent) = text
+        .split_once(marker)
+        .map_or((text, None), |(m, e)| (m, Some(e)));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = |part: &str, is_digit: &dyn Fn(&u8) -> bool| {
+        part.split('_')
+            .all(|group| !group.is_empty() && group.as_bytes().iter().all(is_digit))
+    };
+    let exponent_is_fine = exponent.map_or(!needs_exponent, |exponent| {
+        digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent), &|byte| {
+            byte.is_ascii_digit()
+        })
+    });
+    !(whole.is_empty() && fraction.is_empty())
+        && (whole.is_empty() || digits(whole, &is_digit))
+        && (fraction.is_empty() || digits(fraction, &is_digit))
+        && exponent_is_fine
+}

@@ -1,0 +1,119 @@
+//! Which rules concern an object. All conditions are judged on the object as it came, before any rule.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::apply::{Cause, Place, RuleError};
+use super::rule::{Conditions, Rule, RuleIndex};
+use super::text_fields::Holder;
+use crate::object::Target;
+use crate::patch::{LookupError, json};
+
+/// Rules by the group-resources they are for, so that most of them need not be looked at.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    exact: HashMap<String, Vec<RuleIndex>>,
+    globs: Vec<RuleIndex>,
+}
+
+impl Index {
+    pub(super) fn new(rules: &[Rule]) -> Self {
+        let mut index = Self::default();
+        for (position, rule) in rules.iter().enumerate() {
+            let bucket = match rule.conditions.group_resource.exact() {
+                Some(group_resource) => index.exact.entry(group_resource.to_owned()).or_default(),
+                None => &mut index.globs,
+            };
+            bucket.push(RuleIndex(position));
+        }
+        index
+    }
+
+    /// The rules for a group-resource in the order of the text.
+    fn candidates(&self, rules: &[Rule], group_resource: &str) -> Vec<RuleIndex> {
+        let globs = self
+            .globs
+            .iter()
+            .filter(|index| rules[index.0].conditions.group_resource.matches(group_resource));
+        let mut candidates: Vec<_> = self
+            .exact
+            .get(group_resource)
+            .into_iter()
+            .flatten()
+            .chain(globs)
+            .copied()
+            .collect();
+        candidates.sort_unstable();
+        candidates
+    }
+}
+
+/// The rules that concern an object, in the order of the text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection(pub(super) Vec<Selected>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Selected {
+    pub(super) rule: RuleIndex,
+    /// Why its conditions could not be judged, if so.
+    pub(super) failure: Option<RuleError>,
+}
+
+impl Selection {
+    /// Whether no rule concerns the object.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> impl Iterator<Item = RuleIndex> + '_ {
+        self.0.iter().map(|selected| selected.rule)
+    }
+}
+
+pub(super) fn select(rules: &[Rule], index: &Index, target: &Target<'_>, object: &Value) -> Selection {
+    let holder = Holder::of(object);
+    let judge = |rule: RuleIndex| match judge(rule, &rules[rule.0].conditions, target, object, holder) {
+        Ok(true) => Some(Selected { rule, failure: None }),
+        Ok(false) => None,
+        Err(failure) => Some(Selected {
+            rule,
+            failure: Some(failure),
+        }),
+    };
+    let candidates = index.candidates(rules, &target.group_resource.to_string());
+    Selection(candidates.into_iter().filter_map(judge).collect())
+}
+
+fn judge(
+    rule: RuleIndex,
+    conditions: &Conditions,
+    target: &Target<'_>,
+    object: &Value,
+    holder: Holder,
+) -> Result<bool, RuleError> {
+    // Cluster-scoped objects have no namespace to be compared: the condition is skipped, as in Velero.
+    let in_namespace = target.original_namespace.is_none_or(|namespace| {
+        conditions.namespaces.is_empty() || conditions.namespaces.iter().any(|glob| glob.matches(namespace))
+    });
+    let applies = in_namespace
+        && conditions
+            .name
+            .as_ref()
+            .is_none_or(|name| name.is_match(target.name.known()))
+        && conditions.labels.matches(object);
+    if !applies {
+        return Ok(false);
+    }
+    for (position, wanted) in conditions.matches.iter().enumerate() {
+        let failed = |cause| RuleError::new(rule, Place::Match(position), wanted.path.as_str(), cause);
+        let value = wanted.value.value(holder).map_err(|error| failed(error.into()))?;
+        match json::test(object, &wanted.path, value) {
+            Ok(true) => {}
+            Ok(false) | Err(LookupError::MissingParent) => return Ok(false),
+            Err(error) => return Err(failed(Cause::from(error))),
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,206 @@
+//! Regular expressions as Go's RE2 reads them, on the regex crate: the same family, with the differences
+//! translated. Unanchored; always linear in the text.
+//!
+//! Go means ASCII by `\d \w \s \b`, knows `\Q..\E` and octal escapes, takes a `{` that opens no count
+//! literally, has no set operations in classes, and refuses counts over 1000.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use regex::{Regex, RegexBuilder};
+
+const SIZE_LIMIT: usize = 1 << 20;
+/// Names are short: a large cache of states would only cost memory.
+const DFA_LIMIT: usize = 1 << 18;
+const MAX_LENGTH: usize = 4096;
+const MAX_COUNT: u32 = 1000;
+
+/// A compiled regular expression.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+/// Why a text is not a regular expression.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// Over the limit of length.
+    #[error("the expression is longer than {MAX_LENGTH} bytes")]
+    TooLong,
+    /// Over the limit of size.
+    #[error("the expression is too complex")]
+    TooComplex,
+    /// A repetition as in `a{1001}`.
+    #[error("a repeat count is over {MAX_COUNT}")]
+    TooManyRepeats,
+    /// Not a regular expression, or one with look-around or back-references, which RE2 does not have.
+    #[error("{0}")]
+    Syntax(String),
+}
+
+impl Pattern {
+    /// Compiles an expression.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        if text.len() > MAX_LENGTH {
+            return Err(PatternError::TooLong);
+        }
+        let translated = Translation::new(text).translate()?;
+        RegexBuilder::new(&translated)
+            .size_limit(SIZE_LIMIT)
+            .dfa_size_limit(DFA_LIMIT)
+            .build()
+            .map(Self)
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => PatternError::TooComplex,
+                error => PatternError::Syntax(reason(&error)),
+            })
+    }
+
+    /// Whether it matches anywhere in the text.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+/// The last line of the crate's message: the lines before it draw the translated expression.
+fn reason(error: &regex::Error) -> String {
+    let message = error.to_string();
+    let last = message.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
+
+struct Translation<'t> {
+    rest: Peekable<Chars<'t>>,
+    regex: String,
+}
+
+impl<'t> Translation<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            rest: text.chars().peekable(),
+            regex: String::with_capacity(text.len()),
+        }
+    }
+
+    fn translate(mut self) -> Result<String, PatternError> {
+        while let Some(character) = self.rest.next() {
+            match character {
+                '\\' => self.escape(false),
+                '[' => self.class(),
+                '{' => self.brace()?,
+                other => self.regex.push(other),
+            }
+        }
+        Ok(self.regex)
+    }
+
+    /// What follows a `\`; inside of a class the classes of ASCII characters are written without brackets.
+    fn escape(&mut self, in_class: bool) {
+        let Some(escaped) = self.rest.next() else {
+            self.regex.push('\\');
+            return;
+        };
+        match (escaped, in_class) {
+            ('d', false) => self.regex.push_str("[0-9]"),
+            ('d', true) => self.regex.push_str("0-9"),
+            ('D', _) => self.regex.push_str("[^0-9]"),
+            ('w', false) => self.regex.push_str("[0-9A-Za-z_]"),
+            ('w', true) => self.regex.push_str("0-9A-Za-z_"),
+            ('W', _) => self.regex.push_str("[^0-9A-Za-z_]"),
+            ('s', false) => self.regex.push_str(r"[\t\n\f\r ]"),
+            ('s', true) => self.regex.push_str(r"\t\n\f\r "),
+            ('S', _) => self.regex.push_str(r"[^\t\n\f\r ]"),
+            ('b', false) => self.regex.push_str(r"(?-u:\b)"),
+            ('B', false) => self.regex.push_str(r"(?-u:\B)"),
+            ('Q', false) => self.quotation(),
+            // A quotation that was never opened: Go drops it.
+            ('E', false) => {}
+            ('0'..='7', _) => self.octal(escaped),
+            (other, _) => self.regex.extend(['\\', other]),
+        }
+    }
+
+    /// The literal text from `\Q` to `\E` or to the end.
+    fn quotation(&mut self) {
+        while let Some(character) = self.rest.next() {
+            if character == '\\' && self.rest.next_if_eq(&'E').is_some() {
+                return;
+            }
+            self.regex
+                .push_str(&regex::escape(character.encode_utf8(&mut [0; 4])));
+        }
+    }
+
+    /// `\0`, `\07` or `\101`. A single digit other than 0 would be a back-reference, which stays an error.
+    fn octal(&mut self, first: char) {
+        let mut digits = String::from(first);
+        while digits.len() < 3
+            && let Some(digit) = self.rest.next_if(|next| matches!(next, '0'..='7'))
+        {
+            digits.push(digit);
+        }
+        match u32::from_str_radix(&digits, 8) {
+            Ok(code) if first == '0' || digits.len() > 1 => self.regex.push_str(&format!(r"\x{{{code:x}}}")),
+            _ => self.regex.extend(['\\', first]),
+        }
+    }
+
+    /// A class from behind its `[`: nothing in it is an operator but `]`, `-`, `^` and `[:name:]`.
+    fn class(&mut self) {
+        self.regex.push('[');
+        if self.rest.next_if_eq(&'^').is_some() {
+            self.regex.push('^');
+        }
+        let mut first = true;
+        while let Some(character) = self.rest.next() {
+            match character {
+                ']' if !first => {
+                    self.regex.push(']');
+                    return;
+                }
+                ']' => self.regex.push_str(r"\]"),
+                '[' if self.rest.peek() == Some(&':') => self.named_class(),
+                '[' => self.regex.push_str(r"\["),
+                '\\' => self.escape(true),
+                '&' | '~' => self.regex.extend(['\\', character]),
+                '-' if self.rest.peek() == Some(&'-') => self.regex.push_str(r"\-"),
+                other => self.regex.push(other),
+            }
+            first = false;
+        }
+    }
+
+    /// `[:alpha:]` from behind its `[`.
+    fn named_class(&mut self) {
+        self.regex.push('[');
+        for character in self.rest.by_ref() {
+            self.regex.push(character);
+            if character == ']' {
+                return;
+            }
+        }
+    }
+
+    /// A `{`: the start of a count, or itself.
+    fn brace(&mut self) -> Result<(), PatternError> {
+        let Some(count) = count(&self.rest) else {
+            self.regex.push_str(r"\{");
+            return Ok(());
+        };
+        let bounds = count.split(',').filter(|bound| !bound.is_empty());
+        for bound in bounds {
+            if bound.parse::<u32>().map_or(true, |bound| bound > MAX_COUNT) {
+                return Err(PatternError::TooManyRepeats);
+            }
+        }
+        self.regex.push('{');
+        Ok(())
+    }
+}
+
+/// The text of `{n}`, `{n,}` or `{n,m}` from behind the brace, if that is what follows.
+fn count(rest: &Peekable<Chars<'_>>) -> Option<String> {
+    let count: String = rest.clone().take_while(|character| *character != '}').collect();
+    let closed = rest.clone().nth(count.chars().count()) == Some('}');
+    let (low, high) = count.split_once(',').unwrap_or((&count, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (closed && !low.is_empty() && is_number(low) && is_number(high)).then_some(count)
+}

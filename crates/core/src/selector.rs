@@ -1,0 +1,147 @@
+//! Label selectors (`metav1.LabelSelector`): what may be written in one, and which labels satisfy it.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+/// A selector; all its requirements have to hold. Without any it selects everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LabelSelector(Vec<Requirement>);
+
+/// One demand on one label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    key: String,
+    operator: Operator,
+}
+
+/// What is demanded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operator {
+    /// It is there and has one of these values.
+    In(Vec<String>),
+    /// It is not there or has none of these values.
+    NotIn(Vec<String>),
+    /// It is there.
+    Exists,
+    /// It is not there.
+    DoesNotExist,
+}
+
+/// Why a requirement could never be met, or not be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelectorError {
+    /// The key is not one Kubernetes allows.
+    #[error(
+        "`{0}` is no label key: at most 63 letters, digits, `-`, `_` and `.`, starting and ending with a \
+         letter or digit, optionally after a DNS name and `/`"
+    )]
+    BadKey(String),
+    /// A value is not one Kubernetes allows.
+    #[error(
+        "`{0}` is no label value: at most 63 letters, digits, `-`, `_` and `.`, starting and ending with a \
+         letter or digit"
+    )]
+    BadValue(String),
+    /// `In` or `NotIn` without values.
+    #[error("`In` and `NotIn` need at least one value")]
+    NoValues,
+    /// `Exists` or `DoesNotExist` with values.
+    #[error("`Exists` and `DoesNotExist` take no values")]
+    NeedlessValues,
+    /// An operator that does not exist.
+    #[error("the operator `{0}` does not exist; use In, NotIn, Exists or DoesNotExist")]
+    UnknownOperator(String),
+}
+
+impl Operator {
+    /// The operator of that name.
+    pub fn parse(name: &str, values: Vec<String>) -> Result<Self, SelectorError> {
+        match name {
+            "In" | "NotIn" if values.is_empty() => Err(SelectorError::NoValues),
+            "In" => Ok(Self::In(values)),
+            "NotIn" => Ok(Self::NotIn(values)),
+            "Exists" | "DoesNotExist" if !values.is_empty() => Err(SelectorError::NeedlessValues),
+            "Exists" => Ok(Self::Exists),
+            "DoesNotExist" => Ok(Self::DoesNotExist),
+            _ => Err(SelectorError::UnknownOperator(name.to_owned())),
+        }
+    }
+}
+
+impl Requirement {
+    /// A requirement, if a label like that can exist.
+    pub fn new(key: String, operator: Operator) -> Result<Self, SelectorError> {
+        if !is_key(&key) {
+            return Err(SelectorError::BadKey(key));
+        }
+        if let Operator::In(values) | Operator::NotIn(values) = &operator
+            && let Some(bad) = values.iter().find(|value| !value.is_empty() && !is_name(value))
+        {
+            return Err(SelectorError::BadValue(bad.clone()));
+        }
+        Ok(Self { key, operator })
+    }
+
+    fn holds(&self, labels: Option<&Map<String, Value>>) -> bool {
+        let value = labels.and_then(|labels| labels.get(&self.key)).and_then(as_label);
+        match (&self.operator, value) {
+            (Operator::In(values), Some(value)) => values.iter().any(|wanted| *wanted == value),
+            (Operator::NotIn(values), Some(value)) => !values.iter().any(|wanted| *wanted == value),
+            (Operator::Exists, value) => value.is_some(),
+            (Operator::DoesNotExist, value) => value.is_none(),
+            (Operator::In(_), None) => false,
+            (Operator::NotIn(_), None) => true,
+        }
+    }
+}
+
+impl LabelSelector {
+    /// A selector of these requirements.
+    pub const fn new(requirements: Vec<Requirement>) -> Self {
+        Self(requirements)
+    }
+
+    /// Whether an object's labels satisfy it.
+    pub fn matches(&self, object: &Value) -> bool {
+        let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
+        self.0.iter().all(|requirement| requirement.holds(labels))
+    }
+}
+
+/// Labels are read leniently: a number or boolean among them counts as its text and spoils no other label.
+fn as_label(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text.into()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string().into()),
+        _ => None,
+    }
+}
+
+fn is_key(key: &str) -> bool {
+    match key.split_once('/') {
+        Some((prefix, name)) => is_dns_name(prefix) && is_name(name),
+        None => is_name(key),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() <= 63
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.ends_with(|last: char| last.is_ascii_alphanumeric())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+fn is_dns_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
