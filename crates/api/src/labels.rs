@@ -9,7 +9,8 @@ pub const VELERO_RESTORE: &str = "velero.io/restore-name";
 /// Label: our own restores stamp what they create.
 pub const RESTORE: &str = "clusterbackup.io/restore-name";
 
-/// Annotation: the namespace an object was backed up from. Believed only beside the uid of a running restore.
+/// Annotation: the namespace an object was backed up from. Believed only beside the uid of a running
+/// restore.
 pub const ORIGINAL_NAMESPACE: &str = "clusterbackup.io/original-namespace";
 
 /// Annotation: the uid of the restore of ours that writes an object.

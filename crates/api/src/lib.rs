@@ -8,7 +8,9 @@ pub mod labels;
 pub mod namespaces;
 pub mod restore_interception;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use kube::CustomResourceExt;
 
 pub use restore_interception::{
@@ -21,5 +23,35 @@ pub const GROUP: &str = "clusterbackup.io";
 
 /// The definition of every kind, in the order in which they are installed.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![RestoreInterception::crd()]
+    let mut definitions = vec![RestoreInterception::crd()];
+    let versions = definitions
+        .iter_mut()
+        .flat_map(|definition| &mut definition.spec.versions);
+    for schema in versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {
+        unwrap_descriptions(schema);
+    }
+    definitions
+}
+
+/// Makes one line of every paragraph of a description: a doc comment is wrapped for the source, and what
+/// shows it wraps again.
+fn unwrap_descriptions(schema: &mut JSONSchemaProps) {
+    if let Some(description) = &mut schema.description {
+        let paragraphs: Vec<_> = description
+            .split("\n\n")
+            .map(|text| text.replace('\n', " "))
+            .collect();
+        *description = paragraphs.join("\n\n");
+    }
+    schema
+        .properties
+        .iter_mut()
+        .flat_map(|properties| properties.values_mut())
+        .for_each(unwrap_descriptions);
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        unwrap_descriptions(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        unwrap_descriptions(values);
+    }
 }

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use clusterbackup_core::glob::{Glob, Separator};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::{conditions, namespaces};
 
 /// Which restored objects are changed when they are created, by which resource modifier rules.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[kube(
     group = "clusterbackup.io",
@@ -40,29 +41,31 @@ use crate::{conditions, namespaces};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 pub struct RestoreInterceptionSpec {
-    /// Which opted-in objects the interception is for. An object is matched when any entry of any of the lists
-    /// matches it. Default: objects whose label clusterbackup.io/intercept has this interception's name.
+    /// Which opted-in objects the interception is for. An object is matched when any entry of any of the
+    /// lists matches it. Default: objects whose label clusterbackup.io/intercept has this interception's
+    /// name.
     #[serde(default, rename = "match")]
     pub matches: Match,
 
-    /// The order among interceptions that match the same object: the lower number first, equal numbers by name.
-    /// The rules of a later one see what the earlier ones made of the object. Default: 0.
+    /// The order among interceptions that match the same object: the lower number first, equal numbers by
+    /// name. The rules of a later one see what the earlier ones made of the object. Default: 0.
     #[serde(default)]
     pub priority: i32,
 
     /// The ConfigMap that holds the rules.
     pub resource_modifier_reference: ResourceModifierReference,
 
-    /// What happens to an object when one of its rules fails (a failing `test` operation is no failure, it skips its
-    /// rule). Deny: the object is refused, so nothing gets in half changed. Warn: the object gets in without that
-    /// rule's changes, and the client is warned. Where several interceptions match, one Deny is enough. Default: Deny.
+    /// What happens to an object when one of its rules fails (a failing `test` operation is no failure, it
+    /// skips its rule). Deny: the object is refused, so nothing gets in half changed. Warn: the object gets
+    /// in without that rule's changes, and the client is warned. Where several interceptions match, one
+    /// Deny is enough. Default: Deny.
     #[serde(default)]
     pub on_modifier_error: OnModifierError,
 
-    /// For restores into other namespaces: original namespace → the namespace it is restored into. The `namespaces`
-    /// conditions of rules speak of original namespaces; an object created in a namespace that is a target here
-    /// comes from the original one, from any of them when several share the target. Namespaces that are no target are
-    /// their own original. At most 256. Default: none.
+    /// For restores into other namespaces: original namespace → the namespace it is restored into. The
+    /// `namespaces` conditions of rules speak of original namespaces; an object created in a namespace that
+    /// is a target here comes from the original one, from any of them when several share the target.
+    /// Namespaces that are no target are their own original. At most 256. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "namespace_mappings_schema")]
     #[x_kube(
@@ -73,21 +76,22 @@ pub struct RestoreInterceptionSpec {
     )]
     pub namespace_mappings: BTreeMap<String, String>,
 
-    /// Further namespaces whose objects the rules may change, as globs (`*`, `?`, `[a-c]`, `{a,b}`). Rules in a
-    /// ConfigMap of namespace N act on objects of N alone; whoever may edit that ConfigMap gains, by an entry here,
-    /// a say over the objects created in these namespaces. Rules of the webhook's own namespace need no entry: they
-    /// are the administrators' and act everywhere. At most 64. Default: none.
+    /// Further namespaces whose objects the rules may change, as globs (`*`, `?`, `[a-c]`, `{a,b}`). Rules
+    /// in a ConfigMap of namespace N act on objects of N alone; whoever may edit that ConfigMap gains, by
+    /// an entry here, a say over the objects created in these namespaces. Rules of the webhook's own
+    /// namespace need no entry: they are the administrators' and act everywhere. At most 64. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
     pub target_namespaces: Vec<String>,
 
-    /// Whether rules from outside of the webhook's own namespace may change cluster-scoped objects. Default: false.
+    /// Whether rules from outside of the webhook's own namespace may change cluster-scoped objects.
+    /// Default: false.
     #[serde(default)]
     pub allow_cluster_scoped: bool,
 
-    /// Whether rules from outside of the webhook's own namespace may change what grants power: RBAC, CRDs, webhook
-    /// configurations, ServiceAccount token Secrets. Cluster-scoped ones need allowClusterScoped too.
-    /// Default: false.
+    /// Whether rules from outside of the webhook's own namespace may change what grants power: RBAC, CRDs,
+    /// webhook configurations, ServiceAccount token Secrets. Cluster-scoped ones need allowClusterScoped
+    /// too. Default: false.
     #[serde(default)]
     pub allow_privileged_kinds: bool,
 }
@@ -102,9 +106,9 @@ pub struct Match {
     #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
     pub intercept_labels: Vec<String>,
 
-    /// Values of the label velero.io/restore-name, as globs (`*`, `?`, `[a-c]`, `{a,b}`): the names of Velero
-    /// Restores, which Velero shortens when they exceed 63 characters. Such objects reach the webhook only where the
-    /// Velero door is installed. At most 64. Default: none.
+    /// Values of the label velero.io/restore-name, as globs (`*`, `?`, `[a-c]`, `{a,b}`): the names of
+    /// Velero Restores, which Velero shortens when they exceed 63 characters. Such objects reach the
+    /// webhook only where the Velero door is installed. At most 64. Default: none.
     #[serde(default)]
     #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
     pub velero_restores: Vec<String>,
@@ -122,8 +126,8 @@ pub struct ResourceModifierReference {
     )]
     pub name: String,
 
-    /// Namespace of the ConfigMap. Outside of its own namespace the webhook needs a RoleBinding to read it; the
-    /// Ready condition then says which.
+    /// Namespace of the ConfigMap. Outside of its own namespace the webhook needs a RoleBinding to read it;
+    /// the Ready condition then says which.
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')")
@@ -131,9 +135,9 @@ pub struct ResourceModifierReference {
     )]
     pub namespace: String,
 
-    /// Pins the rules: the SHA-256 digest, as 64 lower-case hexadecimal digits, of the text under the ConfigMap's data
-    /// key. Rules with another digest are refused. status.rulesHash shows the digest of what is loaded.
-    /// Default: not pinned.
+    /// Pins the rules: the SHA-256 digest, as 64 lower-case hexadecimal digits, of the text under the
+    /// ConfigMap's data key. Rules with another digest are refused. status.rulesHash shows the digest of
+    /// what is loaded. Default: not pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     #[x_kube(
@@ -198,6 +202,17 @@ impl RestoreInterceptionSpec {
     /// Everything that is wrong with the spec beyond what its schema says, in the order of its fields.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        check_globs(
+            "spec.match.interceptLabels",
+            &self.matches.intercept_labels,
+            &mut problems,
+        );
+        check_globs(
+            "spec.match.veleroRestores",
+            &self.matches.velero_restores,
+            &mut problems,
+        );
+        check_globs("spec.targetNamespaces", &self.target_namespaces, &mut problems);
         for (index, namespace) in self.target_namespaces.iter().enumerate() {
             if namespaces::EXCLUDED.contains(&namespace.as_str()) {
                 problems.push(Problem {
@@ -207,6 +222,17 @@ impl RestoreInterceptionSpec {
             }
         }
         problems
+    }
+}
+
+fn check_globs(field: &str, globs: &[String], problems: &mut Vec<Problem>) {
+    for (index, glob) in globs.iter().enumerate() {
+        if let Err(error) = Glob::parse(glob, Separator::None) {
+            problems.push(Problem {
+                field: format!("{field}[{index}]"),
+                message: error.to_string(),
+            });
+        }
     }
 }
 
@@ -222,4 +248,115 @@ fn namespace_mappings_schema(_: &mut SchemaGenerator) -> Schema {
             "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn spec(changes: &Value) -> RestoreInterceptionSpec {
+        let mut spec = json!({"resourceModifierReference": {"name": "rules", "namespace": "team-a"}});
+        json_merge(&mut spec, changes);
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn json_merge(into: &mut Value, changes: &Value) {
+        into.as_object_mut()
+            .unwrap()
+            .extend(changes.as_object().unwrap().clone());
+    }
+
+    #[test]
+    fn a_reference_is_all_that_must_be_said() {
+        let spec = spec(&json!({}));
+        assert_eq!(spec.on_modifier_error, OnModifierError::Deny);
+        assert_eq!(
+            (
+                spec.priority,
+                spec.allow_cluster_scoped,
+                spec.allow_privileged_kinds
+            ),
+            (0, false, false)
+        );
+        assert_eq!(spec.matches, Match::default());
+        assert_eq!(spec.problems(), []);
+    }
+
+    #[test]
+    fn every_glob_that_does_not_parse_is_listed_with_its_place() {
+        let spec = spec(&json!({
+            "match": {"interceptLabels": ["fine-*", "["], "veleroRestores": ["["]},
+            "targetNamespaces": ["team-?", "["],
+        }));
+        let fields: Vec<_> = spec.problems().into_iter().map(|problem| problem.field).collect();
+        assert_eq!(
+            fields,
+            [
+                "spec.match.interceptLabels[1]",
+                "spec.match.veleroRestores[0]",
+                "spec.targetNamespaces[1]"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_target_where_nothing_is_intercepted_is_a_problem() {
+        for namespace in namespaces::EXCLUDED {
+            let problems = spec(&json!({"targetNamespaces": [namespace]})).problems();
+            let [problem] = problems.as_slice() else {
+                panic!("{namespace}: {problems:?}")
+            };
+            assert_eq!(
+                problem.to_string(),
+                format!("spec.targetNamespaces[0]: nothing is intercepted in {namespace}: remove the entry")
+            );
+        }
+    }
+
+    #[test]
+    fn the_rule_on_namespace_mappings_names_every_excluded_namespace() {
+        let definition = serde_json::to_string(&crate::crds()).unwrap();
+        let quoted = namespaces::EXCLUDED.map(|namespace| format!("'{namespace}'"));
+        assert!(
+            definition.contains(&format!("in [{}]", quoted.join(", "))),
+            "{definition}"
+        );
+    }
+
+    #[test]
+    fn every_list_map_and_string_is_bounded() {
+        for definition in crate::crds() {
+            let definition = serde_json::to_value(definition).unwrap();
+            let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+            for part in ["spec", "status"] {
+                check_bounds(part, &schema[part]);
+            }
+        }
+    }
+
+    fn check_bounds(path: &str, schema: &Value) {
+        let bounded = match schema["type"].as_str() {
+            Some("array") => schema["maxItems"].is_u64(),
+            Some("string") => {
+                schema["maxLength"].is_i64() || schema["enum"].is_array() || schema["format"] == "date-time"
+            }
+            Some("object") => schema["properties"].is_object() || schema["maxProperties"].is_i64(),
+            _ => true,
+        };
+        assert!(bounded, "{path} has no bound: {schema}");
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(
+                property["description"].is_string(),
+                "{path}.{name} has no description"
+            );
+            check_bounds(&format!("{path}.{name}"), property);
+        }
+        for inner in ["items", "additionalProperties"] {
+            if schema[inner].is_object() {
+                check_bounds(&format!("{path}[]"), &schema[inner]);
+            }
+        }
+    }
 }

@@ -1,0 +1,287 @@
+//! The handler table: which requests the API server sends to us, by which path, and what happens when we are
+//! not there. The webhook configurations in `manifests/` are generated from it (`cargo xtask manifests`), so
+//! that the two can't drift apart.
+//!
+//! What keeps a door narrow is worked out in the API server: a request that an entry doesn't ask for never
+//! waits for us. A selector can't say OR, so there is one entry per opt-in label; their conditions exclude
+//! each other, so an object with several labels is reviewed once.
+
+use clusterbackup_api::{labels, namespaces};
+
+/// Where [`Review::Mutating`] requests go.
+pub const INTERCEPT_PATH: &str = "/intercept";
+
+/// Where [`Review::Validating`] requests go.
+pub const VALIDATE_PATH: &str = "/validate";
+
+/// How long the API server waits for an answer. Our own deadline lies below it, so that we choose the
+/// answer.
+pub const TIMEOUT_SECONDS: i32 = 5;
+
+/// One entry of a webhook configuration.
+#[derive(Debug)]
+pub struct Entry {
+    /// Name of the configuration object that holds the entry.
+    pub configuration: &'static str,
+    /// Name of the entry, unique among all of them.
+    pub name: &'static str,
+    /// Whether the handler may change the object.
+    pub review: Review,
+    /// The resources that it is asked about, never their subresources.
+    pub resources: Resources,
+    /// The operations that it is asked about.
+    pub operations: &'static [&'static str],
+    /// The label that an object needs to be sent at all.
+    pub opt_in: Option<OptIn>,
+    /// Namespaces whose objects are never sent. Cluster-scoped objects are in none.
+    pub excluded_namespaces: &'static [&'static str],
+    /// What else has to hold of a request.
+    pub conditions: &'static [Condition],
+    /// What happens to a request when we don't answer.
+    pub failure_policy: FailurePolicy,
+}
+
+/// What a handler may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Review {
+    /// Change the object or refuse it.
+    Mutating,
+    /// Refuse it.
+    Validating,
+}
+
+impl Review {
+    /// The path that the API server calls.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Mutating => INTERCEPT_PATH,
+            Self::Validating => VALIDATE_PATH,
+        }
+    }
+}
+
+/// Resources by group, version and plural name; `*` is any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resources {
+    /// The API group, empty for the core group.
+    pub group: &'static str,
+    /// The version of the group.
+    pub version: &'static str,
+    /// The plural name.
+    pub resource: &'static str,
+}
+
+/// The label by which an object is opted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OptIn {
+    /// A label of this key, with any value.
+    Exists(&'static str),
+    /// A label of this key that is switched on.
+    Enabled(&'static str),
+}
+
+/// A condition in CEL, named for what passes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condition {
+    /// Name of the condition, shown in the API server's errors.
+    pub name: &'static str,
+    /// The expression; a request for which it is false is not sent.
+    pub expression: &'static str,
+}
+
+/// What the API server does when we don't answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailurePolicy {
+    /// Refuse the request.
+    Fail,
+    /// Let it through unseen.
+    Ignore,
+}
+
+/// **Labels propagate**: the endpoints and endpointslice controllers copy a Service's labels to what they
+/// make of it, a restore's label among them. Had we a say over those objects, a rule or an outage of ours
+/// would block the controller for ever; so what the control plane writes is never sent. The two conditions
+/// below say the same of nodes and of controllers that run under their own account.
+const NOT_BY_THE_CONTROL_PLANE: Condition = Condition {
+    name: "not-by-the-control-plane",
+    expression: "!(request.userInfo.username in ['system:kube-controller-manager', 'system:kube-scheduler', 'system:apiserver'])",
+};
+
+const NOT_BY_A_NODE: Condition = Condition {
+    name: "not-by-a-node",
+    expression: "!request.userInfo.username.startsWith('system:node:')",
+};
+
+const NOT_BY_A_SYSTEM_CONTROLLER: Condition = Condition {
+    name: "not-by-a-system-controller",
+    expression: "!request.userInfo.username.startsWith('system:serviceaccount:kube-system:')",
+};
+
+/// Heartbeats and notes: written all the time by parts that must not wait, restored by nobody.
+const NOT_A_LEASE_OR_EVENT: Condition = Condition {
+    name: "not-a-lease-or-event",
+    expression: "!(request.resource.resource in ['leases', 'events'] && request.resource.group in ['', 'coordination.k8s.io', 'events.k8s.io'])",
+};
+
+/// Questions in the shape of objects (who am I, may I): nothing is stored, so nothing can be restored.
+const NOT_A_QUESTION: Condition = Condition {
+    name: "not-a-question",
+    expression: "!(request.resource.group in ['authentication.k8s.io', 'authorization.k8s.io'])",
+};
+
+/// A rule that changes our own kinds could lock its own way out.
+const NOT_OUR_OWN_KIND: Condition = Condition {
+    name: "not-our-own-kind",
+    expression: "request.resource.group != 'clusterbackup.io'",
+};
+
+/// Keeps the Velero door's objects apart from those of the first door.
+const NOT_OPTED_IN_BY_NAME: Condition = Condition {
+    name: "not-opted-in-by-name",
+    expression: "!has(object.metadata.labels) || !('clusterbackup.io/intercept' in object.metadata.labels)",
+};
+
+const EVERYTHING: Resources = Resources {
+    group: "*",
+    version: "*",
+    resource: "*",
+};
+
+/// Every entry of every configuration.
+pub const ENTRIES: [Entry; 4] = [
+    // CREATE alone: whoever labels an object means its way into the cluster, and later updates are nobody's
+    // business here. Fail is safe because nothing reaches the door that wasn't labelled for it.
+    Entry {
+        configuration: "clusterbackup-intercept",
+        name: "intercept.clusterbackup.io",
+        review: Review::Mutating,
+        resources: EVERYTHING,
+        operations: &["CREATE"],
+        opt_in: Some(OptIn::Exists(labels::INTERCEPT)),
+        excluded_namespaces: &namespaces::EXCLUDED,
+        conditions: &[
+            NOT_BY_THE_CONTROL_PLANE,
+            NOT_BY_A_NODE,
+            NOT_BY_A_SYSTEM_CONTROLLER,
+            NOT_A_LEASE_OR_EVENT,
+            NOT_A_QUESTION,
+            NOT_OUR_OWN_KIND,
+        ],
+        failure_policy: FailurePolicy::Fail,
+    },
+    // Velero labels everything that it restores, so this entry is a configuration of its own: to install it is
+    // to opt every Velero restore in.
+    Entry {
+        configuration: "clusterbackup-velero",
+        name: "velero.clusterbackup.io",
+        review: Review::Mutating,
+        resources: EVERYTHING,
+        operations: &["CREATE"],
+        opt_in: Some(OptIn::Exists(labels::VELERO_RESTORE)),
+        excluded_namespaces: &namespaces::EXCLUDED,
+        conditions: &[
+            NOT_BY_THE_CONTROL_PLANE,
+            NOT_BY_A_NODE,
+            NOT_BY_A_SYSTEM_CONTROLLER,
+            NOT_A_LEASE_OR_EVENT,
+            NOT_A_QUESTION,
+            NOT_OUR_OWN_KIND,
+            NOT_OPTED_IN_BY_NAME,
+        ],
+        failure_policy: FailurePolicy::Fail,
+    },
+    // Validation is a service to whoever writes: what slips through while we are away is found when it is
+    // loaded, so it must never stand in anybody's way.
+    Entry {
+        configuration: "clusterbackup-validate",
+        name: "validate.clusterbackup.io",
+        review: Review::Validating,
+        resources: Resources {
+            group: clusterbackup_api::GROUP,
+            version: "v1alpha1",
+            resource: "restoreinterceptions",
+        },
+        operations: &["CREATE", "UPDATE"],
+        opt_in: None,
+        excluded_namespaces: &[],
+        conditions: &[],
+        failure_policy: FailurePolicy::Ignore,
+    },
+    // An entry of its own, because only here the label is the condition.
+    Entry {
+        configuration: "clusterbackup-validate",
+        name: "validate-rules.clusterbackup.io",
+        review: Review::Validating,
+        resources: Resources {
+            group: "",
+            version: "v1",
+            resource: "configmaps",
+        },
+        operations: &["CREATE", "UPDATE"],
+        opt_in: Some(OptIn::Enabled(labels::RESOURCE_MODIFIER)),
+        excluded_namespaces: &[],
+        conditions: &[],
+        failure_policy: FailurePolicy::Ignore,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str) -> &'static Entry {
+        const TABLE: &[Entry] = &ENTRIES;
+        TABLE.iter().find(|entry| entry.name == name).unwrap()
+    }
+
+    #[test]
+    fn an_entry_that_can_refuse_for_our_absence_asks_for_opted_in_objects_alone() {
+        for entry in &ENTRIES {
+            if entry.failure_policy == FailurePolicy::Fail {
+                assert!(matches!(entry.opt_in, Some(OptIn::Exists(_))), "{}", entry.name);
+                assert_eq!(entry.excluded_namespaces, namespaces::EXCLUDED, "{}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn an_object_with_both_labels_passes_one_door() {
+        assert!(
+            NOT_OPTED_IN_BY_NAME
+                .expression
+                .contains(&format!("'{}'", labels::INTERCEPT))
+        );
+        assert!(
+            entry("velero.clusterbackup.io")
+                .conditions
+                .contains(&NOT_OPTED_IN_BY_NAME)
+        );
+        assert!(
+            !entry("intercept.clusterbackup.io")
+                .conditions
+                .contains(&NOT_OPTED_IN_BY_NAME)
+        );
+    }
+
+    #[test]
+    fn our_own_kinds_are_never_intercepted() {
+        assert!(
+            NOT_OUR_OWN_KIND
+                .expression
+                .contains(&format!("'{}'", clusterbackup_api::GROUP))
+        );
+        for entry in ENTRIES.iter().filter(|entry| entry.review == Review::Mutating) {
+            assert!(entry.conditions.contains(&NOT_OUR_OWN_KIND), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn one_configuration_holds_one_kind_of_review() {
+        for (one, other) in ENTRIES
+            .iter()
+            .flat_map(|one| ENTRIES.iter().map(move |other| (one, other)))
+        {
+            assert!(one.configuration != other.configuration || one.review == other.review);
+        }
+    }
+}
