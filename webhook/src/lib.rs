@@ -1,1 +1,23 @@
-//! The admission server.
+//! The admission server: changes restored objects by resource-modifier rules on their way into the cluster.
+//!
+//! | module | concern |
+//! |---|---|
+//! | [`door`] | which objects reach us, as one table; the webhook configurations are generated from it |
+//! | [`service`] | HTTP to reviews and back |
+//! | [`review`] | the envelope: AdmissionReview in and out |
+//! | [`intercept`] | `/intercept`: an opted-in object, changed by its rules |
+//! | [`validate`] | `/validate`: what users write for us |
+//! | [`interceptions`] | the interceptions and rules of the cluster, kept up to date |
+//! | [`metrics`] | what can be counted |
+//! | [`run`] | all of it, as a process |
+//!
+//! What should become of an object is decided in `clusterbackup_core::interception`.
+
+pub mod door;
+pub mod intercept;
+pub mod interceptions;
+pub mod metrics;
+pub mod review;
+pub mod run;
+pub mod service;
+pub mod validate;

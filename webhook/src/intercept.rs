@@ -1,0 +1,202 @@
+//! `/intercept`: an opted-in object on its way into the cluster → the same object, changed by its rules.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use clusterbackup_api::labels;
+use clusterbackup_core::interception::{
+    Concern, Decision, Interception, OptIn, Subject, Unusable, Verdict, concern, decide,
+};
+use clusterbackup_core::modifier::Rename;
+use clusterbackup_core::object::ObjectName;
+use serde_json::Value;
+
+use crate::interceptions::{Interceptions, LiveRead};
+use crate::metrics::{Door, Metrics, Outcome};
+use crate::review::{AdmissionRequest, AdmissionResponse, Metadata, Operation};
+
+/// The handler.
+pub struct Intercept {
+    interceptions: Arc<Interceptions>,
+    live: LiveRead,
+    metrics: Arc<Metrics>,
+}
+
+/// An object with what concerns it.
+struct Case<'a> {
+    request: &'a AdmissionRequest<'a>,
+    metadata: &'a Metadata<'a>,
+    opt_in: OptIn<'a>,
+}
+
+impl Intercept {
+    /// Reviews by `interceptions`; what they don't know, by `live`.
+    pub fn new(interceptions: Arc<Interceptions>, live: LiveRead, metrics: Arc<Metrics>) -> Self {
+        Self {
+            interceptions,
+            live,
+            metrics,
+        }
+    }
+
+    /// Answers one review, and counts it.
+    pub async fn review(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
+        let started = Instant::now();
+        let (door, outcome, response) = self.answer(request).await;
+        self.metrics.review(door, outcome, started.elapsed());
+        response
+    }
+
+    async fn answer(&self, request: &AdmissionRequest<'_>) -> (Door, Outcome, AdmissionResponse) {
+        let uid = request.uid.as_ref();
+        if request.operation != Operation::Create {
+            let warning = format!(
+                "{:?} is not intercepted; the webhook configuration asks for it nevertheless",
+                request.operation
+            );
+            return (
+                Door::None,
+                Outcome::Untouched,
+                AdmissionResponse::allow(uid).with_warnings(vec![warning]),
+            );
+        }
+        let metadata = match Metadata::parse(request.object) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                let message = format!("the metadata of the object can't be read: {error}");
+                return (
+                    Door::None,
+                    Outcome::Malformed,
+                    AdmissionResponse::deny(uid, 400, message),
+                );
+            }
+        };
+        let opt_in = OptIn {
+            intercept: metadata.label(labels::INTERCEPT),
+            velero_restore: metadata.label(labels::VELERO_RESTORE),
+        };
+        let door = Door::of(opt_in);
+        let case = Case {
+            request,
+            metadata: &metadata,
+            opt_in,
+        };
+        match self.concerned(&case).await {
+            Ok(concerned) if concerned.is_empty() => {
+                (door, Outcome::Untouched, AdmissionResponse::allow(uid))
+            }
+            Ok(concerned) => {
+                let (outcome, response) = self.decide(&case, &concerned);
+                (door, outcome, response)
+            }
+            Err(message) => (door, Outcome::Denied, AdmissionResponse::deny(uid, 503, message)),
+        }
+    }
+
+    /// The interceptions that concern the object. What the watches may not have seen yet is read once, directly.
+    async fn concerned(&self, case: &Case<'_>) -> Result<Vec<Arc<Interception>>, String> {
+        let generation = self.interceptions.current();
+        match (
+            concern(&generation.interceptions, case.opt_in),
+            case.opt_in.velero_restore,
+        ) {
+            (Concern::Interceptions(concerned), _)
+                if concerned.iter().all(|interception| is_usable(interception)) =>
+            {
+                return Ok(concerned.into_iter().cloned().collect());
+            }
+            (Concern::None, Some(restore)) if generation.is_unconcerned(restore) => return Ok(Vec::new()),
+            (Concern::None, None) => return Ok(Vec::new()),
+            _ => {}
+        }
+        self.metrics.live_read();
+        match self
+            .live
+            .concern(case.opt_in)
+            .await
+            .map_err(|error| error.to_string())?
+        {
+            Concern::Interceptions(concerned) => Ok(concerned),
+            Concern::None => {
+                if let Some(restore) = case.opt_in.velero_restore {
+                    generation.set_unconcerned(restore);
+                }
+                Ok(Vec::new())
+            }
+            Concern::Unknown => Err(format!(
+                "no RestoreInterception answers to the label {}={}; create it, correct the label, or remove it",
+                labels::INTERCEPT,
+                case.opt_in.intercept.unwrap_or_default()
+            )),
+        }
+    }
+
+    fn decide(&self, case: &Case<'_>, concerned: &[Arc<Interception>]) -> (Outcome, AdmissionResponse) {
+        let request = case.request;
+        let uid = request.uid.as_ref();
+        let object: Value = match serde_json::from_str(request.object.get()) {
+            Ok(object) => object,
+            Err(error) => {
+                let message = format!("the object can't be read: {error}");
+                return (Outcome::Malformed, AdmissionResponse::deny(uid, 400, message));
+            }
+        };
+        let group_resource = request.group_resource();
+        let subject = Subject {
+            group_resource: &group_resource,
+            name: name(case),
+            namespace: request.namespace(),
+        };
+        let interceptions: Vec<&Interception> = concerned.iter().map(AsRef::as_ref).collect();
+        let Verdict { outcome, rules } = decide(&interceptions, subject, rename(request), object);
+        self.metrics.rules(&rules);
+        match outcome
+            .map_err(|denial| (denial.code(), denial.to_string()))
+            .and_then(|decision| admit(uid, decision))
+        {
+            Ok(response) => (Outcome::Changed, response),
+            Err((code, message)) => (Outcome::Denied, AdmissionResponse::deny(uid, code, message)),
+        }
+    }
+}
+
+/// Whether its rules are there, or are known for good not to be.
+fn is_usable(interception: &Interception) -> bool {
+    !matches!(
+        interception.rules,
+        Err(Unusable::Unread(_) | Unusable::Missing { .. } | Unusable::Forbidden { .. })
+    )
+}
+
+fn name<'a>(case: &Case<'a>) -> ObjectName<'a> {
+    let given = Some(case.request.name.as_ref()).filter(|name| !name.is_empty());
+    let metadata = case.metadata;
+    match (
+        given.or(metadata.name.as_deref()),
+        metadata.generate_name.as_deref(),
+    ) {
+        (Some(name), _) => ObjectName::Exact(name),
+        (None, prefix) => ObjectName::Prefix(prefix.unwrap_or_default()),
+    }
+}
+
+/// A server-side apply that creates stores the object under the key it was sent to: renamed, it could not be read.
+fn rename(request: &AdmissionRequest<'_>) -> Rename {
+    if request.options.kind == "PatchOptions" {
+        return Rename::Refused(
+            "server-side apply stores the object under the name it was applied to; create it instead",
+        );
+    }
+    Rename::Allowed
+}
+
+fn admit(uid: &str, decision: Decision) -> Result<AdmissionResponse, (u16, String)> {
+    AdmissionResponse::allow(uid)
+        .with_patch(&decision.operations)
+        .map(|response| {
+            response
+                .with_warnings(decision.warnings)
+                .with_audit("modified", decision.mark.to_string())
+        })
+        .map_err(|error| (500, format!("the patch can't be written: {error}")))
+}

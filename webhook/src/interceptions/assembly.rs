@@ -1,0 +1,180 @@
+//! From what a user wrote to what reviews decide with, and what the user is told. Pure.
+
+use std::sync::Arc;
+
+use clusterbackup_api::conditions::{self, Reason};
+use clusterbackup_api::{
+    OnModifierError, RestoreInterception, RestoreInterceptionSpec, RestoreInterceptionStatus,
+};
+use clusterbackup_core::glob::{Glob, Separator};
+use clusterbackup_core::interception::{self, Interception, Matches, NamespaceMappings, Scope, Unusable};
+use clusterbackup_core::modifier::RuleSet;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+
+use super::contents::{ConfigMapName, Contents};
+
+/// An interception as reviews see it, and what there is to say of it.
+#[derive(Debug)]
+pub(super) struct Assembled {
+    /// For reviews.
+    pub interception: Arc<Interception>,
+    /// For the status.
+    pub report: Report,
+}
+
+/// What the user is told of an interception.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// Nothing yet: its rules have not been read.
+    Pending,
+    /// The rules of its ConfigMap are in force.
+    Accepted(Arc<RuleSet>, String),
+    /// They are not: why, and what to do.
+    Refused(Reason, String),
+}
+
+/// Puts a `RestoreInterception` and the contents of its ConfigMap together. `previous` are the rules that were in
+/// force for it, from the same ConfigMap: a broken edit leaves them there.
+pub(super) fn assemble(
+    object: &RestoreInterception,
+    contents: &Contents,
+    previous: Option<&Arc<RuleSet>>,
+    own_namespace: &str,
+) -> Assembled {
+    let spec = &object.spec;
+    let accepted = pinned(spec, contents);
+    let report = report(spec, &accepted);
+    let rules = match (&accepted, previous) {
+        (Err(Unusable::Invalid { .. } | Unusable::Unfit { .. } | Unusable::Unread(_)), Some(last_good)) => {
+            Ok(last_good.clone())
+        }
+        (Ok(rules), _) => Ok(rules.clone()),
+        (Err(unusable), _) => Err(unusable.clone()),
+    };
+    let interception = Arc::new(Interception {
+        name: object.name_any(),
+        priority: spec.priority,
+        matches: matches(object),
+        scope: scope(spec, own_namespace),
+        on_error: match spec.on_modifier_error {
+            OnModifierError::Deny => interception::OnModifierError::Deny,
+            OnModifierError::Warn => interception::OnModifierError::Warn,
+        },
+        mappings: NamespaceMappings::invert(
+            spec.namespace_mappings
+                .iter()
+                .map(|(original, target)| (original.as_str(), target.as_str())),
+        ),
+        rules,
+    });
+    Assembled { interception, report }
+}
+
+/// The rules of the ConfigMap, if the specification can be carried out and they are the ones it pins.
+fn pinned(spec: &RestoreInterceptionSpec, contents: &Contents) -> Contents {
+    let problems = spec.problems();
+    if !problems.is_empty() {
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        return Err(Unusable::Specification(problems.join("; ")));
+    }
+    let rules = contents.clone()?;
+    match &spec.resource_modifier_reference.sha256 {
+        Some(pin) if *pin != rules.hash().to_string() => Err(Unusable::Unfit {
+            configmap: ConfigMapName::from(&spec.resource_modifier_reference).to_string(),
+            reason: format!(
+                "its rules have the digest {}, and spec.resourceModifierReference.sha256 pins {pin}; review them and change the pin, or restore them",
+                rules.hash()
+            ),
+        }),
+        _ => Ok(rules),
+    }
+}
+
+fn report(spec: &RestoreInterceptionSpec, accepted: &Contents) -> Report {
+    let unusable = match accepted {
+        Ok(rules) => {
+            let configmap = ConfigMapName::from(&spec.resource_modifier_reference);
+            let message = format!("{} rules from ConfigMap {configmap} are in force", rules.len());
+            return Report::Accepted(rules.clone(), message);
+        }
+        Err(unusable) => unusable,
+    };
+    let (reason, consequence) = match unusable {
+        Unusable::Unread(_) => return Report::Pending,
+        Unusable::Specification(_) => (Reason::InterceptionInvalid, REFUSED),
+        Unusable::Missing { .. } => (Reason::RulesMissing, REFUSED),
+        Unusable::Forbidden { .. } => (Reason::RulesForbidden, REFUSED),
+        Unusable::Invalid { .. } | Unusable::Unfit { .. } => (Reason::RulesInvalid, KEPT),
+    };
+    Report::Refused(reason, format!("{unusable}; {consequence}"))
+}
+
+const REFUSED: &str = "objects it matches are refused";
+
+/// The same on every replica, whatever each of them remembers.
+const KEPT: &str =
+    "replicas that hold the last good rules keep them in force, others refuse the objects it matches";
+
+fn matches(object: &RestoreInterception) -> Matches {
+    let matches = &object.spec.matches;
+    let own_name = [object.name_any()];
+    let labels = if matches.intercept_labels.is_empty() {
+        own_name.as_slice()
+    } else {
+        &matches.intercept_labels
+    };
+    Matches {
+        intercept_labels: globs(labels),
+        velero_restores: globs(&matches.velero_restores),
+    }
+}
+
+fn scope(spec: &RestoreInterceptionSpec, own_namespace: &str) -> Scope {
+    let home = &spec.resource_modifier_reference.namespace;
+    if home == own_namespace {
+        return Scope::Unlimited;
+    }
+    Scope::Limited {
+        home: home.clone(),
+        target_namespaces: globs(&spec.target_namespaces),
+        allow_cluster_scoped: spec.allow_cluster_scoped,
+        allow_privileged_kinds: spec.allow_privileged_kinds,
+    }
+}
+
+/// The valid ones; an invalid one makes the specification invalid, so that nothing is decided without it.
+fn globs(texts: &[String]) -> Vec<Glob> {
+    texts
+        .iter()
+        .filter_map(|text| Glob::parse(text, Separator::None).ok())
+        .collect()
+}
+
+/// The status that says so, merged into the one that is there; `None` while there is nothing to say. Depends on
+/// nothing but what the cluster holds, so that replicas agree.
+pub(super) fn status(object: &RestoreInterception, report: &Report, now: Time) -> Option<RestoreInterceptionStatus> {
+    let mut status = object.status.clone().unwrap_or_default();
+    let (reason, message) = match report {
+        Report::Pending => return None,
+        Report::Accepted(rules, message) => {
+            status.rule_count = i32::try_from(rules.len()).ok();
+            status.rules_hash = Some(rules.hash().to_string());
+            (Reason::Ready, message)
+        }
+        Report::Refused(reason, message) => {
+            if *reason != Reason::RulesInvalid {
+                status.rule_count = None;
+                status.rules_hash = None;
+            }
+            (*reason, message)
+        }
+    };
+    let generation = object.metadata.generation;
+    status.observed_generation = generation;
+    conditions::merge(
+        &mut status.conditions,
+        conditions::ready(reason, message, generation, now),
+    );
+    Some(status)
+}

@@ -1,0 +1,87 @@
+//! The one direct read for what the watches may not have seen yet: an interception that an object names, or rules
+//! that are not there. A replica that has just started never lets an object in for want of a warm cache.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clusterbackup_api::RestoreInterception;
+use clusterbackup_core::interception::{Concern, Interception, OptIn, Unusable, concern, order};
+use futures::future::join_all;
+use kube::api::ListParams;
+use kube::{Api, Client};
+use thiserror::Error;
+use tokio::time::timeout;
+
+use super::assembly::assemble;
+use super::contents::{ConfigMapName, Identity};
+
+/// Below the five seconds that the API server waits, so that the answer is ours.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// Reads interceptions and their rules past the watches.
+#[derive(Clone)]
+pub struct LiveRead {
+    client: Client,
+    identity: Identity,
+}
+
+/// Why a live read came to nothing.
+#[derive(Debug, Error)]
+pub enum LiveReadError {
+    /// The API server refused or could not be reached.
+    #[error("failed to read RestoreInterceptions: {0}")]
+    Api(#[from] kube::Error),
+    /// It did not answer in time.
+    #[error("failed to read RestoreInterceptions within {} s", DEADLINE.as_secs())]
+    Deadline,
+}
+
+impl LiveRead {
+    /// Reads with `client`, as `identity`.
+    pub fn new(client: Client, identity: Identity) -> Self {
+        Self { client, identity }
+    }
+
+    /// What answers to `opt_in` at this moment.
+    pub async fn concern(&self, opt_in: OptIn<'_>) -> Result<Concern<Arc<Interception>>, LiveReadError> {
+        timeout(DEADLINE, self.read(opt_in))
+            .await
+            .map_err(|_| LiveReadError::Deadline)?
+    }
+
+    async fn read(&self, opt_in: OptIn<'_>) -> Result<Concern<Arc<Interception>>, LiveReadError> {
+        let objects = Api::<RestoreInterception>::all(self.client.clone())
+            .list(&ListParams::default())
+            .await?
+            .items;
+        let without_rules = |object: &RestoreInterception| {
+            assemble(
+                object,
+                &Err(Unusable::Unread("not read".to_owned())),
+                None,
+                &self.identity.namespace,
+            )
+            .interception
+        };
+        let mut candidates: Vec<_> = objects.iter().map(without_rules).collect();
+        order(&mut candidates);
+        let concerned = match concern(&candidates, opt_in) {
+            Concern::None => return Ok(Concern::None),
+            Concern::Unknown => return Ok(Concern::Unknown),
+            Concern::Interceptions(concerned) => concerned,
+        };
+        let with_rules = concerned.into_iter().filter_map(|candidate| {
+            let object = objects
+                .iter()
+                .find(|object| object.metadata.name.as_deref() == Some(&candidate.name))?;
+            Some(self.complete(object))
+        });
+        Ok(Concern::Interceptions(join_all(with_rules).await))
+    }
+
+    async fn complete(&self, object: &RestoreInterception) -> Arc<Interception> {
+        let config_map = ConfigMapName::from(&object.spec.resource_modifier_reference);
+        let contents = config_map.read(&self.client, &self.identity).await;
+        assemble(object, &contents, None, &self.identity.namespace).interception
+    }
+}

@@ -1,0 +1,182 @@
+//! What can be counted: reviews, rules, interceptions. Label values are from closed sets, never names of objects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clusterbackup_core::interception::{Fate, Interception, OptIn, RuleRecord, Unusable};
+use clusterbackup_core::modifier::PatchKind;
+use clusterbackup_kit::metrics::{MetricsError, Registry};
+use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
+
+/// A review takes tens of microseconds; a live read, milliseconds.
+const BUCKETS: [f64; 14] = [
+    50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.5, 1.0, 5.0,
+];
+
+/// The label through which an object came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// `clusterbackup.io/intercept`, perhaps beside others.
+    Intercept,
+    /// `velero.io/restore-name` alone.
+    Velero,
+    /// None: the webhook configuration sends what it shouldn't.
+    None,
+}
+
+/// What became of a review.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nobody's rules concern the object.
+    Untouched,
+    /// It was admitted with the mark of its rules, whatever they changed.
+    Changed,
+    /// It was refused.
+    Denied,
+    /// The request could not be read.
+    Malformed,
+}
+
+/// The webhook's metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    reviews: IntCounterVec,
+    duration: HistogramVec,
+    rule_results: IntCounterVec,
+    live_reads: IntCounter,
+    interceptions: IntGaugeVec,
+}
+
+impl Door {
+    /// The door of an object that opted in.
+    pub fn of(opt_in: OptIn<'_>) -> Self {
+        match opt_in {
+            OptIn {
+                intercept: Some(_), ..
+            } => Self::Intercept,
+            OptIn {
+                velero_restore: Some(_),
+                ..
+            } => Self::Velero,
+            OptIn { .. } => Self::None,
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Intercept => "intercept",
+            Self::Velero => "velero",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Outcome {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Untouched => "untouched",
+            Self::Changed => "changed",
+            Self::Denied => "denied",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers them.
+    pub fn register(registry: &Registry) -> Result<Arc<Self>, MetricsError> {
+        Ok(Arc::new(Self {
+            reviews: registry.counters(
+                "clusterbackup_reviews_total",
+                "Admission reviews answered.",
+                &["door", "outcome"],
+            )?,
+            duration: registry.histograms(
+                "clusterbackup_review_duration_seconds",
+                "Time to decide a review, without the network.",
+                &["door"],
+                &BUCKETS,
+            )?,
+            rule_results: registry.counters(
+                "clusterbackup_rule_results_total",
+                "What rules did to objects on which their conditions hold.",
+                &["patch", "outcome"],
+            )?,
+            live_reads: registry.counter(
+                "clusterbackup_live_reads_total",
+                "Reviews that needed a direct read of the API server.",
+            )?,
+            interceptions: registry.int_gauges(
+                "clusterbackup_interceptions",
+                "RestoreInterceptions by the state of their rules in this replica.",
+                &["state"],
+            )?,
+        }))
+    }
+
+    /// Counts one review.
+    pub fn review(&self, door: Door, outcome: Outcome, took: Duration) {
+        self.reviews
+            .with_label_values(&[door.label(), outcome.label()])
+            .inc();
+        self.duration
+            .with_label_values(&[door.label()])
+            .observe(took.as_secs_f64());
+    }
+
+    /// Counts what the rules of one review did.
+    pub fn rules(&self, records: &[RuleRecord]) {
+        for record in records {
+            self.rule_results
+                .with_label_values(&[patch_label(record.patch), fate_label(record.fate)])
+                .inc();
+        }
+    }
+
+    /// Counts one direct read.
+    pub fn live_read(&self) {
+        self.live_reads.inc();
+    }
+
+    /// Shows the state of all interceptions.
+    pub fn interceptions(&self, interceptions: &[Arc<Interception>]) {
+        for state in STATES {
+            let count = interceptions
+                .iter()
+                .filter(|interception| state_label(interception) == state)
+                .count();
+            self.interceptions
+                .with_label_values(&[state])
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+const fn patch_label(patch: PatchKind) -> &'static str {
+    match patch {
+        PatchKind::Json => "json",
+        PatchKind::Merge => "merge",
+    }
+}
+
+const fn fate_label(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Applied => "applied",
+        Fate::Unchanged => "unchanged",
+        Fate::TestFailed => "test_failed",
+        Fate::Failed => "failed",
+        Fate::OutOfScope => "out_of_scope",
+    }
+}
+
+const STATES: [&str; 5] = ["ready", "invalid", "missing", "forbidden", "unread"];
+
+fn state_label(interception: &Interception) -> &'static str {
+    match &interception.rules {
+        Ok(_) => "ready",
+        Err(Unusable::Specification(_) | Unusable::Invalid { .. } | Unusable::Unfit { .. }) => "invalid",
+        Err(Unusable::Missing { .. }) => "missing",
+        Err(Unusable::Forbidden { .. }) => "forbidden",
+        Err(Unusable::Unread(_)) => "unread",
+    }
+}

@@ -1,0 +1,220 @@
+//! The process: its flags, and how the parts are put together.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use clusterbackup_certs::lifetimes::LifetimesError;
+use clusterbackup_certs::{Configuration, Lifetimes, Manager, Settings, Source};
+use clusterbackup_kit::client::ClientError;
+use clusterbackup_kit::logging::LogArgs;
+use clusterbackup_kit::metrics::{MetricsError, Registry};
+use clusterbackup_kit::readiness::Readiness;
+use clusterbackup_kit::server::{Limits, Server, ServerError};
+use clusterbackup_kit::shutdown::{Shutdown, ShutdownError};
+use clusterbackup_kit::{admin, client, tls};
+use jiff::SignedDuration;
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use crate::door::{self, Review};
+use crate::intercept::Intercept;
+use crate::interceptions::{Identity, Interceptions, Keeper, LiveRead};
+use crate::metrics::Metrics;
+use crate::service::Service;
+
+/// Beyond the drain: what is left then hangs.
+const END: Duration = Duration::from_secs(5);
+
+/// The Secret that holds authority and leaf.
+const CERTIFICATE_SECRET: &str = "clusterbackup-webhook-tls";
+
+/// The admission server of clusterbackup: changes restored objects by resource modifier rules.
+#[derive(Debug, Parser)]
+#[command(name = "clusterbackup-webhook", version, about)]
+pub struct Args {
+    /// The namespace it runs in; rules in it are the administrators' and reach everything
+    #[arg(long, env = "POD_NAMESPACE", default_value = clusterbackup_api::namespaces::OWN)]
+    namespace: String,
+    /// Its ServiceAccount, which needs a RoleBinding to read rules in other namespaces
+    #[arg(long, env = "SERVICE_ACCOUNT", default_value = "clusterbackup-webhook")]
+    service_account: String,
+    /// Where admission reviews are served, over HTTPS
+    #[arg(long, default_value = "0.0.0.0:8443")]
+    listen: SocketAddr,
+    /// Where /live, /ready and /metrics are served, over HTTP
+    #[arg(long, default_value = "0.0.0.0:9090")]
+    admin_listen: SocketAddr,
+    /// How long to go on serving after SIGTERM, until the API server has learnt that we leave
+    #[arg(long, default_value = "8s")]
+    grace: SignedDuration,
+    #[command(flatten)]
+    certificates: CertificateArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Certificates")]
+struct CertificateArgs {
+    /// `managed` (made and rotated here), or the folder where somebody else's tls.crt and tls.key are mounted
+    #[arg(long, default_value = "managed")]
+    certificates: Source,
+    /// The Service that the API server calls
+    #[arg(long, default_value = "clusterbackup-webhook")]
+    service_name: String,
+    /// How long a managed authority lives
+    #[arg(long, default_value = "8760h")]
+    authority_lifetime: SignedDuration,
+    /// How long a managed certificate lives; it is renewed at two thirds of that
+    #[arg(long, default_value = "720h")]
+    leaf_lifetime: SignedDuration,
+    /// How long a new authority is trusted before anything it signed is served
+    #[arg(long, default_value = "60s")]
+    authority_settling: SignedDuration,
+}
+
+/// Why the process could not start, or ended badly.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// No client for the cluster.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Metrics clash: a mistake of ours.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The HTTPS server could not be made.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The lifetimes of certificates don't fit together.
+    #[error("--authority-lifetime, --leaf-lifetime and --authority-settling don't fit together: {0}")]
+    Lifetimes(#[from] LifetimesError),
+    /// A duration below zero.
+    #[error("--grace must not be negative")]
+    Grace,
+    /// A port could not be opened.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Signals can't be received.
+    #[error("failed to listen for signals: {0}")]
+    Signals(io::Error),
+    /// Something did not end as it should.
+    #[error(transparent)]
+    Shutdown(#[from] ShutdownError),
+}
+
+impl Args {
+    /// How to log.
+    pub fn log(&self) -> &LogArgs {
+        &self.log
+    }
+
+    /// Runs the webhook until a signal ends it.
+    pub async fn run(self) -> Result<(), RunError> {
+        let shutdown = Shutdown::on_signals().map_err(RunError::Signals)?;
+        let readiness = Readiness::new(shutdown.stopping());
+        let registry = Registry::new("webhook", env!("CARGO_PKG_VERSION"))?;
+        let metrics = Metrics::register(&registry)?;
+        let client = client::connect(concat!("clusterbackup-webhook/", env!("CARGO_PKG_VERSION"))).await?;
+        let certificates = Arc::new(tls::Identity::default());
+        let limits = Limits {
+            grace: Duration::try_from(self.grace).map_err(|_| RunError::Grace)?,
+            ..Limits::default()
+        };
+        let drain = limits.grace + limits.drain + END;
+        let listener = listen(self.listen).await?;
+        let server = Server::new(listener, &certificates, limits, &registry, shutdown.stopping())?;
+
+        let ready = readiness.handle("certificate");
+        let manager = Manager::new(self.certificate_settings()?, certificates, ready, &registry)?;
+        let (manager_client, stopped) = (client.clone(), shutdown.stopped());
+        shutdown.spawn("certificates", async move {
+            manager.run(manager_client, stopped).await;
+            Ok::<_, Infallible>(())
+        });
+
+        let interceptions = Arc::new(Interceptions::default());
+        let identity = Identity {
+            namespace: self.namespace,
+            service_account: self.service_account,
+        };
+        let rules = readiness.handle("rules");
+        let keeper = Keeper::new(
+            client.clone(),
+            identity.clone(),
+            interceptions.clone(),
+            metrics.clone(),
+        );
+        let stopped = shutdown.stopped();
+        shutdown.spawn("interceptions", async move {
+            keeper.run(move || rules.set_ready(), stopped).await;
+            Ok::<_, Infallible>(())
+        });
+
+        let admin = admin::serve(
+            listen(self.admin_listen).await?,
+            registry,
+            readiness,
+            shutdown.stopped(),
+        );
+        shutdown.spawn("admin", admin);
+
+        let service = Service::new(Intercept::new(
+            interceptions,
+            LiveRead::new(client, identity),
+            metrics,
+        ));
+        server
+            .serve(move |request| {
+                let service = service.clone();
+                async move { service.handle(request).await }
+            })
+            .await;
+        Ok(shutdown.finish(drain).await?)
+    }
+
+    fn certificate_settings(&self) -> Result<Settings, LifetimesError> {
+        let CertificateArgs {
+            certificates,
+            service_name,
+            authority_lifetime,
+            leaf_lifetime,
+            authority_settling,
+        } = &self.certificates;
+        Ok(Settings {
+            source: certificates.clone(),
+            namespace: self.namespace.clone(),
+            service: service_name.clone(),
+            secret: CERTIFICATE_SECRET.to_owned(),
+            configurations: configurations(),
+            lifetimes: Lifetimes::new(*authority_lifetime, *leaf_lifetime, *authority_settling)?,
+        })
+    }
+}
+
+/// The configurations of the handler table, whether installed or not.
+fn configurations() -> Vec<Configuration> {
+    let configurations: BTreeSet<_> = door::ENTRIES
+        .iter()
+        .map(|entry| match entry.review {
+            Review::Mutating => Configuration::Mutating(entry.configuration.to_owned()),
+            Review::Validating => Configuration::Validating(entry.configuration.to_owned()),
+        })
+        .collect();
+    configurations.into_iter().collect()
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| RunError::Listen { address, source })
+}

@@ -1,0 +1,104 @@
+//! HTTP to reviews and back: which path goes where, and what a request gets that is none of ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clusterbackup_kit::body::{self, BodyError};
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use crate::door;
+use crate::intercept::Intercept;
+use crate::review::{AdmissionRequest, AdmissionResponse, ReviewError};
+use crate::validate::validate;
+
+/// Etcd takes 1.5 MiB and the API server 3 MiB; a review carries an object at most twice.
+const BODY_LIMIT: usize = 8 << 20;
+
+/// Below the five seconds that the API server waits.
+const BODY_DEADLINE: Duration = Duration::from_secs(4);
+
+/// Everything that is served to the API server.
+pub struct Service {
+    intercept: Intercept,
+}
+
+impl Service {
+    /// Serves `/intercept` by `intercept`, and `/validate`.
+    pub fn new(intercept: Intercept) -> Arc<Self> {
+        Arc::new(Self { intercept })
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = match request.uri().path() {
+            path @ (door::INTERCEPT_PATH | door::VALIDATE_PATH) => path.to_owned(),
+            _ => {
+                return text(
+                    StatusCode::NOT_FOUND,
+                    "not found; admission reviews go to /intercept and /validate",
+                );
+            }
+        };
+        if request.method() != Method::POST {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "admission reviews are posted");
+            response
+                .headers_mut()
+                .insert(ALLOW, http::HeaderValue::from_static("POST"));
+            return response;
+        }
+        match body::read(request.into_body(), BODY_LIMIT, BODY_DEADLINE).await {
+            Ok(body) => self.review(&path, &body).await,
+            Err(error) => text(status(&error), &error.to_string()),
+        }
+    }
+
+    /// Answers the review in a body.
+    pub async fn review(&self, path: &str, body: &[u8]) -> Response<Full<Bytes>> {
+        let response = match AdmissionRequest::parse(body) {
+            Ok(request) if path == door::VALIDATE_PATH => validate(&request),
+            Ok(request) => self.intercept.review(&request).await,
+            Err(ReviewError::Malformed { uid, cause }) => {
+                AdmissionResponse::deny(uid, 400, format!("the admission request can't be read: {cause}"))
+            }
+            Err(error @ ReviewError::Unreadable(_)) => {
+                return text(StatusCode::BAD_REQUEST, &error.to_string());
+            }
+        };
+        match response.to_json() {
+            Ok(json) => answer(StatusCode::OK, "application/json", json),
+            Err(error) => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &format!("the answer can't be written: {error}"),
+            ),
+        }
+    }
+}
+
+fn status(error: &BodyError) -> StatusCode {
+    match error {
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn text(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    answer(
+        status,
+        "text/plain; charset=utf-8",
+        format!("{message}\n").into_bytes(),
+    )
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response
+}
