@@ -193,3 +193,99 @@ impl Translation {
         self.regex.push_str(&format!(r"\x{{{:x}}}", u32::from(character)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn group_resources_match_segment_by_segment() {
+        let resources = ["configmaps", "deployments.apps", "ingresses.networking.k8s.io"];
+        for (pattern, expected) in [
+            ("*", [true, false, false]),
+            ("*.apps", [false, true, false]),
+            ("*.*", [false, true, false]),
+            ("*.networking.k8s.io", [false, false, true]),
+            ("**", [true, true, true]),
+            ("***", [true, true, true]),
+            ("{deployments.apps,configmaps}", [true, true, false]),
+            ("{deploy*.*,in*.**}", [false, true, true]),
+            ("ConfigMaps", [false, false, false]),
+            (" configmaps", [false, false, false]),
+            ("config????", [true, false, false]),
+            ("configmaps?apps", [false, false, false]),
+            ("[cd]*", [true, false, false]),
+            ("[c-d]*.apps", [false, true, false]),
+            ("[!c]**", [false, true, true]),
+            ("**.k8s.io", [false, false, true]),
+            (r"\*", [false, false, false]),
+        ] {
+            let glob = Glob::parse(pattern, Separator::Dot).expect(pattern);
+            assert_eq!(
+                resources.map(|resource| glob.matches(resource)),
+                expected,
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_have_no_separator() {
+        for (pattern, name, expected) in [
+            ("ns*", "ns.1", true),
+            ("*", "a.b", true),
+            ("", "", true),
+            ("", "a", false),
+            ("a", "A", false),
+            ("[]a]", "]", false),
+            ("a,b", "a,b", true),
+            ("a}", "a}", true),
+            ("a]", "a]", true),
+            ("{a,}b", "b", true),
+            ("{a,{b,c}d}", "cd", true),
+            ("a+(b)|^$.", "a+(b)|^$.", true),
+            ("?+(b)|^$.", "a+(b)|^$.", true),
+            ("?", "é", true),
+            (r"\{a\}", "{a}", true),
+            ("[a&&b]", "&", true),
+        ] {
+            let matches = Glob::parse(pattern, Separator::None).map(|glob| glob.matches(name));
+            // An empty class is malformed, as is a range from high to low.
+            let expected = if pattern == "[]a]" {
+                Err(GlobError::BadClass)
+            } else {
+                Ok(expected)
+            };
+            assert_eq!(matches, expected, "{pattern} on {name}");
+        }
+    }
+
+    #[test]
+    fn malformed_globs_are_refused() {
+        for (pattern, error) in [
+            ("[", GlobError::OpenClass),
+            ("[a", GlobError::OpenClass),
+            ("[]", GlobError::BadClass),
+            ("[!]", GlobError::BadClass),
+            ("[b-a]", GlobError::BadClass),
+            ("{a", GlobError::OpenAlternatives),
+            ("{a,{b}", GlobError::OpenAlternatives),
+            ("a\\", GlobError::OpenEscape),
+        ] {
+            assert_eq!(
+                Glob::parse(pattern, Separator::Dot).err(),
+                Some(error),
+                "{pattern}"
+            );
+        }
+        let nested = format!("{}{}", "{a,".repeat(600), "}".repeat(600));
+        assert_eq!(
+            Glob::parse(&nested, Separator::Dot).err(),
+            Some(GlobError::TooComplex)
+        );
+        assert_eq!(
+            Glob::parse(&"a".repeat(5000), Separator::Dot).err(),
+            Some(GlobError::TooComplex)
+        );
+    }
+}

@@ -60,3 +60,17 @@ pub struct Target<'a> {
     /// The namespace it was in when it was backed up; `None` for a cluster-scoped object.
     pub original_namespace: Option<&'a str>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_group_is_not_written() {
+        assert_eq!(GroupResource::new("", "configmaps").to_string(), "configmaps");
+        assert_eq!(
+            GroupResource::new("apps", "deployments").to_string(),
+            "deployments.apps"
+        );
+    }
+}

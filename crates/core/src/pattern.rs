@@ -114,6 +114,10 @@ impl<'t> Translation<'t> {
             // A quotation that was never opened: Go drops it.
             ('E', false) => {}
             ('0'..='7', _) => self.octal(escaped),
+            ('p' | 'P' | 'x', _) => {
+                self.regex.extend(['\\', escaped]);
+                self.argument();
+            }
             (other, _) => self.regex.extend(['\\', other]),
         }
     }
@@ -126,6 +130,18 @@ impl<'t> Translation<'t> {
             }
             self.regex
                 .push_str(&regex::escape(character.encode_utf8(&mut [0; 4])));
+        }
+    }
+
+    /// The braces of `\p{Greek}` and `\x{41}`, which are no count.
+    fn argument(&mut self) {
+        if self.rest.peek() == Some(&'{') {
+            for character in self.rest.by_ref() {
+                self.regex.push(character);
+                if character == '}' {
+                    return;
+                }
+            }
         }
     }
 
@@ -203,4 +219,87 @@ fn count(rest: &Peekable<Chars<'_>>) -> Option<String> {
     let (low, high) = count.split_once(',').unwrap_or((&count, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     (closed && !low.is_empty() && is_number(low) && is_number(high)).then_some(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_mean_what_go_means_by_them() {
+        for (pattern, text, expected) in [
+            ("mysql", "my-mysql-0", true),
+            ("^mysql.*$", "my-mysql-0", false),
+            ("(?i)MYSQL", "mysql", true),
+            (r"^\d$", "\u{663}", false),
+            (r"^\w+$", "é", false),
+            (r"^\s$", "\u{a0}", false),
+            (r"^[\d_]+$", "1_2", true),
+            (r"^[^\D]+$", "12", true),
+            (r"^[\D]+$", "ab", true),
+            (r"\bdb\b", "my-db-0", true),
+            (r"\Bb\b", "db", true),
+            (r"^\Qa.b[\E$", "a.b[", true),
+            (r"\Qa.b", "axb", false),
+            (r"^\101$", "A", true),
+            ("^a{$", "a{", true),
+            ("^a{,3}$", "a{,3}", true),
+            ("^{a$", "{a", true),
+            ("^a{2}$", "aa", true),
+            ("^a{2,}$", "aaa", true),
+            ("^[a&&b]+$", "&", true),
+            ("^[a--b]+$", "-", true),
+            ("^[a~~b]+$", "~", true),
+            ("^[a[b]+$", "[", true),
+            ("^[]a]+$", "]", true),
+            ("^[^]a]$", "b", true),
+            ("^[[:alpha:]]+$", "ab", true),
+            ("^(?P<n>a)(?<m>b)$", "ab", true),
+            (r"^\p{Greek}\pL\z", "αb", true),
+            (r"^\x{41}[\x{42}]\x43$", "ABC", true),
+            ("", "anything", true),
+        ] {
+            let matches = Pattern::parse(pattern).map(|compiled| compiled.is_match(text));
+            assert_eq!(matches, Ok(expected), "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn what_re2_does_not_have_is_refused() {
+        for pattern in [
+            "(?=a)",
+            "(?<!a)b",
+            r"(a)\1",
+            r"\8",
+            r"\Z",
+            "a(",
+            "[a",
+            "*",
+            "a{1001}",
+            "a{2,1001}",
+            r"\",
+            "[z-a]",
+        ] {
+            assert!(Pattern::parse(pattern).is_err(), "{pattern}");
+        }
+        assert_eq!(
+            Pattern::parse("a{1001}").err(),
+            Some(PatternError::TooManyRepeats)
+        );
+        assert_eq!(
+            Pattern::parse(r"(?:\pL{100}){100}").err(),
+            Some(PatternError::TooComplex)
+        );
+        assert_eq!(
+            Pattern::parse(&"a".repeat(5000)).err(),
+            Some(PatternError::TooLong)
+        );
+        assert!(Pattern::parse(&"(".repeat(4000)).is_err());
+    }
+
+    #[test]
+    fn the_reason_is_one_short_line() {
+        let message = Pattern::parse("a(b").err().map(|error| error.to_string());
+        assert_eq!(message.as_deref(), Some("unclosed group"));
+    }
 }

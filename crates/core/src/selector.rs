@@ -145,3 +145,65 @@ fn is_dns_name(name: &str) -> bool {
     };
     name.len() <= 253 && name.split('.').all(is_label)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn requirement(key: &str, operator: &str, values: &[&str]) -> Result<Requirement, SelectorError> {
+        let values = values.iter().map(ToString::to_string).collect();
+        Requirement::new(key.to_owned(), Operator::parse(operator, values)?)
+    }
+
+    #[test]
+    fn labels_are_judged_as_kubernetes_does() {
+        let object = json!({"metadata": {"labels": {"app": "db", "tier": "", "odd": 2, "list": []}}});
+        for (key, operator, values, expected) in [
+            ("app", "In", &["web", "db"][..], true),
+            ("app", "In", &["web"], false),
+            ("none", "In", &["db"], false),
+            ("app", "NotIn", &["db"], false),
+            ("app", "NotIn", &["web"], true),
+            ("none", "NotIn", &["db"], true),
+            ("tier", "In", &[""], true),
+            ("tier", "Exists", &[], true),
+            ("none", "Exists", &[], false),
+            ("none", "DoesNotExist", &[], true),
+            ("app", "DoesNotExist", &[], false),
+            ("odd", "In", &["2"], true),
+            ("list", "Exists", &[], false),
+        ] {
+            let selector = LabelSelector::new(vec![requirement(key, operator, values).expect(key)]);
+            assert_eq!(selector.matches(&object), expected, "{key} {operator} {values:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_selector_selects_everything() {
+        assert!(LabelSelector::default().matches(&json!({})));
+    }
+
+    #[test]
+    fn labels_that_cannot_exist_are_refused() {
+        for (key, operator, values) in [
+            ("", "Exists", &[][..]),
+            ("-a", "Exists", &[]),
+            ("Example.com/a", "Exists", &[]),
+            ("/a", "Exists", &[]),
+            ("a/b/c", "Exists", &[]),
+            ("app", "In", &[]),
+            ("app", "Exists", &["x"]),
+            ("app", "in", &["x"]),
+            ("app", "In", &["no blanks"]),
+        ] {
+            assert!(
+                requirement(key, operator, values).is_err(),
+                "{key} {operator} {values:?}"
+            );
+        }
+        assert!(requirement("example.com/a_b.c", "In", &["A-1"]).is_ok());
+        assert!(requirement(&"a".repeat(64), "Exists", &[]).is_err());
+    }
+}

@@ -36,3 +36,39 @@ fn is_number(text: &str, marker: char, is_digit: impl Fn(&u8) -> bool, needs_exp
         && (fraction.is_empty() || digits(fraction, &is_digit))
         && exponent_is_fine
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_what_go_takes_for_numbers() {
+        let numbers = [
+            "12",
+            "-1",
+            "1.5",
+            "1e3",
+            "007",
+            "00",
+            "+5",
+            ".5",
+            "1.",
+            "1_000",
+            "NaN",
+            "inf",
+            "+Inf",
+            "-Infinity",
+            "0x1p-2",
+        ];
+        let texts = [
+            "0x10", "0b1", "0o7", "1e400", " 12", "12Gi", "", "-", ".", "e5", "1e", "1__0", "_1", "+nan",
+            "1-2", "٣",
+        ];
+        for text in numbers {
+            assert!(parses_as_float(text), "{text}");
+        }
+        for text in texts {
+            assert!(!parses_as_float(text), "{text}");
+        }
+    }
+}

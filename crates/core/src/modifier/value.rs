@@ -238,3 +238,195 @@ fn json(text: &str) -> Option<Literal> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
     yaml::documents(text).ok()?.first().map(Literal::of_data)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn literal(yaml: &str) -> Literal {
+        Literal::of_value(&yaml::documents(&format!("[{yaml}]")).map_or_else(
+            |error| panic!("{yaml}: {error}"),
+            |documents| match documents.into_iter().next().map(|node| node.content) {
+                Some(Content::Sequence(mut items)) if items.len() == 1 => items.remove(0),
+                other => panic!("{yaml}: {other:?}"),
+            },
+        ))
+    }
+
+    fn at(yaml: &str, place: &[&str], holder: Holder) -> Result<Value, NotJson> {
+        let place: Vec<_> = place.iter().map(ToString::to_string).collect();
+        Operand::new(&literal(yaml), &place).value(holder).cloned()
+    }
+
+    #[test]
+    fn the_type_is_guessed_from_the_text() {
+        for (yaml, expected) in [
+            (r#""""#, Ok(json!(""))),
+            (r#""\"12\"""#, Ok(json!("12"))),
+            (r#"'"true"'"#, Ok(json!("true"))),
+            (r#"'""'"#, Ok(json!(""))),
+            (r#"'"'"#, Ok(json!(""))),
+            (r#"'"a" and "b"'"#, Err(NotJson::Quotes)),
+            ("'null'", Ok(json!(null))),
+            ("'NULL'", Ok(json!("NULL"))),
+            ("'Null'", Ok(json!("Null"))),
+            ("'true'", Ok(json!(true))),
+            ("'false'", Ok(json!(false))),
+            ("'TRUE'", Err(NotJson::Boolean)),
+            ("'True'", Err(NotJson::Boolean)),
+            ("'False'", Err(NotJson::Boolean)),
+            ("'t'", Ok(json!("t"))),
+            (r#"'{"a": [1, "2", null]}'"#, Ok(json!({"a": [1, "2", null]}))),
+            ("'[]'", Ok(json!([]))),
+            ("'{{ tpl }}'", Err(NotJson::Collection)),
+            ("'[::1]:80'", Err(NotJson::Collection)),
+            ("'12'", Ok(json!(12))),
+            ("'-1'", Ok(json!(-1))),
+            ("'1.5'", Ok(json!(1.5))),
+            ("'1e3'", Ok(json!(1000))),
+            ("'1.0'", Ok(json!(1))),
+            ("'007'", Err(NotJson::Number)),
+            ("'+5'", Err(NotJson::Number)),
+            ("'.5'", Err(NotJson::Number)),
+            ("'1.'", Err(NotJson::Number)),
+            ("'1_000'", Err(NotJson::Number)),
+            ("'NaN'", Err(NotJson::Number)),
+            ("'Infinity'", Err(NotJson::Number)),
+            ("'0x1p-2'", Err(NotJson::Number)),
+            ("'0x10'", Ok(json!("0x10"))),
+            ("'0b1'", Ok(json!("0b1"))),
+            ("'1e400'", Ok(json!("1e400"))),
+            ("' 12'", Ok(json!(" 12"))),
+            ("'12Gi'", Ok(json!("12Gi"))),
+            ("'premium'", Ok(json!("premium"))),
+            (r"'a\\b'", Ok(json!("a\\b"))),
+            (r"'a\nb'", Ok(json!("a\nb"))),
+            // Velero fails on these.
+            (r"'a\d'", Ok(json!("a\\d"))),
+            (r#"'say "hi" there'"#, Ok(json!("say \"hi\" there"))),
+            (r#""two\nlines""#, Ok(json!("two\nlines"))),
+        ] {
+            assert_eq!(at(yaml, &["spec", "x"], Holder::Other), expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn unquoted_values_go_through_yaml_first() {
+        for (yaml, expected) in [
+            ("12", Ok(json!(12))),
+            ("yes", Ok(json!(true))),
+            ("TRUE", Ok(json!(true))),
+            ("0777", Ok(json!(511))),
+            ("0x10", Ok(json!(16))),
+            ("1_000", Ok(json!(1000))),
+            ("1.0", Ok(json!(1))),
+            ("null", Ok(json!(""))),
+            ("~", Ok(json!(""))),
+            ("12345678901234567890", Ok(json!(12_345_678_901_234_567_890_u64))),
+            ("2001-01-01", Ok(json!("2001-01-01"))),
+            (".inf", Err(NotJson::Number)),
+            // Not possible in Velero.
+            ("{a: 1, b: [yes, '2']}", Ok(json!({"a": 1, "b": [true, "2"]}))),
+        ] {
+            assert_eq!(at(yaml, &["spec", "x"], Holder::Other), expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn text_fields_keep_the_text() {
+        let label = ["spec", "template", "metadata", "labels", "x"];
+        for (yaml, expected) in [
+            ("'true'", "true"),
+            ("'TRUE'", "TRUE"),
+            ("'007'", "007"),
+            ("'{{ tpl }}'", "{{ tpl }}"),
+            ("'null'", "null"),
+            ("yes", "yes"),
+            ("1e3", "1e3"),
+            ("1.10", "1.10"),
+            ("0777", "0777"),
+            (r#""\"12\"""#, "12"),
+            (r#"'{"a": 1}'"#, r#"{"a": 1}"#),
+        ] {
+            assert_eq!(at(yaml, &label, Holder::Other), Ok(json!(expected)), "{yaml}");
+        }
+    }
+
+    #[test]
+    fn text_fields_are_found_by_place_and_kind() {
+        let all = Holder::ALL;
+        for (place, expected) in [
+            (&["metadata", "labels", "x"][..], [true, true, true]),
+            (&["metadata", "annotations", "x"], [true, true, true]),
+            (&["metadata", "annotations", "x", "y"], [false, false, false]),
+            (
+                &[
+                    "spec",
+                    "jobTemplate",
+                    "spec",
+                    "template",
+                    "metadata",
+                    "labels",
+                    "x",
+                ],
+                [true, true, true],
+            ),
+            (&["labels", "x"], [false, false, false]),
+            (&["data", "x"], [true, true, false]),
+            (&["stringData", "x"], [false, true, false]),
+            (&["binaryData", "x"], [true, false, false]),
+            (&["spec", "data", "x"], [false, false, false]),
+            (
+                &["spec", "containers", "0", "env", "3", "value"],
+                [true, true, true],
+            ),
+            (
+                &["spec", "containers", "0", "env", "-", "value"],
+                [true, true, true],
+            ),
+            (
+                &["spec", "containers", "0", "env", "x", "value"],
+                [false, false, false],
+            ),
+            (&["spec", "replicas"], [false, false, false]),
+        ] {
+            let place: Vec<_> = place.iter().map(ToString::to_string).collect();
+            assert_eq!(all.map(|holder| is_text(holder, &place)), expected, "{place:?}");
+        }
+    }
+
+    #[test]
+    fn text_fields_inside_of_a_value_are_text_as_well() {
+        for (yaml, place, expected) in [
+            (
+                "{a: 1e3, b: yes, c: x}",
+                &["metadata", "labels"][..],
+                json!({"a": "1e3", "b": "yes", "c": "x"}),
+            ),
+            (
+                r#"'{"a": 1.10, "b": true}'"#,
+                &["metadata", "annotations"],
+                json!({"a": "1.10", "b": "true"}),
+            ),
+            (
+                "{name: A, value: 08}",
+                &["spec", "env", "-"],
+                json!({"name": "A", "value": "08"}),
+            ),
+            (
+                "[{name: A, value: on}]",
+                &["spec", "env"],
+                json!([{"name": "A", "value": "on"}]),
+            ),
+            (
+                "{labels: {a: 1}, generation: 1}",
+                &["metadata"],
+                json!({"labels": {"a": "1"}, "generation": 1}),
+            ),
+        ] {
+            assert_eq!(at(yaml, place, Holder::Other), Ok(expected), "{yaml}");
+        }
+    }
+}

@@ -256,3 +256,141 @@ fn size(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => SCALAR,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(text: &str) -> Pointer {
+        Pointer::parse(text).expect(text)
+    }
+
+    #[test]
+    fn operations_are_normalised() {
+        let mut draft = Draft::new(json!({"a": 1, "list": [1, 2], "-1": 0}));
+        let edits: Result<Vec<()>, EditError> = [
+            draft.add(&at("/a"), json!(2)),
+            draft.add(&at("/list/-"), json!(3)),
+            draft.add(&at("/list/-1"), json!(4)),
+            draft.add(&at("/list/-2"), json!(5)),
+            draft.replace(&at("/list/-1"), json!(6)),
+            draft.remove(&at("/list/-5")),
+            draft.replace(&at("/-1"), json!(1)),
+        ]
+        .into_iter()
+        .collect();
+        assert!(edits.is_ok());
+        let (value, operations) = draft.into_parts();
+        assert_eq!(value, json!({"a": 2, "list": [2, 3, 5, 6], "-1": 1}));
+        let expected = json!([
+            {"op": "replace", "path": "/a", "value": 2},
+            {"op": "add", "path": "/list/2", "value": 3},
+            {"op": "add", "path": "/list/3", "value": 4},
+            {"op": "add", "path": "/list/3", "value": 5},
+            {"op": "replace", "path": "/list/4", "value": 6},
+            {"op": "remove", "path": "/list/0"},
+            {"op": "replace", "path": "/-1", "value": 1},
+        ]);
+        assert_eq!(serde_json::to_value(operations).ok(), Some(expected));
+    }
+
+    #[test]
+    fn what_changes_nothing_is_no_operation() {
+        let mut draft = Draft::new(json!({"a": {"b": [1]}}));
+        for edit in [
+            draft.add(&at("/a/b"), json!([1])),
+            draft.replace(&at("/a/b/0"), json!(1)),
+            draft.set(&at("/a/b"), json!([1])),
+        ] {
+            assert_eq!(edit, Ok(()));
+        }
+        assert!(draft.operations().is_empty());
+    }
+
+    #[test]
+    fn set_creates_what_is_missing_above() {
+        for (object, operation) in [
+            (
+                json!({"a": {"b": {}}}),
+                json!({"op": "add", "path": "/a/b/c", "value": 1}),
+            ),
+            (
+                json!({"a": {"b": {"c": 2}}}),
+                json!({"op": "replace", "path": "/a/b/c", "value": 1}),
+            ),
+            (
+                json!({"a": {}}),
+                json!({"op": "add", "path": "/a/b", "value": {"c": 1}}),
+            ),
+            (
+                json!({}),
+                json!({"op": "add", "path": "/a", "value": {"b": {"c": 1}}}),
+            ),
+            (
+                json!({"a": null}),
+                json!({"op": "replace", "path": "/a", "value": {"b": {"c": 1}}}),
+            ),
+        ] {
+            let mut draft = Draft::new(object.clone());
+            assert_eq!(draft.set(&at("/a/b/c"), json!(1)), Ok(()), "{object}");
+            assert_eq!(
+                serde_json::to_value(draft.operations()).ok(),
+                Some(json!([operation])),
+                "{object}"
+            );
+            assert_eq!(draft.value().pointer("/a/b/c"), Some(&json!(1)));
+        }
+        let mut draft = Draft::new(json!({"a": [1]}));
+        assert_eq!(
+            draft.set(&at("/a/b"), json!(1)),
+            Err(LookupError::NotAnIndex.into())
+        );
+    }
+
+    #[test]
+    fn a_rollback_restores_object_operations_and_budget() {
+        let original = json!({"a": [1, 2, 3], "b": {"c": 1}});
+        let mut draft = Draft::new(original.clone());
+        assert_eq!(draft.replace(&at("/b/c"), json!(0)), Ok(()));
+        let (kept, savepoint) = (draft.value().clone(), draft.savepoint());
+        for edit in [
+            draft.remove(&at("/a/0")),
+            draft.add(&at("/a/1"), json!("x")),
+            draft.replace(&at("/a/0"), json!(null)),
+            draft.remove(&at("/b")),
+            draft.add(&at("/d"), json!({})),
+        ] {
+            assert_eq!(edit, Ok(()));
+        }
+        draft.rollback(savepoint);
+        assert_eq!(
+            (draft.value(), draft.savepoint(), draft.operations().len()),
+            (&kept, savepoint, 1)
+        );
+    }
+
+    #[test]
+    fn growth_is_bounded() {
+        let mut draft = Draft::new(json!({}));
+        let big = json!("x".repeat(MAX_WRITTEN));
+        assert_eq!(draft.add(&at("/a"), big), Err(EditError::TooLarge));
+        let edits = (0..=MAX_OPERATIONS).map(|number| draft.add(&at("/a"), json!(number)));
+        assert_eq!(
+            edits.collect::<Result<Vec<_>, _>>(),
+            Err(EditError::TooManyOperations)
+        );
+        assert_eq!(draft.operations().len(), MAX_OPERATIONS);
+    }
+
+    #[test]
+    fn the_object_as_a_whole_stays() {
+        let mut draft = Draft::new(json!({"a": 1}));
+        let root = Pointer::default();
+        assert_eq!(draft.add(&root, json!({})), Err(EditError::Root));
+        assert_eq!(draft.replace(&root, json!({})), Err(EditError::Root));
+        assert_eq!(draft.set(&root, json!({})), Err(EditError::Root));
+        assert_eq!(draft.remove(&root), Err(EditError::Root));
+    }
+}

@@ -92,3 +92,160 @@ fn equal(left: &Value, right: &Value) -> bool {
         _ => left == right,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_test_holds_fails_or_is_an_error() {
+        let document = json!({"s": "1", "n": 1, "f": 1.0, "null": null, "o": {"list": [1, {"a": 1}]}});
+        for (path, expected, outcome) in [
+            ("/n", json!(1), Ok(true)),
+            ("/n", json!("1"), Ok(false)),
+            ("/s", json!("1"), Ok(true)),
+            ("/s", json!(1), Ok(false)),
+            // By value, other than Velero.
+            ("/f", json!(1), Ok(true)),
+            ("/n", json!(1.5), Ok(false)),
+            ("/o", json!({"list": [1.0, {"a": 1.0}]}), Ok(true)),
+            ("/o/list", json!([1]), Ok(false)),
+            ("/o/list/-1", json!({"a": 1}), Ok(true)),
+            ("/o/missing", json!("x"), Ok(false)),
+            ("/o/missing", json!(null), Ok(true)),
+            ("/null", json!(null), Ok(true)),
+            ("/missing/x", json!(null), Err(LookupError::MissingParent)),
+            ("/o/list/7", json!(1), Err(LookupError::OutOfRange)),
+            ("/o/list/-", json!(1), Err(LookupError::NotAnIndex)),
+        ] {
+            let path = Pointer::parse(path).expect(path);
+            assert_eq!(test(&document, &path, &expected), outcome, "{path} {expected}");
+        }
+    }
+
+    #[test]
+    fn big_integers_are_compared_exactly() {
+        assert!(!equal(
+            &json!(9_007_199_254_740_993_i64),
+            &json!(9_007_199_254_740_992_i64)
+        ));
+    }
+
+    #[test]
+    fn operations_do_what_veleros_engine_does() {
+        let missing = |error: LookupError| Err(Failure::from(error));
+        for (object, operation, expected) in [
+            (
+                json!([1, 2, 3]),
+                json!({"op": "move", "from": "/l/0", "path": "/l/2"}),
+                Ok(json!([2, 3, 1])),
+            ),
+            (
+                json!([1, 2, 3]),
+                json!({"op": "move", "from": "/l/-1", "path": "/l/0"}),
+                Ok(json!([3, 1, 2])),
+            ),
+            (
+                json!([1]),
+                json!({"op": "move", "from": "/l/0", "path": "/l/0"}),
+                Ok(json!([1])),
+            ),
+            (
+                json!([1, 2]),
+                json!({"op": "copy", "from": "/l/0", "path": "/l/1"}),
+                Ok(json!([1, 1, 2])),
+            ),
+            (
+                json!([1, 2]),
+                json!({"op": "copy", "from": "/l/0", "path": "/l/2"}),
+                Ok(json!([1, 2, 1])),
+            ),
+            (
+                json!([1]),
+                json!({"op": "copy", "from": "/l/0", "path": "/l/2"}),
+                missing(LookupError::OutOfRange),
+            ),
+            (
+                json!([1]),
+                json!({"op": "add", "path": "/l/1", "value": 2}),
+                Ok(json!([1, 2])),
+            ),
+            (
+                json!([1]),
+                json!({"op": "add", "path": "/l/2", "value": 2}),
+                missing(LookupError::OutOfRange),
+            ),
+            (
+                json!([1]),
+                json!({"op": "add", "path": "/l/-1", "value": 2}),
+                Ok(json!([1, 2])),
+            ),
+            (
+                json!([1]),
+                json!({"op": "add", "path": "/l/x", "value": 2}),
+                missing(LookupError::NotAnIndex),
+            ),
+            (
+                json!([1]),
+                json!({"op": "replace", "path": "/l/-", "value": 2}),
+                missing(LookupError::NotAnIndex),
+            ),
+            (
+                json!([1]),
+                json!({"op": "remove", "path": "/l/-"}),
+                missing(LookupError::NotAnIndex),
+            ),
+            (
+                json!({}),
+                json!({"op": "remove", "path": "/l/a"}),
+                missing(LookupError::MissingKey),
+            ),
+            (
+                json!({}),
+                json!({"op": "replace", "path": "/l/a", "value": 1}),
+                missing(LookupError::MissingKey),
+            ),
+            (
+                json!({}),
+                json!({"op": "add", "path": "/l/a/b", "value": 1}),
+                missing(LookupError::MissingParent),
+            ),
+            (
+                json!(null),
+                json!({"op": "add", "path": "/l/a", "value": 1}),
+                missing(LookupError::MissingParent),
+            ),
+            (
+                json!({}),
+                json!({"op": "move", "from": "/l", "path": "/l/a"}),
+                missing(LookupError::MissingParent),
+            ),
+            (
+                json!({}),
+                json!({"op": "test", "path": "/l/a", "value": 1}),
+                Err(Failure::TestFailed),
+            ),
+        ] {
+            let mut draft = Draft::new(json!({"l": object}));
+            let outcome = apply_json(&operation, &mut draft).map(|()| draft.value()["l"].clone());
+            assert_eq!(outcome, expected, "{operation} on {object}");
+        }
+    }
+
+    fn apply_json(operation: &Value, draft: &mut Draft) -> Result<(), Failure> {
+        let pointer =
+            |name: &str| Pointer::parse(operation[name].as_str().unwrap_or_default()).unwrap_or_default();
+        let (path, from, value) = (&pointer("path"), &pointer("from"), &operation["value"]);
+        let operation = match operation["op"].as_str() {
+            Some("add") => Operation::Add { path, value },
+            Some("remove") => Operation::Remove { path },
+            Some("replace") => Operation::Replace { path, value },
+            Some("move") => Operation::Move { from, path },
+            Some("copy") => Operation::Copy { from, path },
+            _ => Operation::Test { path, value },
+        };
+        apply(operation, draft)
+    }
+}

@@ -37,3 +37,60 @@ fn without_nulls(value: &Value) -> Value {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn merges_as_the_rfc_says() {
+        for (object, patch, expected) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
+            (
+                json!({"a": [{"b": "c"}]}),
+                json!({"a": [1, null]}),
+                json!({"a": [1, null]}),
+            ),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (
+                json!({}),
+                json!({"a": {"bb": {"ccc": null}}}),
+                json!({"a": {"bb": {}}}),
+            ),
+            (
+                json!({"a": 1}),
+                json!({"a": {"b": null, "c": 1}}),
+                json!({"a": {"c": 1}}),
+            ),
+        ] {
+            let mut draft = Draft::new(object.clone());
+            assert_eq!(apply(patch.as_object().expect("an object"), &mut draft), Ok(()));
+            assert_eq!(draft.value(), &expected, "{patch} on {object}");
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_an_operation() {
+        let mut draft =
+            Draft::new(json!({"metadata": {"labels": {"app": "a", "old": "x"}}, "spec": {"x": 1}}));
+        let patch = json!({"metadata": {"labels": {"app": "a", "old": null, "a/b": "c", "none": null}}, "spec": {"x": 1}});
+        assert_eq!(apply(patch.as_object().expect("an object"), &mut draft), Ok(()));
+        let expected = json!([
+            {"op": "add", "path": "/metadata/labels/a~1b", "value": "c"},
+            {"op": "remove", "path": "/metadata/labels/old"},
+        ]);
+        assert_eq!(serde_json::to_value(draft.operations()).ok(), Some(expected));
+    }
+}

@@ -221,3 +221,54 @@ pub(super) fn index(token: &str, length: usize) -> Result<usize, LookupError> {
         .filter(|index| *index < length)
         .ok_or(LookupError::OutOfRange)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pointers_are_read_strictly_and_written_back() {
+        for text in ["", "/", "/a/b", "/a~1b/c~0d", "/a//b", "/é/0/-"] {
+            assert_eq!(
+                Pointer::parse(text).map(|pointer| pointer.to_string()),
+                Ok(text.to_owned())
+            );
+        }
+        assert_eq!(
+            Pointer::parse("/a~1b~0").map(|pointer| pointer.tokens().to_vec()),
+            Ok(vec!["a/b~".to_owned()])
+        );
+        assert_eq!(Pointer::parse("a").err(), Some(PointerError::NoSlash));
+        assert_eq!(Pointer::parse("/a~2").err(), Some(PointerError::BadEscape));
+        assert_eq!(Pointer::parse("/a~").err(), Some(PointerError::BadEscape));
+    }
+
+    #[test]
+    fn a_miss_says_how_it_misses() {
+        let document = json!({"a": {"b": 1, "n": null}, "list": [1, 2]});
+        for (text, expected) in [
+            ("/a/b", Ok(json!(1))),
+            ("/a/n", Ok(json!(null))),
+            ("/list/-1", Ok(json!(2))),
+            ("/list/-2", Ok(json!(1))),
+            ("/a/x", Err(LookupError::MissingKey)),
+            ("/x/b", Err(LookupError::MissingParent)),
+            ("/a/b/c", Err(LookupError::MissingParent)),
+            ("/a/n/c", Err(LookupError::MissingParent)),
+            ("/list/2", Err(LookupError::OutOfRange)),
+            ("/list/2/x", Err(LookupError::OutOfRange)),
+            ("/list/-3", Err(LookupError::OutOfRange)),
+            ("/list/99999999999999999999", Err(LookupError::OutOfRange)),
+            ("/list/x", Err(LookupError::NotAnIndex)),
+            ("/list/-", Err(LookupError::NotAnIndex)),
+            ("/list/-0", Err(LookupError::NotAnIndex)),
+            ("/list/00", Err(LookupError::NotAnIndex)),
+            ("/list/", Err(LookupError::NotAnIndex)),
+        ] {
+            let pointer = Pointer::parse(text).expect(text);
+            assert_eq!(pointer.lookup(&document).cloned(), expected, "{text}");
+        }
+    }
+}

@@ -59,3 +59,33 @@ fn indentation(line: &str) -> usize {
 fn is_item(line: &str) -> bool {
     line.trim_start_matches(' ').starts_with("- ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::{documents, to_json_documents};
+
+    fn mend(text: &str) -> Option<Mended> {
+        mend_list_indentation(text, &documents(text).expect_err("is not YAML"))
+    }
+
+    #[test]
+    fn items_left_of_their_key_are_moved_under_it() {
+        let mended = mend("a:\n  c: 1\n  b:\n - x: 1\n   z: 2\n\n - z\nd: 1\n").expect("can be mended");
+        assert_eq!(mended.line, 3);
+        let expected = serde_json::json!({"a": {"c": 1, "b": [{"x": 1, "z": 2}, "z"]}, "d": 1});
+        assert_eq!(to_json_documents(&mended.text), Ok(vec![expected]));
+    }
+
+    #[test]
+    fn other_mistakes_are_left_alone() {
+        for text in [
+            "a:\n  b: 1\n - x\n",
+            "a: [\n",
+            "a:\n  b:\n c: 1\n",
+            "a:\n  - b:\n - c\n",
+        ] {
+            assert_eq!(mend(text), None, "{text:?}");
+        }
+    }
+}

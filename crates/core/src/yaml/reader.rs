@@ -266,3 +266,134 @@ fn asks_for_text(tag: Option<&Tag>, at: Position) -> Result<bool, YamlError> {
         _ => Err(YamlErrorKind::UnsupportedTag(tag.to_string()).at(at)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::yaml::to_json_documents;
+
+    fn json(text: &str) -> Result<Vec<Value>, String> {
+        to_json_documents(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn documents_become_json() {
+        for (text, expected) in [
+            (
+                "a: 1\nb: [x, 'y', \"0\"]\n",
+                vec![json!({"a": 1, "b": ["x", "y", "0"]})],
+            ),
+            (
+                "a: 1\n---\n---\nb: 2\n...\n",
+                vec![json!({"a": 1}), json!({"b": 2})],
+            ),
+            ("", vec![]),
+            ("# only a comment\n", vec![]),
+            (
+                "\u{feff}a: 1\r\nb: |\r\n  x\r\n",
+                vec![json!({"a": 1, "b": "x\n"})],
+            ),
+            (
+                "on: 1\n1: x\n'n': z\n",
+                vec![json!({"true": 1, "1": "x", "n": "z"})],
+            ),
+            (
+                "a: &x {b: 1}\nc: *x\n",
+                vec![json!({"a": {"b": 1}, "c": {"b": 1}})],
+            ),
+            (
+                "d: &d {a: 1, b: 1}\ne: {b: 2, <<: *d}\n",
+                vec![json!({"d": {"a": 1, "b": 1}, "e": {"a": 1, "b": 2}})],
+            ),
+            (
+                "e: {<<: [{a: 1}, {a: 2, b: 2}]}",
+                vec![json!({"e": {"a": 1, "b": 2}})],
+            ),
+            ("a: !!str 12\nb: !!int 7\n", vec![json!({"a": "12", "b": 7})]),
+            (
+                r#"{"a": "\uD834\uDD1E\/", "b": [1.0, 1e3]}"#,
+                vec![json!({"a": "𝄞/", "b": [1, 1000]})],
+            ),
+            ("{\n\t\"a\":\t[\n\t\t1\n\t]\n}", vec![json!({"a": [1]})]),
+        ] {
+            assert_eq!(json(text), Ok(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        for (text, message) in [
+            (
+                "a: 1\nb: 2\na: 3\n",
+                "line 3, column 1: the key `a` was already given on line 1; keep one of the two",
+            ),
+            (
+                "a: {b: 1, b: 2}",
+                "line 1, column 11: the key `b` was already given on line 1",
+            ),
+            (
+                "yes: 1\ntrue: 2\n",
+                "line 2, column 1: the key `true` was already given on line 1",
+            ),
+            ("? [a]\n: 1\n", "line 1, column 3: a key must be text"),
+            ("a: {{ name }}\n", "line 1, column 5: a key must be text"),
+            ("~: 1\n", "line 1, column 1: a key must be text"),
+            ("a: .inf\n", "line 1, column 4: `.inf` has no form in JSON"),
+            (
+                "a: !custom x\n",
+                "line 1, column 12: the tag `!custom` is not supported",
+            ),
+            (
+                "a: &a [*a]\n",
+                "line 1, column 8: an alias refers to the collection it stands in",
+            ),
+            ("a: *b\n", "line 1, column 4: not valid YAML"),
+            ("a: {<<: 1}\n", "line 1, column 9: `<<` must name a mapping"),
+            ("a: [1\n", "line 1, column 4: not valid YAML"),
+        ] {
+            let error = json(text).expect_err(text);
+            assert!(error.starts_with(message), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_limit_holds() {
+        let limits = Limits {
+            bytes: 1000,
+            nodes: 50,
+            depth: 5,
+        };
+        let kind = |text: &str| {
+            read(text, &limits)
+                .map_err(|error| error.kind)
+                .map(|documents| documents.len())
+        };
+        assert_eq!(kind("a: 1"), Ok(1));
+        assert_eq!(
+            kind(&" ".repeat(1001)),
+            Err(YamlErrorKind::TooLong {
+                bytes: 1001,
+                limit: 1000
+            })
+        );
+        assert_eq!(kind(&"- 1\n".repeat(51)), Err(YamlErrorKind::TooMany));
+        assert_eq!(kind("[[[[[1]]]]]"), Ok(1));
+        assert_eq!(kind("[[[[[[1]]]]]]"), Err(YamlErrorKind::TooDeep(5)));
+        assert_eq!(
+            kind("a:\n b:\n  c:\n   d:\n    e:\n     f: 1"),
+            Err(YamlErrorKind::TooDeep(5))
+        );
+        let laughs = "a: &a [1,1,1,1]\nb: &b [*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b]\n";
+        assert_eq!(kind(laughs), Err(YamlErrorKind::TooMany));
+        let copies = format!("a: &a {}\nb: [{}]", "x".repeat(500), "*a,".repeat(10));
+        assert_eq!(kind(&copies), Err(YamlErrorKind::TooMany));
+        let merges = format!(
+            "a: &a {{b: {}}}\nc: [{}]",
+            "x".repeat(500),
+            "{<<: *a},".repeat(10)
+        );
+        assert_eq!(kind(&merges), Err(YamlErrorKind::TooMany));
+    }
+}

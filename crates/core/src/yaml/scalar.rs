@@ -185,3 +185,90 @@ fn go_float(value: f64) -> String {
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{mantissa}e{sign}{:02}", exponent.abs())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn plain(text: &str) -> Scalar {
+        Scalar::new(text.to_owned(), false)
+    }
+
+    #[test]
+    fn a_string_field_gets_what_go_stores_in_it() {
+        for (written, stored) in [
+            ("12", "12"),
+            ("-12", "-12"),
+            ("+5", "5"),
+            ("true", "true"),
+            ("yes", "true"),
+            ("on", "true"),
+            ("y", "true"),
+            ("Y", "true"),
+            ("n", "false"),
+            ("no", "false"),
+            ("off", "false"),
+            ("0777", "511"),
+            ("0o17", "15"),
+            ("0x10", "16"),
+            ("0b101", "5"),
+            ("08", "8"),
+            ("1_000", "1000"),
+            ("1e3", "1000"),
+            ("1e6", "1e+06"),
+            ("1234567.5", "1.2345675e+06"),
+            ("0.00001", "1e-05"),
+            ("null", ""),
+            ("~", ""),
+            ("", ""),
+            ("1.0", "1"),
+            ("1.50", "1.5"),
+            ("3.141592653589793", "3.1415927"),
+            (".inf", "+Inf"),
+            ("-.inf", "-Inf"),
+            (".nan", "NaN"),
+            ("12345678901234567890", "12345678901234567890"),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("2001-01-01", "2001-01-01"),
+            ("12:30", "12:30"),
+            ("12Gi", "12Gi"),
+            ("_1", "_1"),
+            ("-", "-"),
+            (".", "."),
+            ("0x", "0x"),
+            ("++1", "++1"),
+            ("+-1", "+-1"),
+            ("tRue", "tRue"),
+            ("é", "é"),
+        ] {
+            assert_eq!(plain(written).to_field_string(), stored, "{written}");
+        }
+    }
+
+    #[test]
+    fn json_gets_the_type() {
+        for (written, value) in [
+            ("yes", json!(true)),
+            ("0644", json!(420)),
+            ("1.0", json!(1)),
+            ("1e3", json!(1000)),
+            ("0.5", json!(0.5)),
+            ("18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
+            ("18446744073709551616", json!(18_446_744_073_709_551_616.0)),
+            ("~", json!(null)),
+            ("text", json!("text")),
+        ] {
+            assert_eq!(plain(written).to_json(), Some(value), "{written}");
+        }
+        assert_eq!(plain(".inf").to_json(), None);
+    }
+
+    #[test]
+    fn quotes_make_text_of_anything() {
+        let quoted = Scalar::new("0777".to_owned(), true);
+        assert_eq!(quoted.to_field_string(), "0777");
+        assert_eq!(quoted.to_json(), Some(json!("0777")));
+    }
+}
