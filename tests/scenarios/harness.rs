@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clusterbackup_tests::tools::KUBERNETES_VERSION;
-use clusterbackup_tests::{Cluster, eventually};
+use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook, eventually};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{ListParams, ObjectMeta, PostParams};
 use kube::{Api, Error};
 use serde_json::{Value, json};
 
-use crate::runner::scenarios;
+use crate::runner::{Context, scenarios};
 
 scenarios! {
     Cluster: [
@@ -24,7 +24,11 @@ scenarios! {
         a_dropped_namespace_is_deleted,
         a_killed_program_leaves_nothing_behind,
     ],
-    Own: [a_dropped_cluster_leaves_nothing_behind],
+    Webhook: [the_api_server_asks_the_webhook_through_its_service],
+    Own: [
+        a_dropped_cluster_leaves_nothing_behind,
+        replicas_come_and_go_behind_the_service,
+    ],
 }
 
 async fn kubectl_reports_the_built_version(cluster: &Cluster) -> Result<()> {
@@ -147,6 +151,52 @@ async fn a_killed_program_leaves_nothing_behind(_: &Cluster) -> Result<()> {
     Ok(())
 }
 
+async fn the_api_server_asks_the_webhook_through_its_service(context: &Context) -> Result<()> {
+    let replica = &context.webhook.replica;
+    ensure!(replica.metrics().await?.contains("# TYPE"), "no metrics");
+    ensure!(
+        context
+            .webhook
+            .service
+            .ca_bundle()
+            .await?
+            .contains("BEGIN CERTIFICATE"),
+        "no caBundle"
+    );
+    let refused = context
+        .namespace
+        .api::<ConfigMap>()
+        .create(&PostParams::default(), &opted_in("refused"))
+        .await;
+    match refused {
+        Err(Error::Api(status)) if status.message.contains("denied the request") => Ok(()),
+        other => bail!("an object with an unknown interception is not refused: {other:?}"),
+    }
+}
+
+async fn replicas_come_and_go_behind_the_service(cluster: Cluster) -> Result<()> {
+    let webhook = Webhook::install(&cluster, &[]).await?;
+    let maps = Api::<ConfigMap>::namespaced(cluster.admin(), "default");
+    let ask = async || match maps.create(&PostParams::default(), &opted_in("refused")).await {
+        Err(Error::Api(status)) => Ok(status.message.contains("denied the request")),
+        other => bail!("an opted-in object is not refused: {other:?}"),
+    };
+
+    let first = webhook.start(ReplicaOptions::default()).await?;
+    let second = webhook.start(ReplicaOptions::default()).await?;
+    ensure!(ask().await?, "two replicas, and none answers");
+    let status = first.terminate(Duration::from_secs(30)).await?;
+    ensure!(status.success(), "SIGTERM ended it with {status}");
+    eventually("the other one answers", Duration::from_secs(10), || async {
+        ensure!(ask().await?, "nobody answers");
+        Ok(())
+    })
+    .await?;
+    second.kill().await?;
+    ensure!(!ask().await?, "no replica, and yet there is an answer");
+    Ok(())
+}
+
 fn nothing_is_left(processes: &[u32], folder: &Path) -> Result<()> {
     for id in processes {
         ensure!(!is_running(*id), "process {id} still runs");
@@ -170,10 +220,16 @@ fn config_map(name: &str) -> ConfigMap {
     }
 }
 
+fn opted_in(name: &str) -> ConfigMap {
+    let mut object = config_map(name);
+    object.metadata.labels = Some([("clusterbackup.io/intercept".to_owned(), "unknown".to_owned())].into());
+    object
+}
+
 fn forbidden<T>(answer: Result<T, Error>) -> Result<()> {
     match answer {
         Err(Error::Api(status)) if status.is_forbidden() => Ok(()),
         Err(error) => Err(error.into()),
-        Ok(_) => Err(anyhow::anyhow!("allowed, but should have been forbidden")),
+        Ok(_) => bail!("allowed, but should have been forbidden"),
     }
 }

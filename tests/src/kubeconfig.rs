@@ -66,8 +66,9 @@ pub fn write(kubeconfig: &Kubeconfig, file: &Path) -> Result<()> {
     std::fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))
 }
 
-/// A client with what the kubeconfig says.
+/// A client with what the kubeconfig says. It retries nothing: a test sees each answer of the API server.
 pub async fn client(kubeconfig: Kubeconfig) -> Result<Client> {
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    config.default_retry = false;
     Ok(Client::try_from(config)?)
 }

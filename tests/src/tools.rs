@@ -22,6 +22,10 @@ const ENVIRONMENT: [(&str, &str); 3] = [
     ("CGO_ENABLED", "0"),
 ];
 
+const GO_MISSING: &str = "Go is missing, with which the control plane is built: install Go 1.26 or newer \
+    (https://go.dev/dl), or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, \
+    kube-controller-manager and kubectl";
+
 /// Where the programs are.
 #[derive(Clone, Debug)]
 pub struct Tools {
@@ -36,30 +40,44 @@ pub struct Tools {
 }
 
 impl Tools {
+    /// What keeps the programs from being there, as what to do about it.
+    pub fn obstacle() -> Option<String> {
+        let found = [ETCD, KUBERNETES].iter().all(|module| {
+            let built = module.folder().is_ok_and(|folder| folder.is_dir());
+            built
+                || module
+                    .programs
+                    .iter()
+                    .all(|(program, _)| provided(program).is_some())
+        });
+        let go = Command::new("go").arg("version").stdin(Stdio::null()).output();
+        (!found && go.is_err()).then(|| GO_MISSING.to_owned())
+    }
+
     /// Finds the programs, and builds those that are missing. Blocks, for minutes when the cache is empty.
     pub fn locate() -> Result<Self> {
         Ok(Self {
-            etcd: locate(&ETCD, "etcd")?,
-            apiserver: locate(&KUBERNETES, "kube-apiserver")?,
-            controller_manager: locate(&KUBERNETES, "kube-controller-manager")?,
-            kubectl: locate(&KUBERNETES, "kubectl")?,
+            etcd: ETCD.locate("etcd")?,
+            apiserver: KUBERNETES.locate("kube-apiserver")?,
+            controller_manager: KUBERNETES.locate("kube-controller-manager")?,
+            kubectl: KUBERNETES.locate("kubectl")?,
         })
     }
 }
 
 /// A Go module of `tests/tools` and the programs that are built from it, each with its package.
 struct Module {
-    folder: &'static str,
+    name: &'static str,
     programs: &'static [(&'static str, &'static str)],
 }
 
 const ETCD: Module = Module {
-    folder: "etcd",
+    name: "etcd",
     programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
 };
 
 const KUBERNETES: Module = Module {
-    folder: "kubernetes",
+    name: "kubernetes",
     programs: &[
         ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
         (
@@ -70,32 +88,39 @@ const KUBERNETES: Module = Module {
     ],
 };
 
-fn locate(module: &Module, program: &str) -> Result<PathBuf> {
-    if let Some(assets) = std::env::var_os("KUBEBUILDER_ASSETS") {
-        let provided = Path::new(&assets).join(program);
-        if provided.is_file() {
-            return Ok(provided);
-        }
-    }
-    Ok(module.built()?.join(program))
+/// The program as `KUBEBUILDER_ASSETS` has it.
+fn provided(program: &str) -> Option<PathBuf> {
+    let file = Path::new(&std::env::var_os("KUBEBUILDER_ASSETS")?).join(program);
+    file.is_file().then_some(file)
 }
 
 impl Module {
+    fn locate(&self, program: &str) -> Result<PathBuf> {
+        provided(program).map_or_else(|| Ok(self.built()?.join(program)), Ok)
+    }
+
+    /// Where this module's programs are once they are built.
+    fn folder(&self) -> Result<PathBuf> {
+        Ok(workspace::cache()?
+            .join("tools")
+            .join(format!("{}-{}", self.name, self.key()?)))
+    }
+
     /// The folder with this module's programs, built if it isn't there yet.
     fn built(&self) -> Result<PathBuf> {
-        let cache = workspace::cache()?.join("tools");
-        let folder = cache.join(format!("{}-{}", self.folder, self.key()?));
+        let folder = self.folder()?;
         if folder.is_dir() {
             return Ok(folder);
         }
-        fs::create_dir_all(&cache).with_context(|| format!("failed to create {}", cache.display()))?;
+        let cache = folder.parent().context("the cache has no folder")?;
+        fs::create_dir_all(cache).with_context(|| format!("failed to create {}", cache.display()))?;
         // Test binaries run side by side: one builds, the others wait for it.
         let lock = File::create(folder.with_added_extension("lock"))?;
         lock.lock().context("failed to lock the tool cache")?;
         if folder.is_dir() {
             return Ok(folder);
         }
-        let unfinished = tempfile::Builder::new().prefix(".building-").tempdir_in(&cache)?;
+        let unfinished = tempfile::Builder::new().prefix(".building-").tempdir_in(cache)?;
         for (program, package) in self.programs {
             self.build(package, &unfinished.path().join(program))?;
         }
@@ -105,7 +130,7 @@ impl Module {
     }
 
     fn sources(&self) -> PathBuf {
-        workspace::root().join("tests/tools").join(self.folder)
+        workspace::root().join("tests/tools").join(self.name)
     }
 
     fn key(&self) -> Result<String> {
@@ -137,10 +162,7 @@ impl Module {
             .stdin(Stdio::null())
             .output();
         let output = match output {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-                "Go is missing, with which {name} is built: install Go 1.26 or newer (https://go.dev/dl), or set \
-                 KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kube-controller-manager and kubectl"
-            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("{GO_MISSING}"),
             other => other.context("failed to run go")?,
         };
         let stderr = String::from_utf8_lossy(&output.stderr);

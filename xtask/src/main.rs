@@ -1,3 +1,46 @@
-//! Tasks of this workspace.
+//! Tasks of this workspace, one file each: `cargo xtask <task>`.
 
-fn main() {}
+mod cluster;
+mod deny;
+mod manifests;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tasks of this workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check everything: format, lints, generated files, unit and property tests, scenarios on a real cluster.
+    Test(test::Arguments),
+    /// Start a cluster with the webhook installed, to look around in; Ctrl-C ends it.
+    Cluster,
+    /// Check the licences, the sources and the bans of all dependencies.
+    Deny,
+    /// Write the generated manifests.
+    Manifests {
+        /// Only say whether they are current.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Cluster => cluster::run().map(|()| ExitCode::SUCCESS),
+        Task::Deny => deny::run().map(|()| ExitCode::SUCCESS),
+        Task::Manifests { check } => manifests::run(check).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -107,7 +107,8 @@ impl Replica {
         self.process.ended(Duration::from_secs(10)).await
     }
 
-    pub(super) async fn while_running<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Carries `work` out, unless the process ends meanwhile: that is the error then, with the end of its log.
+    pub async fn while_running<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.process.while_running(work).await
     }
 }

@@ -1,0 +1,246 @@
+//! What each tier of the tests runs, and what it needs for that.
+
+use std::fmt;
+use std::io::{BufRead as _, BufReader, IsTerminal as _};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use clusterbackup_tests::tools::Tools;
+use clusterbackup_tests::workspace;
+
+use crate::manifests;
+
+/// A tier, in the order of running: what fails fast comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tier {
+    Format,
+    Lints,
+    Generated,
+    Unit,
+    Scenarios,
+}
+
+/// How a tier went.
+pub(super) enum Outcome {
+    /// It ran.
+    Run(Counts),
+    /// It can't run here; what to do about it.
+    NotRun { remedy: String },
+}
+
+/// What the runners said in their closing lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) passed: usize,
+    pub(super) failed: usize,
+    pub(super) ignored: usize,
+    /// The names of the failed ones.
+    pub(super) failures: Vec<String>,
+}
+
+impl Tier {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Format,
+        Self::Lints,
+        Self::Generated,
+        Self::Unit,
+        Self::Scenarios,
+    ];
+
+    pub(super) fn promise(self) -> &'static str {
+        match self {
+            Self::Format => "the code is formatted",
+            Self::Lints => "the compiler and clippy have nothing to say",
+            Self::Generated => "generated files say what the code says",
+            Self::Unit => "unit, property and documentation tests",
+            Self::Scenarios => "scenarios on a real cluster",
+        }
+    }
+
+    /// What keeps this tier from running here, as what to do about it.
+    pub(super) fn obstacle(self) -> Option<String> {
+        match self {
+            Self::Format => missing_component("fmt", "rustfmt"),
+            Self::Lints => missing_component("clippy", "clippy"),
+            Self::Generated | Self::Unit => None,
+            Self::Scenarios => Tools::obstacle(),
+        }
+    }
+
+    pub(super) fn run(self, filter: Option<&str>) -> Result<Outcome> {
+        let counts = match self {
+            Self::Format => Counts::one_check(passes(&["fmt", "--all", "--check"])?),
+            Self::Lints => {
+                // The scenarios are no part of `--all-targets`: they are marked not to run in a plain `cargo test`.
+                let all = passes(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+                let scenarios = passes(&[
+                    "clippy",
+                    "--workspace",
+                    "--test",
+                    "scenarios",
+                    "--",
+                    "-D",
+                    "warnings",
+                ])?;
+                Counts::one_check(all && scenarios)
+            }
+            Self::Generated => match manifests::run(true) {
+                Ok(()) => Counts::one_check(true),
+                Err(error) => {
+                    println!("{error:#}");
+                    Counts::one_check(false)
+                }
+            },
+            Self::Unit => tests(&["test", "--workspace", "--no-fail-fast"], None)?,
+            Self::Scenarios => tests(&["test", "--workspace", "--test", "scenarios"], filter)?,
+        };
+        Ok(Outcome::Run(counts))
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Format => "format",
+            Self::Lints => "lints",
+            Self::Generated => "generated",
+            Self::Unit => "unit",
+            Self::Scenarios => "scenarios",
+        })
+    }
+}
+
+impl Counts {
+    fn one_check(passed: bool) -> Self {
+        Self {
+            passed: usize::from(passed),
+            failed: usize::from(!passed),
+            ..Self::default()
+        }
+    }
+
+    /// Takes what a line of a test runner says: `test NAME ... FAILED`, or a closing line
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    fn take(&mut self, line: &str) {
+        let line = without_colours(line);
+        if let Some(name) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.strip_suffix("... FAILED"))
+        {
+            self.failures.push(name.trim().to_owned());
+        }
+        if line.starts_with("test result:") {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            for pair in words.windows(2) {
+                let count: usize = pair[0].parse().unwrap_or_default();
+                match pair[1] {
+                    "passed;" => self.passed += count,
+                    "failed;" => self.failed += count,
+                    "ignored;" => self.ignored += count,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn missing_component(command: &str, component: &str) -> Option<String> {
+    let found = workspace::cargo()
+        .args([command, "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    (!found).then(|| format!("cargo {command} is missing: run `rustup component add {component}`"))
+}
+
+/// Runs a command of cargo that passes or fails as a whole.
+fn passes(arguments: &[&str]) -> Result<bool> {
+    let status = workspace::cargo()
+        .args(arguments)
+        .stdin(Stdio::null())
+        .status()
+        .context("failed to run cargo")?;
+    Ok(status.success())
+}
+
+/// A command of cargo that runs tests, whose output is shown and counted.
+fn tests(arguments: &[&str], filter: Option<&str>) -> Result<Counts> {
+    let mut cargo = workspace::cargo();
+    cargo.args(arguments).arg("--").args(filter);
+    if std::io::stdout().is_terminal() {
+        cargo.args(["--color", "always"]);
+    }
+    counted(&mut cargo)
+}
+
+fn counted(command: &mut Command) -> Result<Counts> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("failed to run cargo")?;
+    let output = child.stdout.take().context("no output of cargo")?;
+    let mut counts = Counts::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        println!("{line}");
+        counts.take(&line);
+    }
+    let status = child.wait()?;
+    if !status.success() && counts.failed == 0 {
+        // It did not come to a closing line: it did not compile, or a test took the runner down.
+        counts.failed = 1;
+    }
+    Ok(counts)
+}
+
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + part.split_once('m').map_or(part, |(_, rest)| rest)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_come_from_the_closing_lines_of_the_runners() {
+        let mut counts = Counts::default();
+        for line in [
+            "running 3 tests",
+            "test yaml::reads ... ok",
+            "test yaml::refuses ... FAILED",
+            "test result: FAILED. 2 passed; 1 failed; 4 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "test result: \u{1b}[32mok\u{1b}[0m. 10 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out",
+            "test harness::aligned      ... \u{1b}[31mFAILED\u{1b}[0m",
+            "the test result: 5 passed; is not a closing line",
+        ] {
+            counts.take(line);
+        }
+        let failures = vec!["yaml::refuses".to_owned(), "harness::aligned".to_owned()];
+        assert_eq!(
+            counts,
+            Counts {
+                passed: 12,
+                failed: 1,
+                ignored: 4,
+                failures
+            }
+        );
+    }
+
+    #[test]
+    fn a_runner_that_dies_without_a_closing_line_has_failed() {
+        let counts = counted(Command::new("sh").args(["-c", "echo running 1 test; exit 101"])).unwrap();
+        assert_eq!(
+            counts,
+            Counts {
+                failed: 1,
+                ..Counts::default()
+            }
+        );
+    }
+}
