@@ -1,10 +1,12 @@
 //! Scenarios on a real API server, one file per subject; each says what it needs in its `scenarios!` list.
 
 mod harness;
+mod patches;
 mod runner;
+mod steps;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[harness::SCENARIOS])
+    runner::run(&[harness::SCENARIOS, patches::SCENARIOS])
 }

@@ -10,8 +10,9 @@ use clusterbackup_core::interception::{
 use clusterbackup_core::modifier::Rename;
 use clusterbackup_core::object::ObjectName;
 use serde_json::Value;
+use thiserror::Error;
 
-use crate::interceptions::{Interceptions, LiveRead};
+use crate::interceptions::{Interceptions, LiveRead, LiveReadError};
 use crate::metrics::{Door, Metrics, Outcome};
 use crate::review::{AdmissionRequest, AdmissionResponse, Metadata, Operation};
 
@@ -27,6 +28,30 @@ struct Case<'a> {
     request: &'a AdmissionRequest<'a>,
     metadata: &'a Metadata<'a>,
     opt_in: OptIn<'a>,
+}
+
+/// Why it isn't even known which rules concern an object.
+#[derive(Debug, Error)]
+enum Refusal {
+    /// It names an interception that isn't there.
+    #[error(
+        "no RestoreInterception answers to the label {}={_0}; create it, correct the label, or remove it",
+        labels::INTERCEPT
+    )]
+    Unknown(String),
+    /// Whether there is one could not be found out.
+    #[error("it could not be found out whose rules concern the object: {0}; try again")]
+    LiveRead(#[from] LiveReadError),
+}
+
+impl Refusal {
+    /// 503 makes clients try again.
+    const fn code(&self) -> u16 {
+        match self {
+            Self::Unknown(_) => 403,
+            Self::LiveRead(_) => 503,
+        }
+    }
 }
 
 impl Intercept {
@@ -89,12 +114,16 @@ impl Intercept {
                 let (outcome, response) = self.decide(&case, &concerned);
                 (door, outcome, response)
             }
-            Err(message) => (door, Outcome::Denied, AdmissionResponse::deny(uid, 503, message)),
+            Err(refusal) => (
+                door,
+                Outcome::Denied,
+                AdmissionResponse::deny(uid, refusal.code(), refusal.to_string()),
+            ),
         }
     }
 
     /// The interceptions that concern the object. What the watches may not have seen yet is read once, directly.
-    async fn concerned(&self, case: &Case<'_>) -> Result<Vec<Arc<Interception>>, String> {
+    async fn concerned(&self, case: &Case<'_>) -> Result<Vec<Arc<Interception>>, Refusal> {
         let generation = self.interceptions.current();
         match (
             concern(&generation.interceptions, case.opt_in),
@@ -110,12 +139,7 @@ impl Intercept {
             _ => {}
         }
         self.metrics.live_read();
-        match self
-            .live
-            .concern(case.opt_in)
-            .await
-            .map_err(|error| error.to_string())?
-        {
+        match self.live.concern(case.opt_in).await? {
             Concern::Interceptions(concerned) => Ok(concerned),
             Concern::None => {
                 if let Some(restore) = case.opt_in.velero_restore {
@@ -123,10 +147,8 @@ impl Intercept {
                 }
                 Ok(Vec::new())
             }
-            Concern::Unknown => Err(format!(
-                "no RestoreInterception answers to the label {}={}; create it, correct the label, or remove it",
-                labels::INTERCEPT,
-                case.opt_in.intercept.unwrap_or_default()
+            Concern::Unknown => Err(Refusal::Unknown(
+                case.opt_in.intercept.unwrap_or_default().to_owned(),
             )),
         }
     }

@@ -23,7 +23,7 @@ use clusterbackup_core::interception::Interception;
 
 pub use contents::{Identity, rule_text};
 pub use keeper::Keeper;
-pub use live::LiveRead;
+pub use live::{LiveRead, LiveReadError};
 
 /// Restores remembered as nobody's concern; beyond it each of their objects costs a read.
 const UNCONCERNED: usize = 1024;

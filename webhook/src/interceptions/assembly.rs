@@ -153,7 +153,11 @@ fn globs(texts: &[String]) -> Vec<Glob> {
 
 /// The status that says so, merged into the one that is there; `None` while there is nothing to say. Depends on
 /// nothing but what the cluster holds, so that replicas agree.
-pub(super) fn status(object: &RestoreInterception, report: &Report, now: Time) -> Option<RestoreInterceptionStatus> {
+pub(super) fn status(
+    object: &RestoreInterception,
+    report: &Report,
+    now: Time,
+) -> Option<RestoreInterceptionStatus> {
     let mut status = object.status.clone().unwrap_or_default();
     let (reason, message) = match report {
         Report::Pending => return None,

@@ -70,7 +70,12 @@ impl ConfigMapName {
     }
 
     /// What a failed read says.
-    pub(super) fn unread(&self, error: &impl std::fmt::Display, forbidden: bool, reader: &Identity) -> Unusable {
+    pub(super) fn unread(
+        &self,
+        error: &impl std::fmt::Display,
+        forbidden: bool,
+        reader: &Identity,
+    ) -> Unusable {
         let configmap = self.to_string();
         if forbidden {
             return Unusable::Forbidden {

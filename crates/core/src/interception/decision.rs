@@ -373,11 +373,11 @@ impl fmt::Display for Subject<'_> {
 }
 
 impl Denial {
-    /// The HTTP status that tells the client what kind of refusal it is.
+    /// The HTTP status that tells the client what kind of refusal it is. Never one that clients take for a passing
+    /// fault and try again.
     pub fn code(&self) -> u16 {
         match self {
-            Self::OutOfScope { .. } => 403,
-            Self::Unusable { .. } => 503,
+            Self::OutOfScope { .. } | Self::Unusable { .. } => 403,
             Self::RuleFailed { .. } | Self::AmbiguousOrigin { .. } | Self::Unmarkable { .. } => 422,
         }
     }

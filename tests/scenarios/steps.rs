@@ -1,0 +1,213 @@
+//! The steps that scenarios are made of: an interception with its rules, objects that opt in, what became of them.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use clusterbackup_api::{RestoreInterception, labels};
+use clusterbackup_core::modifier::RuleSetHash;
+use clusterbackup_tests::{eventually, webhook};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ObjectMeta, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A `RestoreInterception` and the ConfigMap with its rules; both go when it is dropped.
+pub(crate) struct Intercepted {
+    /// The value of the opt-in label.
+    pub(crate) name: String,
+    /// Where its ConfigMap is; the ConfigMap has the interception's name.
+    pub(crate) rules_namespace: String,
+    client: Client,
+}
+
+/// What an interception is made of.
+pub(crate) struct Plan<'a> {
+    /// Its name, and that of its ConfigMap; unique in the cluster.
+    pub(crate) name: &'a str,
+    /// Where the ConfigMap goes.
+    pub(crate) rules_namespace: &'a str,
+    /// The rule text.
+    pub(crate) rules: &'a str,
+    /// What its spec says beside the reference to the rules.
+    pub(crate) spec: Value,
+}
+
+impl<'a> Plan<'a> {
+    /// An interception by the administrators, with nothing special about it.
+    pub(crate) fn new(name: &'a str, rules: &'a str) -> Self {
+        Self {
+            name,
+            rules_namespace: webhook::NAMESPACE,
+            rules,
+            spec: json!({}),
+        }
+    }
+
+    /// Creates it, whatever becomes of it.
+    pub(crate) async fn create(self, client: Client) -> Result<Intercepted> {
+        let intercepted = Intercepted {
+            name: self.name.to_owned(),
+            rules_namespace: self.rules_namespace.to_owned(),
+            client,
+        };
+        intercepted.write_rules(self.rules).await?;
+        let mut spec = self.spec;
+        spec["resourceModifierReference"] = json!({ "name": self.name, "namespace": self.rules_namespace });
+        let object = json!({
+            "apiVersion": "clusterbackup.io/v1alpha1",
+            "kind": "RestoreInterception",
+            "metadata": { "name": self.name },
+            "spec": spec,
+        });
+        intercepted
+            .api()
+            .create(&PostParams::default(), &serde_json::from_value(object)?)
+            .await
+            .context("failed to create the interception")?;
+        Ok(intercepted)
+    }
+
+    /// Creates it and waits until its rules are in force.
+    pub(crate) async fn in_force(self, client: Client) -> Result<Intercepted> {
+        let rules = self.rules.to_owned();
+        let intercepted = self.create(client).await?;
+        intercepted.until_in_force(&rules).await?;
+        Ok(intercepted)
+    }
+}
+
+impl Intercepted {
+    /// The kind's API.
+    pub(crate) fn api(&self) -> Api<RestoreInterception> {
+        Api::all(self.client.clone())
+    }
+
+    /// Writes the rules, for the first time or again.
+    pub(crate) async fn write_rules(&self, rules: &str) -> Result<()> {
+        let config_maps = Api::<ConfigMap>::namespaced(self.client.clone(), &self.rules_namespace);
+        let wanted = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(self.name.clone()),
+                ..ObjectMeta::default()
+            },
+            data: Some([("rules.yaml".to_owned(), rules.to_owned())].into()),
+            ..ConfigMap::default()
+        };
+        match config_maps.get_opt(&self.name).await? {
+            Some(_) => {
+                config_maps
+                    .replace(&self.name, &PostParams::default(), &wanted)
+                    .await?
+            }
+            None => config_maps.create(&PostParams::default(), &wanted).await?,
+        };
+        Ok(())
+    }
+
+    /// Waits until the status says that just these rules are in force.
+    pub(crate) async fn until_in_force(&self, rules: &str) -> Result<()> {
+        let hash = RuleSetHash::of(rules).to_string();
+        self.until("Ready", |object| {
+            let in_force = object
+                .status
+                .as_ref()
+                .and_then(|status| status.rules_hash.as_ref());
+            ensure!(in_force == Some(&hash), "rulesHash is {in_force:?}");
+            Ok(())
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Waits until the `Ready` condition has this reason and `check` agrees; returns its message.
+    pub(crate) async fn until(
+        &self,
+        reason: &str,
+        check: impl Fn(&RestoreInterception) -> Result<()>,
+    ) -> Result<String> {
+        let what = format!("RestoreInterception {} is {reason}", self.name);
+        eventually(&what, LIMIT, || async {
+            let object = self.api().get(&self.name).await?;
+            let conditions = object.status.iter().flat_map(|status| &status.conditions);
+            let condition = conditions.last().context("it has no conditions")?;
+            ensure!(
+                condition.reason == reason,
+                "it is {}: {}",
+                condition.reason,
+                condition.message
+            );
+            check(&object)?;
+            Ok(condition.message.clone())
+        })
+        .await
+    }
+}
+
+impl Drop for Intercepted {
+    fn drop(&mut self) {
+        let config_maps = Api::<ConfigMap>::namespaced(self.client.clone(), &self.rules_namespace);
+        let (interceptions, name) = (self.api(), std::mem::take(&mut self.name));
+        // Nobody waits for it: no other scenario uses its name.
+        Handle::current().spawn(async move {
+            interceptions
+                .delete(&name, &DeleteParams::default())
+                .await
+                .map(drop)?;
+            config_maps
+                .delete(&name, &DeleteParams::default())
+                .await
+                .map(drop)
+        });
+    }
+}
+
+/// Adds the label that opts `object` in.
+pub(crate) fn opted_in(mut object: Value, interception: &str) -> Value {
+    object["metadata"]["labels"][labels::INTERCEPT] = json!(interception);
+    object
+}
+
+/// Where objects of `object`'s kind are, in `namespace` or in the cluster. The plural is the kind's regular one.
+pub(crate) fn api_of(client: &Client, object: &Value, namespace: Option<&str>) -> Result<Api<DynamicObject>> {
+    let text = |field: &str| {
+        object[field]
+            .as_str()
+            .with_context(|| format!("the object has no {field}"))
+    };
+    let (api_version, kind) = (text("apiVersion")?, text("kind")?);
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    Ok(match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    })
+}
+
+/// Creates `object` as it is; what is stored.
+pub(crate) async fn create(client: &Client, namespace: Option<&str>, object: &Value) -> kube::Result<Value> {
+    let api = api_of(client, object, namespace).map_err(|error| kube::Error::Service(error.into()))?;
+    let created = api
+        .create(
+            &PostParams::default(),
+            &serde_json::from_value(object.clone()).map_err(kube::Error::SerdeError)?,
+        )
+        .await?;
+    serde_json::to_value(created).map_err(kube::Error::SerdeError)
+}
+
+/// The message with which an attempt was refused.
+pub(crate) fn refusal<T: std::fmt::Debug>(attempt: kube::Result<T>) -> Result<String> {
+    match attempt {
+        Err(kube::Error::Api(status)) => Ok(status.message.clone()),
+        Err(error) => Err(error).context("not refused, but broken"),
+        Ok(stored) => anyhow::bail!("not refused, but stored: {stored:?}"),
+    }
+}
+
+/// The name of an object, which every stored one has.
+pub(crate) fn name_of(object: &Value) -> String {
+    object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+}
