@@ -48,7 +48,8 @@ pub struct RestoreInterceptionSpec {
     pub matches: Match,
 
     /// The order among interceptions that match the same object: the lower number first, equal numbers by
-    /// name. The rules of a later one see what the earlier ones made of the object. Default: 0.
+    /// name. All conditions are judged on the object as it came; the patches of a later one act on what the
+    /// earlier ones made of it. Default: 0.
     #[serde(default)]
     pub priority: i32,
 
