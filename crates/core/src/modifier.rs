@@ -83,6 +83,14 @@ impl RuleSet {
         &self.rules[index.0]
     }
 
+    /// All rules, in the order of the text.
+    pub fn rules(&self) -> impl Iterator<Item = (RuleIndex, &Rule)> {
+        self.rules
+            .iter()
+            .enumerate()
+            .map(|(position, rule)| (RuleIndex(position), rule))
+    }
+
     /// The rules whose conditions hold on an object no rule has changed yet. A rule whose `matches` can't be
     /// judged is among them, and fails when applied.
     pub fn select(&self, target: &Target<'_>, object: &Value) -> Selection {

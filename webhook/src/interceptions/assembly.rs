@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clusterbackup_api::conditions::{self, Reason};
+use clusterbackup_api::namespaces;
 use clusterbackup_api::{
     OnModifierError, RestoreInterception, RestoreInterceptionSpec, RestoreInterceptionStatus,
 };
@@ -43,7 +44,12 @@ pub(super) fn assemble(
     own_namespace: &str,
 ) -> Assembled {
     let spec = &object.spec;
-    let accepted = pinned(spec, contents);
+    let mappings = NamespaceMappings::invert(
+        spec.namespace_mappings
+            .iter()
+            .map(|(original, target)| (original.as_str(), target.as_str())),
+    );
+    let accepted = accepted(spec, &mappings, contents);
     let report = report(spec, &accepted);
     let rules = match (&accepted, previous) {
         (Err(Unusable::Invalid { .. } | Unusable::Unfit { .. } | Unusable::Unread(_)), Some(last_good)) => {
@@ -61,34 +67,40 @@ pub(super) fn assemble(
             OnModifierError::Deny => interception::OnModifierError::Deny,
             OnModifierError::Warn => interception::OnModifierError::Warn,
         },
-        mappings: NamespaceMappings::invert(
-            spec.namespace_mappings
-                .iter()
-                .map(|(original, target)| (original.as_str(), target.as_str())),
-        ),
+        mappings,
         rules,
     });
     Assembled { interception, report }
 }
 
-/// The rules of the ConfigMap, if the specification can be carried out and they are the ones it pins.
-fn pinned(spec: &RestoreInterceptionSpec, contents: &Contents) -> Contents {
+/// The rules of the ConfigMap, if the specification can be carried out, they are the ones it pins, and objects can
+/// meet each of them.
+fn accepted(spec: &RestoreInterceptionSpec, mappings: &NamespaceMappings, contents: &Contents) -> Contents {
     let problems = spec.problems();
     if !problems.is_empty() {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         return Err(Unusable::Specification(problems.join("; ")));
     }
     let rules = contents.clone()?;
-    match &spec.resource_modifier_reference.sha256 {
-        Some(pin) if *pin != rules.hash().to_string() => Err(Unusable::Unfit {
-            configmap: ConfigMapName::from(&spec.resource_modifier_reference).to_string(),
-            reason: format!(
-                "its rules have the digest {}, and spec.resourceModifierReference.sha256 pins {pin}; review them and change the pin, or restore them",
-                rules.hash()
-            ),
-        }),
-        _ => Ok(rules),
+    let reference = &spec.resource_modifier_reference;
+    let unfit = |reason| Unusable::Unfit {
+        configmap: ConfigMapName::from(reference).to_string(),
+        reason,
+    };
+    if let Some(pin) = &reference.sha256
+        && *pin != rules.hash().to_string()
+    {
+        return Err(unfit(format!(
+            "its rules have the digest {}, and spec.resourceModifierReference.sha256 pins {pin}; review them and change \
+             the pin, or restore them",
+            rules.hash()
+        )));
     }
+    let unreachable = mappings.unreachable(&rules, &namespaces::EXCLUDED);
+    if unreachable.is_empty() {
+        return Ok(rules);
+    }
+    Err(unfit(unreachable.join("; ")))
 }
 
 fn report(spec: &RestoreInterceptionSpec, accepted: &Contents) -> Report {

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::modifier::{Rule, RuleIndex, RuleSet};
+
 /// The namespace mappings of a restore, inverted: from the restored to the original namespaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NamespaceMappings {
@@ -23,6 +25,31 @@ impl NamespaceMappings {
             sources.sort();
         }
         Self { originals }
+    }
+
+    /// The rules that no object can ever meet, because all namespaces they name are among `closed`, where nothing is
+    /// reviewed, and none of them is mapped to another: each with what to do about it.
+    pub fn unreachable(&self, rules: &RuleSet, closed: &[&str]) -> Vec<String> {
+        let is_mapped = |namespace: &str| {
+            self.originals.iter().any(|(target, originals)| {
+                target != namespace && originals.iter().any(|original| original == namespace)
+            })
+        };
+        let reason = |(index, rule): (RuleIndex, &Rule)| {
+            let namespaces = rule.named_namespaces()?;
+            let unreachable = namespaces
+                .iter()
+                .all(|namespace| closed.contains(namespace) && !is_mapped(namespace));
+            unreachable.then(|| {
+                format!(
+                    "line {}: resourceModifierRules[{index}].conditions.namespaces: nothing in {} is ever reviewed; map \
+                     it to another namespace in namespaceMappings, or remove it",
+                    rule.line(),
+                    namespaces.join(", ")
+                )
+            })
+        };
+        rules.rules().filter_map(reason).collect()
     }
 
     /// Where an object in `namespace` may come from, in alphabetical order: what is mapped to it, else itself.
@@ -49,5 +76,31 @@ mod tests {
         ] {
             assert_eq!(mappings.originals(namespace), originals, "{namespace}");
         }
+    }
+
+    #[test]
+    fn a_rule_for_namespaces_that_nobody_reviews_is_told_apart() {
+        let rules = RuleSet::parse(
+            "
+version: v1
+resourceModifierRules:
+- {conditions: {groupResource: pods, namespaces: [kube-system]}, patches: [{operation: remove, path: /a}]}
+- {conditions: {groupResource: pods, namespaces: [kube-system, shop]}, patches: [{operation: remove, path: /a}]}
+- {conditions: {groupResource: pods, namespaces: ['kube-*']}, patches: [{operation: remove, path: /a}]}
+- {conditions: {groupResource: pods}, patches: [{operation: remove, path: /a}]}
+",
+        )
+        .unwrap();
+        let unreachable = |mappings: &[(&str, &str)]| {
+            NamespaceMappings::invert(mappings.iter().copied()).unreachable(&rules, &["kube-system"])
+        };
+        let [problem] = &unreachable(&[])[..] else {
+            panic!("{:?}", unreachable(&[]))
+        };
+        assert!(
+            problem.contains("line 4") && problem.contains("kube-system"),
+            "{problem}"
+        );
+        assert_eq!(unreachable(&[("kube-system", "copy")]), Vec::<String>::new());
     }
 }

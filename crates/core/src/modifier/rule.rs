@@ -98,6 +98,12 @@ impl Rule {
         self.conditions.group_resource.as_str()
     }
 
+    /// The original namespaces it is for, if it names each of them; `None` where it has globs or is for all.
+    pub fn named_namespaces(&self) -> Option<Vec<&str>> {
+        let namespaces = &self.conditions.namespaces;
+        (!namespaces.is_empty()).then(|| namespaces.iter().map(Glob::exact).collect())?
+    }
+
     /// The kind of its patches.
     pub const fn patch_kind(&self) -> PatchKind {
         match self.patches {
