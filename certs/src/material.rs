@@ -41,13 +41,16 @@ impl Material {
         })
     }
 
-    /// What clients have to trust, in PEM: every authority whose leaves are or will be served.
+    /// What clients have to trust, in PEM: every authority whose leaves are or will be served. Oldest first, so that
+    /// switching to the next one leaves the bundle as it is.
     pub fn bundle(&self) -> String {
         let next = self.next.as_ref().map(Authority::certificate);
         bundle(
-            std::iter::once(self.issuer.certificate())
-                .chain(next)
-                .chain(&self.previous),
+            self.previous
+                .iter()
+                .rev()
+                .chain([self.issuer.certificate()])
+                .chain(next),
         )
     }
 
@@ -94,5 +97,55 @@ impl Material {
                 Self { previous, ..self }
             }
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-21T12:00:00Z".parse().unwrap()
+    }
+
+    fn after(material: Material, step: Step) -> Material {
+        let names = ServiceNames::new("webhook", "system");
+        material
+            .after(step, now(), &Lifetimes::default(), &names)
+            .unwrap()
+            .unwrap()
+    }
+
+    fn fresh() -> Material {
+        Material::begin(
+            now(),
+            &Lifetimes::default(),
+            &ServiceNames::new("webhook", "system"),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn what_has_to_be_trusted_is_published_before_it_is_used() {
+        let fresh = fresh();
+        let published = after(fresh.clone(), Step::PublishNext);
+        assert!(published.bundle().starts_with(&fresh.bundle()) && published.bundle() != fresh.bundle());
+        assert_eq!(published.leaf, fresh.leaf);
+        let switched = after(published.clone(), Step::SwitchToNext);
+        assert_eq!(
+            switched.bundle(),
+            published.bundle(),
+            "switching changes nothing that clients see"
+        );
+        assert_ne!(switched.leaf, published.leaf);
+    }
+
+    #[test]
+    fn old_authorities_do_not_pile_up() {
+        let mut material = fresh();
+        for _ in 0..5 {
+            material = after(after(material, Step::PublishNext), Step::SwitchToNext);
+        }
+        assert_eq!(material.previous.len(), PREVIOUS);
     }
 }

@@ -28,8 +28,8 @@ pub(crate) enum Unusable {
     Missing(&'static str),
     #[error("its {0} is not text")]
     NotText(&'static str),
-    #[error("its {0} is of no use: {1}")]
-    Content(&'static str, AuthorityError),
+    #[error("its authority (ca.crt, ca.key) is of no use: {0}")]
+    Authority(AuthorityError),
 }
 
 /// Reads what a Secret holds. Without a usable authority it is of no use; anything else of it can be made again.
@@ -38,7 +38,7 @@ pub(crate) fn read(secret: &Secret, names: &ServiceNames) -> Result<Material, Un
         Ok::<_, Unusable>((text(secret, keys.0)?, text(secret, keys.1)?))
     };
     let (certificate, key) = pair(ISSUER)?;
-    let issuer = Authority::from_pem(certificate, key).map_err(|error| Unusable::Content(ISSUER.0, error))?;
+    let issuer = Authority::from_pem(certificate, key).map_err(Unusable::Authority)?;
     let next = pair(NEXT)
         .ok()
         .and_then(|(certificate, key)| Authority::from_pem(certificate, key).ok());
