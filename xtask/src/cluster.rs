@@ -4,19 +4,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clusterbackup_tests::{Cluster, Replica, ReplicaOptions, Webhook, workspace};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-#[tokio::main]
-pub(crate) async fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(until_stopped());
+    // Not waiting for a build that is under way.
+    runtime.shutdown_background();
+    println!("stopped; nothing is left running");
+    ended
+}
+
+async fn until_stopped() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let ended = tokio::select! {
+    tokio::select! {
         ended = serve() => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
-    };
-    println!("stopped; nothing is left running");
-    ended
+    }
 }
 
 /// Never ends by itself, unless something fails.
