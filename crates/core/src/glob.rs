@@ -177,9 +177,9 @@ impl Translation {
             if high < low {
                 return Err(GlobError::BadClass);
             }
-            self.member(low);
+            self.literal(low);
             self.regex.push('-');
-            self.member(high);
+            self.literal(high);
             members += 1;
         }
         if members == 0 {
@@ -187,10 +187,6 @@ impl Translation {
         }
         self.regex.push(']');
         Ok(())
-    }
-
-    fn member(&mut self, character: char) {
-        self.regex.push_str(&format!(r"\x{{{:x}}}", u32::from(character)));
     }
 }
 
@@ -248,6 +244,9 @@ mod tests {
             ("?", "é", true),
             (r"\{a\}", "{a}", true),
             ("[a&&b]", "&", true),
+            ("[<^-~]", "_", true),
+            ("[[]", "[", true),
+            (r"[\]\-a]", "-", true),
         ] {
             let matches = Glob::parse(pattern, Separator::None).map(|glob| glob.matches(name));
             // An empty class is malformed, as is a range from high to low.

@@ -154,7 +154,9 @@ impl<'t> Translation<'t> {
             digits.push(digit);
         }
         match u32::from_str_radix(&digits, 8) {
-            Ok(code) if first == '0' || digits.len() > 1 => self.regex.push_str(&format!(r"\x{{{code:x}}}")),
+            Ok(code) if first == '0' || digits.len() > 1 => {
+                self.regex.extend([r"\x{", &format!("{code:x}"), "}"]);
+            }
             _ => self.regex.extend(['\\', first]),
         }
     }

@@ -8,9 +8,9 @@ pub(super) fn parses_as_float(text: &str) -> bool {
         return word != "nan" || unsigned.len() == text.len();
     }
     match word.strip_prefix("0x") {
-        Some(hex) => is_number(hex, 'p', |byte| byte.is_ascii_hexdigit(), true),
+        Some(hex) => is_number(hex, 'p', u8::is_ascii_hexdigit, true),
         None => {
-            is_number(&word, 'e', |byte| byte.is_ascii_digit(), false)
+            is_number(&word, 'e', u8::is_ascii_digit, false)
                 && word.replace('_', "").parse::<f64>().is_ok_and(f64::is_finite)
         }
     }

@@ -139,16 +139,15 @@ fn read_rule(rule: &Field<'_>, report: &mut Report) -> Option<Rule> {
         &["conditions", "patches", "mergePatches", "strategicPatches"],
         report,
     )?;
-    let conditions = match members.get("conditions") {
-        Some(conditions) => conditions::read(conditions, report),
-        None => {
-            report.refuse(
-                rule,
-                "conditions is missing",
-                "write `conditions` with at least a groupResource",
-            );
-            None
-        }
+    let conditions = if let Some(conditions) = members.get("conditions") {
+        conditions::read(conditions, report)
+    } else {
+        report.refuse(
+            rule,
+            "conditions is missing",
+            "write `conditions` with at least a groupResource",
+        );
+        None
     };
     let patches = patches::read(
         rule,

@@ -29,10 +29,10 @@ pub(super) enum Literal {
     /// Text in a text field, something else in any other.
     Either {
         text: String,
-        typed: Result<Box<Literal>, NotJson>,
+        typed: Result<Box<Self>, NotJson>,
     },
-    List(Vec<Literal>),
-    Map(Vec<(String, Literal)>),
+    List(Vec<Self>),
+    Map(Vec<(String, Self)>),
 }
 
 /// Why a text that looks like JSON is none.

@@ -107,18 +107,20 @@ impl Draft {
         let path = path.settled_for_insertion(&self.value)?;
         let written = self.charge(&value)?;
         let (parent, last) = parent_mut(&mut self.value, &path)?;
+        let copy = match parent {
+            Value::Object(members) if members.contains_key(last) => return self.replace(&path, value),
+            Value::Object(members) => members.entry(last).or_insert(value).clone(),
+            Value::Array(items) => {
+                let index = pointer::index(last, items.len() + 1)?;
+                items.insert(index, value);
+                items[index].clone()
+            }
+            _ => return Err(LookupError::MissingParent.into()),
+        };
         let operation = AddOperation {
             path: path.to_buf(),
-            value: value.clone(),
+            value: copy,
         };
-        match parent {
-            Value::Object(members) if members.contains_key(last) => return self.replace(&path, value),
-            Value::Object(members) => {
-                members.insert(last.to_owned(), value);
-            }
-            Value::Array(items) => items.insert(pointer::index(last, items.len() + 1)?, value),
-            _ => return Err(LookupError::MissingParent.into()),
-        }
         self.log(PatchOperation::Add(operation), Inverse::Remove, written);
         Ok(())
     }

@@ -38,7 +38,7 @@ fn position(marker: &Marker) -> Position {
 
 fn syntax(error: &ScanError, limits: &Limits) -> YamlError {
     let kind = match error.kind() {
-        ErrorKind::RecursionLimitExceeded { .. } => YamlErrorKind::TooDeep(limits.depth),
+        ErrorKind::RecursionLimitExceeded => YamlErrorKind::TooDeep(limits.depth),
         _ => YamlErrorKind::Syntax(error.info()),
     };
     kind.at(position(error.marker()))

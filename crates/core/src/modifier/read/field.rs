@@ -128,20 +128,15 @@ impl<'n> Field<'n> {
 
     /// The elements of a list.
     pub(super) fn items(&self, report: &mut Report) -> Vec<Self> {
-        match &self.node.content {
-            Content::Sequence(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, node)| Self {
-                    node,
-                    path: format!("{}[{index}]", self.path),
-                })
-                .collect(),
-            _ => {
-                report.refuse(self, "a list is expected here", "start each element with `- `");
-                Vec::new()
-            }
-        }
+        let Content::Sequence(items) = &self.node.content else {
+            report.refuse(self, "a list is expected here", "start each element with `- `");
+            return Vec::new();
+        };
+        let item = |(index, node)| Self {
+            node,
+            path: format!("{}[{index}]", self.path),
+        };
+        items.iter().enumerate().map(item).collect()
     }
 
     /// The text of a string field, as Go's YAML library would read it.

@@ -1,0 +1,206 @@
+//! What holds for any input.
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
+use clusterbackup_core::modifier::{Rename, RuleSet};
+use clusterbackup_core::object::{GroupResource, ObjectName, Target};
+use clusterbackup_core::patch::{Draft, Pointer, json, merge};
+use clusterbackup_core::{glob, pattern, yaml};
+use json_patch::{Patch, PatchOperation};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Few keys, so that patches meet what they are about.
+fn key() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["a", "b", "c/d", "e~f", "-1", "0", "labels", "metadata"])
+        .prop_map(str::to_owned)
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-3_i64..3).prop_map(Value::from),
+        prop::sample::select(vec![0.5, 1.0]).prop_map(Value::from),
+        "[a-c]{0,2}".prop_map(Value::from),
+    ];
+    scalar.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![vec(inner.clone(), 0..4).prop_map(Value::from), object_of(inner)]
+    })
+}
+
+fn object_of(inner: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
+    btree_map(key(), inner, 0..5).prop_map(|members| Value::Object(members.into_iter().collect()))
+}
+
+fn object() -> impl Strategy<Value = Value> {
+    object_of(value())
+}
+
+fn pointer() -> impl Strategy<Value = Pointer> {
+    let token = prop_oneof![3 => key(), 1 => "-|-?[0-3]"];
+    vec(token, 1..4).prop_map(|tokens| Pointer::from_tokens(tokens.iter().map(String::as_str)))
+}
+
+/// An operation that owns its parts.
+#[derive(Debug, Clone)]
+struct Step {
+    name: &'static str,
+    from: Pointer,
+    path: Pointer,
+    value: Value,
+}
+
+impl Step {
+    fn operation(&self) -> json::Operation<'_> {
+        let Self {
+            name,
+            from,
+            path,
+            value,
+        } = self;
+        match *name {
+            "add" => json::Operation::Add { path, value },
+            "remove" => json::Operation::Remove { path },
+            "replace" => json::Operation::Replace { path, value },
+            "move" => json::Operation::Move { from, path },
+            "copy" => json::Operation::Copy { from, path },
+            _ => json::Operation::Test { path, value },
+        }
+    }
+
+    fn for_oracle(&self) -> PatchOperation {
+        let Self {
+            name,
+            from,
+            path,
+            value,
+        } = self;
+        let (from, path) = (from.as_str(), path.as_str());
+        serde_json::from_value(json!({"op": name, "from": from, "path": path, "value": value}))
+            .expect("is an operation")
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let name = prop::sample::select(vec!["add", "add", "remove", "replace", "move", "copy", "test"]);
+    (name, pointer(), pointer(), value()).prop_map(|(name, from, path, value)| Step {
+        name,
+        from,
+        path,
+        value,
+    })
+}
+
+/// Applies the steps that fit and takes back what the others have left.
+fn run(steps: &[Step], draft: &mut Draft) {
+    for step in steps {
+        let savepoint = draft.savepoint();
+        if json::apply(step.operation(), draft).is_err() {
+            draft.rollback(savepoint);
+        }
+    }
+}
+
+fn oracle(object: &Value, operations: &[PatchOperation]) -> Option<Value> {
+    let mut object = object.clone();
+    json_patch::patch(&mut object, &Patch(operations.to_vec())).ok()?;
+    Some(object)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_operations_of_a_draft_make_its_value(object in object(), steps in vec(step(), 0..12)) {
+        let mut draft = Draft::new(object.clone());
+        run(&steps, &mut draft);
+        let expected = oracle(&object, draft.operations());
+        prop_assert_eq!(expected.as_ref(), Some(draft.value()));
+    }
+
+    #[test]
+    fn a_rollback_restores_everything(object in object(), kept in vec(step(), 0..4), undone in vec(step(), 0..12)) {
+        let mut draft = Draft::new(object);
+        run(&kept, &mut draft);
+        let (value, operations, savepoint) = (draft.value().clone(), draft.operations().to_vec(), draft.savepoint());
+        run(&undone, &mut draft);
+        draft.rollback(savepoint);
+        prop_assert_eq!((draft.value(), draft.operations()), (&value, operations.as_slice()));
+        prop_assert_eq!(draft.savepoint(), savepoint);
+    }
+
+    #[test]
+    fn what_the_oracle_can_do_is_done_the_same_way(object in object(), step in step()) {
+        if let Some(expected) = oracle(&object, &[step.for_oracle()]) {
+            let mut draft = Draft::new(object);
+            prop_assert_eq!(json::apply(step.operation(), &mut draft), Ok(()));
+            prop_assert_eq!(draft.value(), &expected);
+        }
+    }
+
+    #[test]
+    fn merges_agree_with_the_oracle_and_are_idempotent(object in object(), patch in object()) {
+        let mut expected = object.clone();
+        json_patch::merge(&mut expected, &patch);
+        let members = patch.as_object().expect("an object");
+        let mut draft = Draft::new(object.clone());
+        prop_assert_eq!(merge::apply(members, &mut draft), Ok(()));
+        prop_assert_eq!(draft.value(), &expected);
+        prop_assert_eq!(oracle(&object, draft.operations()), Some(expected.clone()));
+        let mut again = Draft::new(expected);
+        prop_assert_eq!(merge::apply(members, &mut again), Ok(()));
+        prop_assert!(again.operations().is_empty());
+    }
+
+    #[test]
+    fn idempotent_rules_find_nothing_to_do_on_their_result(object in object(), patch in object(), text in "[a-z0-9.]{0,4}") {
+        let mut patch = patch;
+        patch.as_object_mut().expect("an object").remove("metadata");
+        let rules = json!({"version": "v1", "resourceModifierRules": [
+            {"conditions": {"groupResource": "**"}, "mergePatches": [{"patchData": patch}]},
+            {"conditions": {"groupResource": "pods"}, "patches": [{"operation": "add", "path": "/spec", "value": {"x": text}}]},
+        ]});
+        let rules = RuleSet::parse(&rules.to_string()).expect("is valid");
+        let group_resource = GroupResource::new("", "pods");
+        let target = Target { group_resource: &group_resource, name: ObjectName::Exact("p"), original_namespace: None };
+        let run = |object: &Value| {
+            let mut draft = Draft::new(object.clone());
+            rules.apply(&rules.select(&target, object), &mut draft, Rename::Allowed);
+            draft.into_parts()
+        };
+        let (result, operations) = run(&object);
+        prop_assert_eq!(oracle(&object, &operations), Some(result.clone()));
+        prop_assert_eq!(run(&result), (result, Vec::new()));
+    }
+
+    #[test]
+    fn json_reads_the_same_as_yaml(value in object()) {
+        let text = value.to_string();
+        let read = yaml::to_json_documents(&text).expect("JSON is YAML");
+        let mut draft = Draft::new(json!({"v": value}));
+        let path = Pointer::from_tokens(["v"]);
+        let same = json::Operation::Test { path: &path, value: &read[0] };
+        prop_assert_eq!(json::apply(same, &mut draft), Ok(()));
+    }
+
+    #[test]
+    fn no_text_makes_a_reader_panic(text in any::<String>(), yaml in "[-a-c:{}\\[\\]'\"|>&*!#,?\n \t<0-1]{0,60}") {
+        for text in [&text, &yaml] {
+            drop(RuleSet::parse(text));
+            drop(RuleSet::parse(&format!("version: v1\nresourceModifierRules:\n{text}")));
+            drop(glob::Glob::parse(text, glob::Separator::Dot));
+            drop(pattern::Pattern::parse(text));
+            drop(Pointer::parse(text));
+        }
+    }
+
+    #[test]
+    fn no_value_makes_a_rule_panic(value in any::<String>(), path in "/[a-c/~01-]{0,8}") {
+        let rules = json!({"version": "v1", "resourceModifierRules": [
+            {"conditions": {"groupResource": "**", "resourceNameRegex": value, "namespaces": [value]},
+             "patches": [{"operation": "add", "path": path, "value": value}]},
+        ]});
+        drop(RuleSet::parse(&rules.to_string()));
+    }
+}

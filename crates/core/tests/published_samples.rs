@@ -1,0 +1,289 @@
+//! The samples of rules that AKS Backup's documentation shows work as they stand there.
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
+use clusterbackup_core::modifier::{Problems, Rename, RuleOutcome, RuleSet};
+use clusterbackup_core::object::{GroupResource, ObjectName, Target};
+use clusterbackup_core::patch::Draft;
+use serde_json::{Value, json};
+
+/// What the rules make of an object.
+fn apply(rules: &str, group_resource: (&str, &str), namespace: &str, object: &Value) -> Value {
+    let rules = RuleSet::parse(rules).expect("the sample is valid");
+    let group_resource = GroupResource::new(group_resource.0, group_resource.1);
+    let name = object["metadata"]["name"].as_str().expect("objects have names");
+    let target = Target {
+        group_resource: &group_resource,
+        name: ObjectName::Exact(name),
+        original_namespace: Some(namespace),
+    };
+    let selection = rules.select(&target, object);
+    let mut draft = Draft::new(object.clone());
+    for result in rules.apply(&selection, &mut draft, Rename::Allowed) {
+        assert!(!matches!(result.outcome, RuleOutcome::Failed(_)), "{result:?}");
+    }
+    draft.into_parts().0
+}
+
+fn claim(name: &str, labels: &Value, class: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "labels": labels},
+           "spec": {"storageClassName": class}})
+}
+
+fn deployment(name: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": {"app": "nginx"}},
+           "spec": {"replicas": 1, "template": {"spec": {"containers": [{"name": "web", "image": "web:1"}]}}}})
+}
+
+const CLAIMS: (&str, &str) = ("", "persistentvolumeclaims");
+const DEPLOYMENTS: (&str, &str) = ("apps", "deployments");
+
+#[test]
+fn a_claim_gets_another_class_and_loses_a_label() {
+    let rules = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: persistentvolumeclaims
+    resourceNameRegex: "^mysql.*$"
+    namespaces:
+    - bar
+    - foo
+    labelSelector:
+        matchLabels:
+          foo: bar
+  patches:
+  - operation: replace
+    path: "/spec/storageClassName"
+    value: "premium"
+  - operation: remove
+    path: "/metadata/labels/test"
+"#;
+    let labels = json!({"foo": "bar", "test": "x"});
+    let before = claim("mysql-0", &labels, "standard");
+    assert_eq!(
+        apply(rules, CLAIMS, "bar", &before),
+        claim("mysql-0", &json!({"foo": "bar"}), "premium")
+    );
+    for (namespace, object) in [
+        ("other", before),
+        ("bar", claim("my-mysql", &labels, "standard")),
+        (
+            "bar",
+            claim("mysql-0", &json!({"foo": "x", "test": "x"}), "standard"),
+        ),
+    ] {
+        assert_eq!(apply(rules, CLAIMS, namespace, &object), object);
+    }
+}
+
+#[test]
+fn add_inserts_a_container_from_quoted_json() {
+    let rules = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: deployments.apps
+    resourceNameRegex: "^test-.*$"
+    namespaces:
+    - bar
+    - foo
+  patches:
+    # Dealing with complex values by escaping the yaml
+  - operation: add
+    path: "/spec/template/spec/containers/0"
+    value: "{\"name\": \"nginx\", \"image\": \"nginx:1.14.2\", \"ports\": [{\"containerPort\": 80}]}"
+"#;
+    let after = apply(rules, DEPLOYMENTS, "foo", &deployment("test-1"));
+    let containers = json!([
+        {"name": "nginx", "image": "nginx:1.14.2", "ports": [{"containerPort": 80}]},
+        {"name": "web", "image": "web:1"},
+    ]);
+    assert_eq!(after["spec"]["template"]["spec"]["containers"], containers);
+}
+
+#[test]
+fn remove_takes_a_label_away() {
+    let rules = r#"version: v1
+resourceModifierRules:
+- conditions:
+      groupResource: persistentvolumeclaims
+      resourceNameRegex: "^mysql.*$"
+      namespaces:
+      - bar
+      - foo
+      labelSelector:
+        matchLabels:
+            foo: bar
+  patches:
+  - operation: remove
+    path: "/metadata/labels/test"
+"#;
+    let before = claim("mysql", &json!({"foo": "bar", "test": "x"}), "standard");
+    assert_eq!(
+        apply(rules, CLAIMS, "foo", &before),
+        claim("mysql", &json!({"foo": "bar"}), "standard")
+    );
+}
+
+#[test]
+fn replace_gives_another_class() {
+    let rules = r#"version: v1
+resourceModifierRules:
+- conditions:
+     groupResource: persistentvolumeclaims
+     resourceNameRegex: "^mysql.*$"
+     namespaces:
+     - bar
+     - foo
+     labelSelector:
+        matchLabels:
+           foo: bar
+  patches:
+  - operation: replace
+    path: "/spec/storageClassName"
+    value: "premium"
+"#;
+    let labels = json!({"foo": "bar"});
+    let after = apply(rules, CLAIMS, "foo", &claim("mysql", &labels, "standard"));
+    assert_eq!(after, claim("mysql", &labels, "premium"));
+}
+
+#[test]
+fn copy_doubles_a_container() {
+    let rules = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: deployments.apps
+    resourceNameRegex: "^test-.*$"
+    namespaces:
+    - bar
+    - foo
+  patches:
+  - operation: copy
+    from: "/spec/template/spec/containers/0"
+    path: "/spec/template/spec/containers/1"
+"#;
+    let after = apply(rules, DEPLOYMENTS, "bar", &deployment("test-1"));
+    let container = json!({"name": "web", "image": "web:1"});
+    assert_eq!(
+        after["spec"]["template"]["spec"]["containers"],
+        json!([container, container])
+    );
+}
+
+#[test]
+fn test_guards_a_replace() {
+    let rules = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: persistentvolumeclaims
+    resourceNameRegex: ".*"
+    namespaces:
+    - bar
+    - foo
+  patches:
+  - operation: test
+    path: "/spec/storageClassName"
+    value: "premium"
+  - operation: replace
+    path: "/spec/storageClassName"
+    value: "standard"
+"#;
+    let labels = json!({});
+    for (before, after) in [("premium", "standard"), ("other", "other")] {
+        let object = apply(rules, CLAIMS, "bar", &claim("any", &labels, before));
+        assert_eq!(object, claim("any", &labels, after));
+    }
+}
+
+/// Its list items are indented less than their key, which no YAML parser takes.
+const REPLICAS: &str = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: deployments.apps
+    resourceNameRegex: "^nginxdep.*$"
+    namespaces:
+   - default
+   - nginx
+  patches:
+  - operation: replace
+    path: "/spec/replicas"
+    value: "12"
+"#;
+
+#[test]
+fn a_number_in_quotes_is_a_number() {
+    for namespace in ["default", "nginx"] {
+        let after = apply(REPLICAS, DEPLOYMENTS, namespace, &deployment("nginxdep1"));
+        assert_eq!(after["spec"]["replicas"], json!(12));
+    }
+    assert_eq!(
+        apply(REPLICAS, DEPLOYMENTS, "other", &deployment("nginxdep1")),
+        deployment("nginxdep1")
+    );
+}
+
+#[test]
+fn misplaced_list_items_are_warned_about() {
+    let rules = RuleSet::parse(REPLICAS).expect("the sample is valid");
+    let [warning] = rules.warnings() else {
+        panic!("{:?}", rules.warnings())
+    };
+    assert_eq!(warning.line, 6);
+    assert!(
+        warning.message.contains("indented less than their key"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn a_merge_patch_sets_a_label() {
+    let rules = r#"version: v1
+resourceModifierRules:
+  - conditions:
+      groupResource: deployments.apps
+      resourceNameRegex: "^nginxdep.*$"
+      namespaces:
+        - default
+        - nginx
+    mergePatches:
+      - patchData: |
+          {
+            "metadata" : {
+              "labels" : {
+                "app" : "nginx1"
+              }
+            }
+          }
+"#;
+    let after = apply(rules, DEPLOYMENTS, "nginx", &deployment("nginxdep"));
+    assert_eq!(after["metadata"]["labels"], json!({"app": "nginx1"}));
+}
+
+#[test]
+fn strategic_patches_are_refused_and_say_what_to_use() {
+    let rules = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: pods
+    resourceNameRegex: "^nginx.*$"
+    namespaces:
+    - default
+  strategicPatches:
+  - patchData: |
+      {
+        "spec": {
+          "containers": [
+            {
+              "name": "nginx",
+              "image": "mcr.microsoft.com/cbl-mariner/base/nginx:1.22"
+            }
+          ]
+        }
+      }
+"#;
+    let problems = RuleSet::parse(rules)
+        .map(|_| ())
+        .map_err(|problems: Problems| problems.to_string());
+    let expected = "line 9, column 5: resourceModifierRules[0].strategicPatches: strategicPatches are not supported \
+                    in this version; use mergePatches, or patches with the index of a list's element";
+    assert_eq!(problems, Err(expected.to_owned()));
+}
