@@ -194,3 +194,140 @@ pub(super) fn status(
     );
     Some(status)
 }
+
+#[cfg(test)]
+mod tests {
+    use clusterbackup_core::modifier::RuleSetHash;
+    use k8s_openapi::jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const RULES: &str = "
+version: v1
+resourceModifierRules:
+- {conditions: {groupResource: pods}, patches: [{operation: remove, path: /a}]}
+";
+
+    fn interception(spec: Value) -> RestoreInterception {
+        let mut spec = spec;
+        spec["resourceModifierReference"]["name"] = json!("rules");
+        spec["resourceModifierReference"]["namespace"] = json!("team");
+        let object = json!({
+            "apiVersion": "clusterbackup.io/v1alpha1",
+            "kind": "RestoreInterception",
+            "metadata": { "name": "shop", "generation": 3 },
+            "spec": spec,
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn good() -> Contents {
+        Ok(Arc::new(RuleSet::parse(RULES).unwrap()))
+    }
+
+    fn broken() -> Contents {
+        let problems = RuleSet::parse("version: v2").unwrap_err();
+        Err(Unusable::Invalid {
+            configmap: "team/rules".to_owned(),
+            problems,
+        })
+    }
+
+    fn missing() -> Contents {
+        Err(Unusable::Missing {
+            configmap: "team/rules".to_owned(),
+        })
+    }
+
+    fn now() -> Time {
+        Time(Timestamp::from_second(1_000).unwrap())
+    }
+
+    #[test]
+    fn what_the_user_is_told_and_whether_objects_are_decided() {
+        let plain = || interception(json!({}));
+        let pinned = || interception(json!({ "resourceModifierReference": { "sha256": "0".repeat(64) } }));
+        let bad_glob = || interception(json!({ "match": { "veleroRestores": ["["] } }));
+        let table = [
+            (plain(), good(), Some("Ready"), true),
+            (plain(), broken(), Some("RulesInvalid"), false),
+            (plain(), missing(), Some("RulesMissing"), false),
+            (pinned(), good(), Some("RulesInvalid"), false),
+            (bad_glob(), good(), Some("InterceptionInvalid"), false),
+            (plain(), Err(Unusable::Unread("later".to_owned())), None, false),
+        ];
+        for (object, contents, reason, usable) in table {
+            let assembled = assemble(&object, &contents, None, "clusterbackup-system");
+            assert_eq!(assembled.interception.rules.is_ok(), usable, "{reason:?}");
+            let status = status(&object, &assembled.report, now());
+            let told = status.map(|status| status.conditions[0].reason.clone());
+            assert_eq!(told.as_deref(), reason);
+        }
+    }
+
+    #[test]
+    fn a_broken_edit_leaves_the_last_good_rules_in_force_and_a_deletion_does_not() {
+        let previous = good().unwrap();
+        for (contents, in_force) in [(broken(), true), (missing(), false)] {
+            let assembled = assemble(
+                &interception(json!({})),
+                &contents,
+                Some(&previous),
+                "clusterbackup-system",
+            );
+            assert_eq!(assembled.interception.rules.is_ok(), in_force, "{contents:?}");
+        }
+    }
+
+    #[test]
+    fn the_status_shows_the_last_accepted_rules_until_there_are_none() {
+        let mut object = interception(json!({}));
+        let mut tell = |contents: &Contents| {
+            let report = assemble(&object, contents, None, "clusterbackup-system").report;
+            object.status = status(&object, &report, now());
+            object.status.clone().unwrap()
+        };
+        let hash = Some(RuleSetHash::of(RULES).to_string());
+        assert_eq!(tell(&good()).rules_hash, hash);
+        assert_eq!(tell(&broken()).rules_hash, hash);
+        let gone = tell(&missing());
+        assert_eq!(
+            (gone.rules_hash, gone.rule_count, gone.observed_generation),
+            (None, None, Some(3))
+        );
+    }
+
+    #[test]
+    fn only_rules_of_our_own_namespace_are_unlimited() {
+        for (own, unlimited) in [("team", true), ("clusterbackup-system", false)] {
+            let assembled = assemble(&interception(json!({})), &good(), None, own);
+            assert_eq!(
+                matches!(assembled.interception.scope, Scope::Unlimited),
+                unlimited
+            );
+        }
+    }
+
+    #[test]
+    fn an_interception_answers_to_its_own_name_unless_it_lists_others() {
+        let answers = |spec: Value, label: &str| {
+            let assembled = assemble(&interception(spec), &good(), None, "clusterbackup-system");
+            assembled
+                .interception
+                .matches
+                .intercept_labels
+                .iter()
+                .any(|glob| glob.matches(label))
+        };
+        assert!(answers(json!({}), "shop"));
+        assert!(!answers(
+            json!({ "match": { "interceptLabels": ["till-*"] } }),
+            "shop"
+        ));
+        assert!(answers(
+            json!({ "match": { "interceptLabels": ["till-*"] } }),
+            "till-1"
+        ));
+    }
+}
