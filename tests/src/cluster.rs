@@ -228,6 +228,10 @@ fn new_logs_folder() -> Result<PathBuf> {
     let all = workspace::target()?.join("cluster-logs");
     remove_old(&all);
     let folder = all.join(format!("{}-{number}", std::process::id()));
+    if folder.exists() {
+        // An earlier program had the same process id.
+        std::fs::remove_dir_all(&folder)?;
+    }
     std::fs::create_dir_all(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
     Ok(folder)
 }
