@@ -1,5 +1,6 @@
 //! Scenarios on a real API server, one file per subject; each says what it needs in its `scenarios!` list.
 
+mod conditions;
 mod harness;
 mod patches;
 mod runner;
@@ -8,5 +9,5 @@ mod steps;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[harness::SCENARIOS, patches::SCENARIOS])
+    runner::run(&[conditions::SCENARIOS, harness::SCENARIOS, patches::SCENARIOS])
 }

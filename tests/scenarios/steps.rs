@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ObjectMeta, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -48,12 +49,19 @@ impl<'a> Plan<'a> {
 
     /// Creates it, whatever becomes of it.
     pub(crate) async fn create(self, client: Client) -> Result<Intercepted> {
+        let rules = self.rules.to_owned();
+        let intercepted = self.create_without_rules(client).await?;
+        intercepted.write_rules(&rules).await?;
+        Ok(intercepted)
+    }
+
+    /// Creates it without the ConfigMap it refers to.
+    pub(crate) async fn create_without_rules(self, client: Client) -> Result<Intercepted> {
         let intercepted = Intercepted {
             name: self.name.to_owned(),
             rules_namespace: self.rules_namespace.to_owned(),
             client,
         };
-        intercepted.write_rules(self.rules).await?;
         let mut spec = self.spec;
         spec["resourceModifierReference"] = json!({ "name": self.name, "namespace": self.rules_namespace });
         let object = json!({
@@ -80,6 +88,20 @@ impl<'a> Plan<'a> {
 }
 
 impl Intercepted {
+    /// One that was not made by a [`Plan`]; it goes all the same when this is dropped.
+    pub(crate) fn existing(client: Client, name: &str, rules_namespace: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            rules_namespace: rules_namespace.to_owned(),
+            client,
+        }
+    }
+
+    /// Creates `object` with the label that opts it in to this interception; what is stored.
+    pub(crate) async fn restore(&self, namespace: Option<&str>, object: Value) -> kube::Result<Value> {
+        create(&self.client, namespace, &opted_in(object, &self.name)).await
+    }
+
     /// The kind's API.
     pub(crate) fn api(&self) -> Api<RestoreInterception> {
         Api::all(self.client.clone())
@@ -87,7 +109,12 @@ impl Intercepted {
 
     /// Writes the rules, for the first time or again.
     pub(crate) async fn write_rules(&self, rules: &str) -> Result<()> {
-        let config_maps = Api::<ConfigMap>::namespaced(self.client.clone(), &self.rules_namespace);
+        self.write_rules_as(&self.client, rules).await
+    }
+
+    /// Has somebody else write them, by the rights of `author`.
+    pub(crate) async fn write_rules_as(&self, author: &Client, rules: &str) -> Result<()> {
+        let config_maps = Api::<ConfigMap>::namespaced(author.clone(), &self.rules_namespace);
         let wanted = ConfigMap {
             metadata: ObjectMeta {
                 name: Some(self.name.clone()),
@@ -210,4 +237,40 @@ pub(crate) fn refusal<T: std::fmt::Debug>(attempt: kube::Result<T>) -> Result<St
 /// The name of an object, which every stored one has.
 pub(crate) fn name_of(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Checks what is at each of the pointers; null is for nothing.
+pub(crate) fn holds(stored: &Value, wanted: &[(&str, Value)]) -> Result<()> {
+    for (pointer, wanted) in wanted {
+        let found = stored.pointer(pointer).unwrap_or(&Value::Null);
+        ensure!(
+            found == wanted,
+            "{pointer} is {found}, not {wanted}, of {stored:#}"
+        );
+    }
+    Ok(())
+}
+
+/// The rules that hold on a stored object by what its mark says, for each interception that concerned it.
+pub(crate) fn mark(stored: &Value) -> Result<Vec<(String, Vec<usize>)>> {
+    #[derive(serde::Deserialize)]
+    struct Entry {
+        interception: String,
+        rules: Vec<usize>,
+    }
+    let mark = stored["metadata"]["annotations"][labels::MODIFIED]
+        .as_str()
+        .with_context(|| format!("it has no mark: {stored:#}"))?;
+    let entries: Vec<Entry> = serde_json::from_str(mark).with_context(|| format!("its mark is {mark}"))?;
+    Ok(entries
+        .into_iter()
+        .map(|entry| (entry.interception, entry.rules))
+        .collect())
+}
+
+/// A file for kubectl.
+pub(crate) fn manifest(object: &Value) -> Result<NamedTempFile> {
+    let file = NamedTempFile::with_suffix(".json")?;
+    std::fs::write(file.path(), object.to_string())?;
+    Ok(file)
 }
