@@ -3,9 +3,10 @@
 
 use regex::Regex;
 
+use crate::allowance::Allowance;
+
 /// Longest glob; the longest name of Kubernetes has 253 characters.
 const MAX_LENGTH: usize = 2048;
-const SIZE_LIMIT: usize = 1 << 20;
 
 /// The character that `*` and `?` do not cross.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +46,23 @@ pub enum GlobError {
     /// A `\` at the end.
     #[error("`\\` needs a character behind it")]
     OpenEscape,
-    /// Too long, or too many alternatives.
-    #[error("the pattern is too long or too complex")]
+    /// Too long, too many alternatives, or too many globs in one set.
+    #[error("the pattern is too complex, or there are too many")]
     TooComplex,
 }
 
 impl Glob {
     /// Compiles a glob.
     pub fn parse(text: &str, separator: Separator) -> Result<Self, GlobError> {
+        Self::parse_within(text, separator, &mut Allowance::for_one())
+    }
+
+    /// Compiles one of many globs.
+    pub(crate) fn parse_within(
+        text: &str,
+        separator: Separator,
+        allowance: &mut Allowance,
+    ) -> Result<Self, GlobError> {
         if text.len() > MAX_LENGTH {
             return Err(GlobError::TooComplex);
         }
@@ -61,10 +71,7 @@ impl Glob {
             _ if !text.contains(['*', '?', '[', '{', '\\']) => Matcher::Exactly(text.to_owned()),
             _ => {
                 let regex = Translation::new(separator).translate(text)?;
-                let regex = regex::RegexBuilder::new(&regex)
-                    .size_limit(SIZE_LIMIT)
-                    .build()
-                    .map_err(|_| GlobError::TooComplex)?;
+                let regex = allowance.compile(&regex).map_err(|_| GlobError::TooComplex)?;
                 Matcher::Regex(regex)
             }
         };

@@ -3,6 +3,7 @@
 //! This crate is pure. It has no clock, no files, no environment, no network and no runtime; the same input
 //! always gives the same output. `tests/purity.rs` keeps it so.
 
+mod allowance;
 pub mod glob;
 pub mod interception;
 pub mod modifier;

@@ -7,11 +7,10 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
-const SIZE_LIMIT: usize = 1 << 20;
-/// Names are short: a large cache of states would only cost memory.
-const DFA_LIMIT: usize = 1 << 18;
+use crate::allowance::Allowance;
+
 const MAX_LENGTH: usize = 4096;
 const MAX_COUNT: u32 = 1000;
 
@@ -25,8 +24,8 @@ pub enum PatternError {
     /// Over the limit of length.
     #[error("the expression is longer than {MAX_LENGTH} bytes")]
     TooLong,
-    /// Over the limit of size.
-    #[error("the expression is too complex")]
+    /// Over the limit of size, alone or together with the others of its set.
+    #[error("the expression is too complex, or there are too many")]
     TooComplex,
     /// A repetition as in `a{1001}`.
     #[error("a repeat count is over {MAX_COUNT}")]
@@ -39,14 +38,17 @@ pub enum PatternError {
 impl Pattern {
     /// Compiles an expression.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
+        Self::parse_within(text, &mut Allowance::for_one())
+    }
+
+    /// Compiles one of many expressions.
+    pub(crate) fn parse_within(text: &str, allowance: &mut Allowance) -> Result<Self, PatternError> {
         if text.len() > MAX_LENGTH {
             return Err(PatternError::TooLong);
         }
         let translated = Translation::new(text).translate()?;
-        RegexBuilder::new(&translated)
-            .size_limit(SIZE_LIMIT)
-            .dfa_size_limit(DFA_LIMIT)
-            .build()
+        allowance
+            .compile(&translated)
             .map(Self)
             .map_err(|error| match error {
                 regex::Error::CompiledTooBig(_) => PatternError::TooComplex,

@@ -576,9 +576,7 @@ resourceModifierRules:
 
 #[test]
 fn problems_name_their_rule_and_serialise() {
-    let problems = RuleSet::parse(&patch("{operation: remove, path: a}"))
-        .err()
-        .expect("is invalid");
+    let problems = RuleSet::parse(&patch("{operation: remove, path: a}")).expect_err("is invalid");
     let json = serde_json::to_value(&problems).expect("problems serialise");
     assert_eq!(json[0]["rule"], 0);
     assert_eq!(json[0]["line"], 6);

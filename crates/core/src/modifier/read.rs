@@ -31,7 +31,7 @@ pub(super) struct Outcome {
 }
 
 pub(super) fn read(text: &str) -> Result<Outcome, Problems> {
-    let mut report = Report::default();
+    let mut report = Report::new();
     let rules = match only_document(text, &mut report) {
         Ok(document) => read_document(&Field::root(&document), &mut report),
         Err(problem) => {

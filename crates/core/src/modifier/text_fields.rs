@@ -45,3 +45,51 @@ fn is_element(key: &str) -> bool {
     let digits = key.strip_prefix('-').unwrap_or(key);
     digits.bytes().all(|byte| byte.is_ascii_digit()) && !key.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_fields_are_found_by_place_and_kind() {
+        let all = Holder::ALL;
+        for (place, expected) in [
+            (&["metadata", "labels", "x"][..], [true, true, true]),
+            (&["metadata", "annotations", "x"], [true, true, true]),
+            (&["metadata", "annotations", "x", "y"], [false, false, false]),
+            (
+                &[
+                    "spec",
+                    "jobTemplate",
+                    "spec",
+                    "template",
+                    "metadata",
+                    "labels",
+                    "x",
+                ],
+                [true, true, true],
+            ),
+            (&["labels", "x"], [false, false, false]),
+            (&["data", "x"], [true, true, false]),
+            (&["stringData", "x"], [false, true, false]),
+            (&["binaryData", "x"], [true, false, false]),
+            (&["spec", "data", "x"], [false, false, false]),
+            (
+                &["spec", "containers", "0", "env", "3", "value"],
+                [true, true, true],
+            ),
+            (
+                &["spec", "containers", "0", "env", "-", "value"],
+                [true, true, true],
+            ),
+            (
+                &["spec", "containers", "0", "env", "x", "value"],
+                [false, false, false],
+            ),
+            (&["spec", "replicas"], [false, false, false]),
+        ] {
+            let place: Vec<_> = place.iter().map(ToString::to_string).collect();
+            assert_eq!(all.map(|holder| is_text(holder, &place)), expected, "{place:?}");
+        }
+    }
+}

@@ -355,49 +355,6 @@ mod tests {
     }
 
     #[test]
-    fn text_fields_are_found_by_place_and_kind() {
-        let all = Holder::ALL;
-        for (place, expected) in [
-            (&["metadata", "labels", "x"][..], [true, true, true]),
-            (&["metadata", "annotations", "x"], [true, true, true]),
-            (&["metadata", "annotations", "x", "y"], [false, false, false]),
-            (
-                &[
-                    "spec",
-                    "jobTemplate",
-                    "spec",
-                    "template",
-                    "metadata",
-                    "labels",
-                    "x",
-                ],
-                [true, true, true],
-            ),
-            (&["labels", "x"], [false, false, false]),
-            (&["data", "x"], [true, true, false]),
-            (&["stringData", "x"], [false, true, false]),
-            (&["binaryData", "x"], [true, false, false]),
-            (&["spec", "data", "x"], [false, false, false]),
-            (
-                &["spec", "containers", "0", "env", "3", "value"],
-                [true, true, true],
-            ),
-            (
-                &["spec", "containers", "0", "env", "-", "value"],
-                [true, true, true],
-            ),
-            (
-                &["spec", "containers", "0", "env", "x", "value"],
-                [false, false, false],
-            ),
-            (&["spec", "replicas"], [false, false, false]),
-        ] {
-            let place: Vec<_> = place.iter().map(ToString::to_string).collect();
-            assert_eq!(all.map(|holder| is_text(holder, &place)), expected, "{place:?}");
-        }
-    }
-
-    #[test]
     fn text_fields_inside_of_a_value_are_text_as_well() {
         for (yaml, place, expected) in [
             (

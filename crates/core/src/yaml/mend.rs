@@ -12,7 +12,8 @@
 
 use super::{YamlError, YamlErrorKind};
 
-/// A text whose list items stand where YAML wants them; the number of lines is unchanged.
+/// A text whose list items stand where YAML wants them; lines keep their numbers, the
+/// moved ones get other columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mended {
     /// The text.

@@ -5,7 +5,7 @@ use super::operand::{Purpose, read_operand, read_path};
 use super::resources;
 use crate::glob::{Glob, Separator};
 use crate::modifier::rule::{Conditions, Match};
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, PatternError};
 use crate::selector::{LabelSelector, Operator, Requirement};
 
 const FIELDS: [&str; 5] = [
@@ -58,7 +58,7 @@ fn read_group_resource(conditions: &Field<'_>, members: &Members<'_>, report: &m
         report.refuse(conditions, "groupResource is missing", hint);
         return None;
     };
-    match Glob::parse(&text, Separator::Dot) {
+    match Glob::parse_within(&text, Separator::Dot, report.allowance()) {
         Ok(glob) => {
             resources::check(field, &glob, report);
             Some(glob)
@@ -71,23 +71,28 @@ fn read_group_resource(conditions: &Field<'_>, members: &Members<'_>, report: &m
 }
 
 fn read_regex(field: &Field<'_>, text: &str, report: &mut Report) -> Option<Pattern> {
-    Pattern::parse(text)
-        .map_err(|error| {
-            let hint = "use the syntax of RE2: no look-around, no back-references";
+    match Pattern::parse_within(text, report.allowance()) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            let hint = match error {
+                PatternError::Syntax(_) => "use the syntax of RE2: no look-around, no back-references",
+                _ => "make it simpler, or split the rules over several sets",
+            };
             report.refuse(
                 field,
                 format!("the regular expression is malformed: {error}"),
                 hint,
             );
-        })
-        .ok()
+            None
+        }
+    }
 }
 
 fn read_namespaces(list: &Field<'_>, report: &mut Report) -> Vec<Glob> {
     let mut globs = Vec::new();
     for item in list.items(report) {
         let Some(text) = item.text(report) else { continue };
-        match Glob::parse(&text, Separator::None) {
+        match Glob::parse_within(&text, Separator::None, report.allowance()) {
             Ok(glob) => globs.push(glob),
             Err(error) => report.refuse(&item, format!("the pattern is malformed: {error}"), ""),
         }

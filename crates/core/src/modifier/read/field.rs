@@ -2,21 +2,36 @@
 
 use std::collections::BTreeMap;
 
+use crate::allowance::Allowance;
 use crate::modifier::problem::{Problem, Problems};
 use crate::yaml::{Content, Node, Position};
 
 /// Problems after which the rest is not told any more.
 const MAX_PROBLEMS: usize = 100;
 
-/// What was found so far.
-#[derive(Default)]
+/// What was found so far, and what may still be compiled.
 pub(super) struct Report {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     rule: Option<usize>,
+    allowance: Allowance,
 }
 
 impl Report {
+    pub(super) const fn new() -> Self {
+        Self {
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            rule: None,
+            allowance: Allowance::for_set(),
+        }
+    }
+
+    /// For the expressions of the set.
+    pub(super) const fn allowance(&mut self) -> &mut Allowance {
+        &mut self.allowance
+    }
+
     pub(super) const fn enter_rule(&mut self, index: usize) {
         self.rule = Some(index);
     }
@@ -49,7 +64,9 @@ impl Report {
     }
 
     /// The warnings, or what makes the text invalid.
-    pub(super) fn finish(self) -> Result<Vec<Problem>, Problems> {
+    pub(super) fn finish(mut self) -> Result<Vec<Problem>, Problems> {
+        self.problems
+            .sort_by_key(|problem| (problem.line, problem.column));
         Problems::of(self.problems).map_or(Ok(self.warnings), Err)
     }
 
