@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the core may depend on; none of it does I/O or knows the time.
-const DEPENDENCIES: [&str; 8] = [
-    "base64",
+const DEPENDENCIES: [&str; 7] = [
     "granit-parser",
     "json-patch",
     "regex",
