@@ -36,7 +36,7 @@ pub(super) enum Report {
 }
 
 /// Puts a `RestoreInterception` and the contents of its ConfigMap together. `previous` are the rules that were in
-/// force for it, from the same ConfigMap: a broken edit leaves them there.
+/// force for it, from the same ConfigMap: a broken edit leaves them there, unless others are pinned by now.
 pub(super) fn assemble(
     object: &RestoreInterception,
     contents: &Contents,
@@ -51,6 +51,7 @@ pub(super) fn assemble(
     );
     let accepted = accepted(spec, &mappings, contents);
     let report = report(spec, &accepted);
+    let previous = previous.filter(|rules| is_admitted(spec, &rules.hash().to_string()));
     let rules = match (&accepted, previous) {
         (Err(Unusable::Invalid { .. } | Unusable::Unfit { .. } | Unusable::Unread(_)), Some(last_good)) => {
             Ok(last_good.clone())
@@ -101,6 +102,12 @@ fn accepted(spec: &RestoreInterceptionSpec, mappings: &NamespaceMappings, conten
         return Ok(rules);
     }
     Err(unfit(unreachable.join("; ")))
+}
+
+/// Whether the specification admits rules with this digest.
+fn is_admitted(spec: &RestoreInterceptionSpec, digest: &str) -> bool {
+    let pin = spec.resource_modifier_reference.sha256.as_ref();
+    pin.is_none_or(|pin| pin == digest)
 }
 
 fn report(spec: &RestoreInterceptionSpec, accepted: &Contents) -> Report {
@@ -179,7 +186,9 @@ pub(super) fn status(
             (Reason::Ready, message)
         }
         Report::Refused(reason, message) => {
-            if *reason != Reason::RulesInvalid {
+            let keeps =
+                |digest: &String| *reason == Reason::RulesInvalid && is_admitted(&object.spec, digest);
+            if !status.rules_hash.as_ref().is_some_and(keeps) {
                 status.rule_count = None;
                 status.rules_hash = None;
             }
@@ -277,6 +286,19 @@ resourceModifierRules:
                 "clusterbackup-system",
             );
             assert_eq!(assembled.interception.rules.is_ok(), in_force, "{contents:?}");
+        }
+    }
+
+    #[test]
+    fn rules_that_are_not_the_pinned_ones_are_not_fallen_back_to() {
+        let previous = good().unwrap();
+        for (pin, in_force) in [
+            (RuleSetHash::of(RULES).to_string(), true),
+            ("0".repeat(64), false),
+        ] {
+            let object = interception(json!({ "resourceModifierReference": { "sha256": pin } }));
+            let assembled = assemble(&object, &broken(), Some(&previous), "clusterbackup-system");
+            assert_eq!(assembled.interception.rules.is_ok(), in_force, "{pin}");
         }
     }
 
