@@ -1,13 +1,21 @@
 //! Scenarios on a real API server, one file per subject; each says what it needs in its `scenarios!` list.
 
 mod conditions;
+mod direct;
 mod harness;
+mod load;
 mod patches;
+mod rules;
 mod runner;
 mod steps;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[conditions::SCENARIOS, harness::SCENARIOS, patches::SCENARIOS])
+    runner::run(&[
+        conditions::SCENARIOS,
+        harness::SCENARIOS,
+        patches::SCENARIOS,
+        rules::SCENARIOS,
+    ])
 }
