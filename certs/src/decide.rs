@@ -7,6 +7,7 @@ use crate::{
     authority::{Certificate, Leaf},
     lifetimes::Lifetimes,
     material::Material,
+    step::Step,
 };
 
 /// All that a decision depends on, besides the time.
@@ -20,40 +21,6 @@ pub struct Situation<'a> {
     pub carried_since: Option<Timestamp>,
     /// How long things live.
     pub lifetimes: &'a Lifetimes,
-}
-
-/// What to do next. Every step but [`Step::Wait`] writes the Secret.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Step {
-    /// There is nothing to build upon: make everything anew.
-    Begin,
-    /// Publish a next authority beside the one in use.
-    PublishNext,
-    /// The next authority is trusted everywhere: sign with it.
-    SwitchToNext,
-    /// Make a new leaf.
-    RenewLeaf,
-    /// An old authority has expired: nobody has to trust it any more.
-    DropPrevious,
-    /// Nothing, until then.
-    Wait {
-        /// When something is due next by what is known now.
-        until: Timestamp,
-    },
-}
-
-impl Step {
-    /// Its name in metrics and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Begin => "begin",
-            Self::PublishNext => "publish-next",
-            Self::SwitchToNext => "switch-to-next",
-            Self::RenewLeaf => "renew-leaf",
-            Self::DropPrevious => "drop-previous",
-            Self::Wait { .. } => "wait",
-        }
-    }
 }
 
 /// Decides what to do next.

@@ -18,6 +18,7 @@ pub mod manager;
 pub mod material;
 mod metrics;
 mod secret;
+pub mod step;
 
 pub use injection::Configuration;
 pub use lifetimes::Lifetimes;

@@ -29,13 +29,14 @@ use tracing::{debug, info, warn};
 
 use crate::{
     authority::{AuthorityError, ServiceNames},
-    decide::{Situation, Step, decide},
+    decide::{Situation, decide},
     files::Files,
     injection::{Configuration, FIELD_MANAGER, Observed},
     lifetimes::Lifetimes,
     material::Material,
     metrics::Metrics,
     secret,
+    step::Step,
 };
 
 /// The wall clock is looked at this often whatever is due: a machine may have slept, a clock may have been set.

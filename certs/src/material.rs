@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::{
     authority::{Authority, AuthorityError, Certificate, Leaf, ServiceNames, bundle},
-    decide::Step,
     lifetimes::Lifetimes,
+    step::Step,
 };
 
 /// Authorities that are no longer used but still trusted; more than these are forgotten, oldest first.

@@ -118,7 +118,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{decide::Step, lifetimes::Lifetimes};
+    use crate::{lifetimes::Lifetimes, step::Step};
 
     fn names() -> ServiceNames {
         ServiceNames::new("webhook", "system")
