@@ -4,13 +4,14 @@
 //! - `read`: from the text to rules, with everything that is wrong about it
 //! - `value`, `go_number`, `text_fields`: what the values of patches become
 //! - `rule`: the compiled form
-//! - `select`, `apply`: what happens to an object
+//! - `select`, `apply`, `failure`: what happens to an object
 //!
 //! Semantics are Velero's where they are sane. The deliberate differences: whatever can be known to be wrong is
 //! refused when the text is read; values in text fields stay text; unquoted JSON and YAML are taken as values;
 //! numbers are compared by value; a backslash or quote in a value is no error.
 
 mod apply;
+mod failure;
 mod go_number;
 mod problem;
 mod read;
@@ -24,7 +25,8 @@ use std::fmt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use apply::{Rename, RuleError, RuleOutcome, RuleResult};
+pub use apply::{Rename, RuleOutcome, RuleResult};
+pub use failure::RuleError;
 pub use problem::{Problem, Problems};
 pub use rule::{PatchKind, Rule, RuleIndex};
 pub use select::Selection;

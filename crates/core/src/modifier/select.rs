@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::apply::{Cause, Place, RuleError};
+use super::failure::{Cause, Place, RuleError};
 use super::rule::{Conditions, Rule, RuleIndex};
 use super::text_fields::Holder;
 use crate::object::Target;
