@@ -6,6 +6,7 @@
 
 pub mod cluster;
 pub mod kubeconfig;
+pub mod metrics;
 pub mod namespace;
 pub mod pki;
 pub mod ports;

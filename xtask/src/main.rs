@@ -1,7 +1,9 @@
 //! Tasks of this workspace, one file each: `cargo xtask <task>`.
 
 mod cluster;
+mod demo;
 mod deny;
+mod foreground;
 mod manifests;
 mod test;
 
@@ -22,6 +24,8 @@ enum Task {
     Test(test::Arguments),
     /// Start a cluster with the webhook installed, to look around in; Ctrl-C ends it.
     Cluster,
+    /// Restore an application into another namespace and see what each rule does to it.
+    Demo(demo::Arguments),
     /// Check the licences, the sources and the bans of all dependencies.
     Deny,
     /// Write the generated manifests.
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test(arguments) => test::run(&arguments),
         Task::Cluster => cluster::run().map(|()| ExitCode::SUCCESS),
+        Task::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Deny => deny::run().map(|()| ExitCode::SUCCESS),
         Task::Manifests { check } => manifests::run(check).map(|()| ExitCode::SUCCESS),
     };

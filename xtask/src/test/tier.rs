@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use clusterbackup_tests::tools::Tools;
 use clusterbackup_tests::workspace;
 
-use crate::manifests;
+use crate::{demo, manifests};
 
 /// A tier, in the order of running: what fails fast comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,6 +19,7 @@ pub(crate) enum Tier {
     Generated,
     Unit,
     Scenarios,
+    Demo,
 }
 
 /// How a tier went.
@@ -40,12 +41,13 @@ pub(super) struct Counts {
 }
 
 impl Tier {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Format,
         Self::Lints,
         Self::Generated,
         Self::Unit,
         Self::Scenarios,
+        Self::Demo,
     ];
 
     pub(super) fn promise(self) -> &'static str {
@@ -55,6 +57,7 @@ impl Tier {
             Self::Generated => "generated files say what the code says",
             Self::Unit => "unit, property and documentation tests",
             Self::Scenarios => "scenarios on a real cluster",
+            Self::Demo => "the demo, which checks its own story",
         }
     }
 
@@ -64,7 +67,7 @@ impl Tier {
             Self::Format => missing_component("fmt", "rustfmt"),
             Self::Lints => missing_component("clippy", "clippy"),
             Self::Generated | Self::Unit => None,
-            Self::Scenarios => Tools::obstacle(),
+            Self::Scenarios | Self::Demo => Tools::obstacle(),
         }
     }
 
@@ -85,15 +88,10 @@ impl Tier {
                 ])?;
                 Counts::one_check(all && scenarios)
             }
-            Self::Generated => match manifests::run(true) {
-                Ok(()) => Counts::one_check(true),
-                Err(error) => {
-                    println!("{error:#}");
-                    Counts::one_check(false)
-                }
-            },
+            Self::Generated => Counts::of_task(manifests::run(true)),
             Self::Unit => tests(&["test", "--workspace", "--no-fail-fast"], None)?,
             Self::Scenarios => tests(&["test", "--workspace", "--test", "scenarios"], filter)?,
+            Self::Demo => Counts::of_task(demo::run(&demo::Arguments::default())),
         };
         Ok(Outcome::Run(counts))
     }
@@ -107,6 +105,7 @@ impl fmt::Display for Tier {
             Self::Generated => "generated",
             Self::Unit => "unit",
             Self::Scenarios => "scenarios",
+            Self::Demo => "demo",
         })
     }
 }
@@ -118,6 +117,11 @@ impl Counts {
             failed: usize::from(!passed),
             ..Self::default()
         }
+    }
+
+    /// One of our own tasks, whose error is shown.
+    fn of_task(done: Result<()>) -> Self {
+        Self::one_check(done.inspect_err(|error| println!("{error:#}")).is_ok())
     }
 
     /// Takes what a line of a test runner says: `test NAME ... FAILED`, or a closing line
