@@ -49,7 +49,8 @@ impl Interceptions {
         self.current.load_full()
     }
 
-    fn publish(&self, interceptions: Vec<Arc<Interception>>) {
+    /// Exchanges all of them for these, which are in the order in which they act.
+    pub fn publish(&self, interceptions: Vec<Arc<Interception>>) {
         self.current.store(Arc::new(Generation {
             interceptions,
             unconcerned: Mutex::default(),

@@ -1,9 +1,11 @@
 //! Tasks of this workspace, one file each: `cargo xtask <task>`.
 
+mod bench;
 mod cluster;
 mod demo;
 mod deny;
 mod foreground;
+mod image;
 mod manifests;
 mod test;
 
@@ -22,12 +24,16 @@ struct Arguments {
 enum Task {
     /// Check everything: format, lints, generated files, unit and property tests, scenarios on a real cluster.
     Test(test::Arguments),
+    /// Measure rules, reviews, the built webhook under load, and what it costs others.
+    Bench(bench::Arguments),
     /// Start a cluster with the webhook installed, to look around in; Ctrl-C ends it.
     Cluster,
     /// Restore an application into another namespace and see what each rule does to it.
     Demo(demo::Arguments),
     /// Check the licences, the sources and the bans of all dependencies.
     Deny,
+    /// Build the webhook's container image: a static program in an OCI archive, made without Docker.
+    Image,
     /// Write the generated manifests.
     Manifests {
         /// Only say whether they are current.
@@ -39,9 +45,11 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test(arguments) => test::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Cluster => cluster::run().map(|()| ExitCode::SUCCESS),
         Task::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Deny => deny::run().map(|()| ExitCode::SUCCESS),
+        Task::Image => image::run().map(|()| ExitCode::SUCCESS),
         Task::Manifests { check } => manifests::run(check).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
