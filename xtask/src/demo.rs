@@ -20,6 +20,7 @@ use std::cell::Cell;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use clusterbackup_tests::tools::Tools;
 
 use self::stage::Stage;
 use crate::foreground::{self, End, Kubeconfig};
@@ -33,6 +34,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(remedy) = Tools::obstacle() {
+        bail!(remedy);
+    }
     let told = Cell::new(false);
     let end = foreground::run(async {
         let stage = story::tell().await?;

@@ -58,7 +58,7 @@ pub(super) async fn tell() -> Result<Stage> {
     let logs = cluster.logs_dir().display().to_string();
     let stage = Stage::install_webhook(cluster).await?;
     page::done("kubectl apply -k manifests/webhook-only: the webhook is installed");
-    page::done("two replicas are ready, with the rights that the manifests give them and no others");
+    page::done("two replicas are ready: processes beside the cluster, with the rights of the manifests only");
 
     chapters(&stage)
         .await
