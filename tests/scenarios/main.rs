@@ -5,6 +5,7 @@ mod direct;
 mod harness;
 mod load;
 mod patches;
+mod requests;
 mod rules;
 mod runner;
 mod steps;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
         conditions::SCENARIOS,
         harness::SCENARIOS,
         patches::SCENARIOS,
+        requests::SCENARIOS,
         rules::SCENARIOS,
     ])
 }

@@ -170,7 +170,7 @@ impl Intercept {
             namespace: request.namespace(),
         };
         let interceptions: Vec<&Interception> = concerned.iter().map(AsRef::as_ref).collect();
-        let Verdict { outcome, rules } = decide(&interceptions, subject, rename(request), object);
+        let Verdict { outcome, rules } = decide(&interceptions, subject, rename(case.metadata), object);
         self.metrics.rules(&rules);
         match outcome
             .map_err(|denial| (denial.code(), denial.to_string()))
@@ -203,8 +203,8 @@ fn name<'a>(case: &Case<'a>) -> ObjectName<'a> {
 }
 
 /// A server-side apply that creates stores the object under the key it was sent to: renamed, it could not be read.
-fn rename(request: &AdmissionRequest<'_>) -> Rename {
-    if request.options.kind == "PatchOptions" {
+fn rename(metadata: &Metadata<'_>) -> Rename {
+    if metadata.is_server_side_apply() {
         return Rename::Refused(
             "server-side apply stores the object under the name it was applied to; create it instead",
         );

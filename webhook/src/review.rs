@@ -42,9 +42,6 @@ pub struct AdmissionRequest<'a> {
     /// The object as it would be stored; `null` on DELETE.
     #[serde(borrow)]
     pub object: &'a RawValue,
-    /// The options of the request; their kind tells a server-side apply.
-    #[serde(borrow, default)]
-    pub options: Options<'a>,
 }
 
 /// `group/version, Kind` of an object.
@@ -67,14 +64,6 @@ pub struct Resource<'a> {
     /// Its plural name.
     #[serde(borrow)]
     pub resource: Cow<'a, str>,
-}
-
-/// What of a request's options matters.
-#[derive(Debug, Default, Deserialize)]
-pub struct Options<'a> {
-    /// `CreateOptions`, or `PatchOptions` where a server-side apply creates.
-    #[serde(borrow, default)]
-    pub kind: Cow<'a, str>,
 }
 
 /// The operations of admission.
@@ -180,6 +169,17 @@ pub struct Metadata<'a> {
     /// Its labels.
     #[serde(borrow, default)]
     pub labels: Option<BTreeMap<Cow<'a, str>, Cow<'a, str>>>,
+    /// Who owns its fields, the author of the request included.
+    #[serde(borrow, default)]
+    managed_fields: Option<Vec<Ownership<'a>>>,
+}
+
+/// One owner of some fields.
+#[derive(Debug, Deserialize)]
+struct Ownership<'a> {
+    /// `Apply` or `Update`.
+    #[serde(borrow, default)]
+    operation: Cow<'a, str>,
 }
 
 impl<'a> Metadata<'a> {
@@ -191,6 +191,14 @@ impl<'a> Metadata<'a> {
             metadata: Metadata<'a>,
         }
         serde_json::from_str::<Object<'a>>(object.get()).map(|object| object.metadata)
+    }
+
+    /// Whether it is a server-side apply that creates the object. The API server has noted the author's ownership by
+    /// now: as `Apply` alone, since an apply may bring none along, and otherwise as `Update`, whatever the object brings
+    /// from a former life. (The request's options don't tell: they are `CreateOptions` either way.)
+    pub fn is_server_side_apply(&self) -> bool {
+        let owners = self.managed_fields.as_deref().unwrap_or_default();
+        !owners.is_empty() && owners.iter().all(|owner| owner.operation == "Apply")
     }
 
     /// The value of a label.
@@ -318,4 +326,33 @@ fn shortened(warning: &str) -> String {
         end -= 1;
     }
     format!("{}…", &warning[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use serde_json::value::to_raw_value;
+
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_owned_by_applies_alone_is_created_by_one() {
+        for (operations, is_apply) in [
+            (
+                json!([{"operation": "Apply", "manager": "kubectl", "fieldsV1": {"f:data": {}}}]),
+                true,
+            ),
+            (
+                json!([{"operation": "Update", "manager": "kubectl-create"}]),
+                false,
+            ),
+            (json!([{"operation": "Apply"}, {"operation": "Update"}]), false),
+            (json!([]), false),
+            (json!(null), false),
+        ] {
+            let object = to_raw_value(&json!({"metadata": {"managedFields": operations}})).unwrap();
+            let metadata = Metadata::parse(&object).unwrap();
+            assert_eq!(metadata.is_server_side_apply(), is_apply, "{operations}");
+        }
+    }
 }
