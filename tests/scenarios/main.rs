@@ -8,6 +8,7 @@ mod patches;
 mod requests;
 mod rules;
 mod runner;
+mod samples;
 mod steps;
 
 use std::process::ExitCode;
@@ -19,5 +20,6 @@ fn main() -> ExitCode {
         patches::SCENARIOS,
         requests::SCENARIOS,
         rules::SCENARIOS,
+        samples::SCENARIOS,
     ])
 }

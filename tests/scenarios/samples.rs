@@ -1,0 +1,269 @@
+//! The samples that we ship, which are what people write most: applied as they are, each changes a real object.
+
+use anyhow::Result;
+use clusterbackup_tests::webhook;
+use serde_json::{Value, json};
+
+use crate::runner::{Context, scenarios};
+use crate::steps::{Intercepted, holds};
+
+scenarios! {
+    Webhook: [
+        every_shipped_sample_changes_what_it_is_for,
+        a_team_writes_rules_for_the_namespace_its_objects_are_restored_into,
+    ],
+}
+
+/// A file of `manifests/samples`, objects that opt in to it, and what is to be stored of each.
+type Sample = (&'static str, Vec<(Value, Vec<(&'static str, Value)>)>);
+
+fn claim() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": "data",
+            "annotations": { "pv.kubernetes.io/bind-completed": "yes", "example.com/keep": "me" },
+        },
+        "spec": {
+            "storageClassName": "standard",
+            "volumeName": "pvc-0b1c",
+            "accessModes": ["ReadWriteOnce"],
+            "resources": { "requests": { "storage": "1Gi" } },
+        },
+    })
+}
+
+fn workload(kind: &str, name: &str, pod: &Value) -> Value {
+    let mut object = json!({
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": { "name": name, "labels": { "app": name } },
+        "spec": {
+            "replicas": 3,
+            "selector": { "matchLabels": { "app": name } },
+            "template": {
+                "metadata": { "labels": { "app": name } },
+                "spec": pod,
+            },
+        },
+    });
+    if kind == "StatefulSet" {
+        object["spec"]["serviceName"] = json!(name);
+    }
+    object
+}
+
+fn containers(images: &[&str]) -> Value {
+    images
+        .iter()
+        .enumerate()
+        .map(|(index, image)| json!({ "name": format!("c{index}"), "image": image }))
+        .collect()
+}
+
+fn ingress() -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {
+            "name": "web",
+            "annotations": {
+                "cert-manager.io/cluster-issuer": "letsencrypt-production",
+                "example.com/keep": "me",
+            },
+        },
+        "spec": { "defaultBackend": { "service": { "name": "web", "port": { "number": 80 } } } },
+    })
+}
+
+fn volume(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": { "name": name },
+        "spec": {
+            "capacity": { "storage": "1Gi" },
+            "accessModes": ["ReadWriteMany"],
+            "nfs": { "server": "nfs.old.example", "path": "/exports" },
+        },
+    })
+}
+
+fn samples(unique: &str) -> Vec<Sample> {
+    let image = |index: usize| -> &'static str {
+        [
+            "/spec/template/spec/containers/0/image",
+            "/spec/template/spec/containers/1/image",
+        ][index]
+    };
+    let plain = json!({ "containers": containers(&["web:1"]) });
+    let shop = containers(&[
+        "registry.old.example/shop/web:2.4.1",
+        "registry.old.example/shop/proxy:1.9.0",
+    ]);
+    let mixed = containers(&[
+        "registry.old.example/shop/web:2.4.1",
+        "elsewhere.example/sidecar:1",
+    ]);
+    let claimed = json!({
+        "containers": containers(&["db:1"]),
+        "volumes": [{ "name": "data", "persistentVolumeClaim": { "claimName": "data" } }],
+    });
+    let mounted = json!({
+        "containers": containers(&["files:1"]),
+        "volumes": [{ "name": "files", "nfs": { "server": "nfs.old.example", "path": "/exports" } }],
+    });
+    vec![
+        (
+            "annotation",
+            vec![(
+                ingress(),
+                vec![
+                    (
+                        "/metadata/annotations/cert-manager.io~1cluster-issuer",
+                        Value::Null,
+                    ),
+                    ("/metadata/annotations/example.com~1keep", json!("me")),
+                ],
+            )],
+        ),
+        (
+            "image-registry",
+            vec![
+                (
+                    workload("Deployment", "web", &json!({ "containers": shop })),
+                    vec![
+                        (image(0), json!("registry.new.example/shop/web:2.4.1")),
+                        (image(1), json!("registry.new.example/shop/proxy:1.9.0")),
+                    ],
+                ),
+                (
+                    workload("Deployment", "web", &json!({ "containers": mixed })),
+                    vec![
+                        (image(0), json!("registry.new.example/shop/web:2.4.1")),
+                        (image(1), json!("elsewhere.example/sidecar:1")),
+                    ],
+                ),
+            ],
+        ),
+        (
+            "labels",
+            vec![(
+                workload("Deployment", "web", &plain),
+                vec![
+                    ("/metadata/labels/app", json!("web")),
+                    ("/metadata/labels/environment", json!("staging")),
+                    ("/metadata/labels/restored", json!("true")),
+                ],
+            )],
+        ),
+        (
+            "nfs-server",
+            vec![
+                (
+                    volume(unique),
+                    vec![("/spec/nfs/server", json!("nfs.new.example"))],
+                ),
+                (
+                    workload("Deployment", "files", &mounted),
+                    vec![(
+                        "/spec/template/spec/volumes/0/nfs/server",
+                        json!("nfs.new.example"),
+                    )],
+                ),
+            ],
+        ),
+        (
+            "rename-claim",
+            vec![
+                (claim(), vec![("/metadata/name", json!("data-restored"))]),
+                (
+                    workload("Deployment", "database", &claimed),
+                    vec![(
+                        "/spec/template/spec/volumes/0/persistentVolumeClaim/claimName",
+                        json!("data-restored"),
+                    )],
+                ),
+            ],
+        ),
+        (
+            "replicas",
+            vec![
+                (
+                    workload("Deployment", "web", &plain),
+                    vec![("/spec/replicas", json!(0))],
+                ),
+                (
+                    workload("StatefulSet", "db", &plain),
+                    vec![("/spec/replicas", json!(0))],
+                ),
+            ],
+        ),
+        (
+            "storage-class",
+            vec![(claim(), vec![("/spec/storageClassName", json!("premium"))])],
+        ),
+        (
+            "volume-name",
+            vec![(
+                claim(),
+                vec![
+                    ("/spec/volumeName", Value::Null),
+                    (
+                        "/metadata/annotations/pv.kubernetes.io~1bind-completed",
+                        Value::Null,
+                    ),
+                    ("/metadata/annotations/example.com~1keep", json!("me")),
+                ],
+            )],
+        ),
+    ]
+}
+
+async fn every_shipped_sample_changes_what_it_is_for(context: &Context) -> Result<()> {
+    let client = context.cluster.admin();
+    for (sample, objects) in samples(context.namespace.name()) {
+        let file = format!("manifests/samples/{sample}.yaml");
+        context
+            .cluster
+            .kubectl(&["apply", "-f", &file])
+            .await?
+            .success()?;
+        let interception = Intercepted::existing(client.clone(), sample, webhook::NAMESPACE);
+        interception.until("Ready", |_| Ok(())).await?;
+        for (object, wanted) in objects {
+            // Each in a namespace of its own: the samples are about objects of one name.
+            let namespace = context.cluster.namespace("sample").await?;
+            let namespace = (object["kind"] != "PersistentVolume").then_some(namespace.name());
+            let stored = interception.restore(namespace, object).await?;
+            holds(&stored, &wanted)?;
+        }
+    }
+    Ok(())
+}
+
+async fn a_team_writes_rules_for_the_namespace_its_objects_are_restored_into(
+    context: &Context,
+) -> Result<()> {
+    for arguments in [
+        ["create", "namespace", "shop"],
+        ["create", "namespace", "shop-staging"],
+        ["apply", "-f", "manifests/samples/team-rules.yaml"],
+    ] {
+        context.cluster.kubectl(&arguments).await?.success()?;
+    }
+    let interception = Intercepted::existing(context.cluster.admin(), "shop-staging", "shop");
+    interception.until("Ready", |_| Ok(())).await?;
+    for kind in ["NodePort", "LoadBalancer", "ClusterIP"] {
+        let service = json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": { "name": kind.to_lowercase() },
+            "spec": { "type": kind, "ports": [{ "port": 80 }] },
+        });
+        let stored = interception.restore(Some("shop-staging"), service).await?;
+        holds(&stored, &[("/spec/type", json!("ClusterIP"))])?;
+    }
+    Ok(())
+}
