@@ -5,6 +5,7 @@ mod direct;
 mod harness;
 mod load;
 mod patches;
+mod published_samples;
 mod requests;
 mod rules;
 mod runner;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         conditions::SCENARIOS,
         harness::SCENARIOS,
         patches::SCENARIOS,
+        published_samples::SCENARIOS,
         requests::SCENARIOS,
         rules::SCENARIOS,
         samples::SCENARIOS,

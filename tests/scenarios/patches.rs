@@ -1,13 +1,24 @@
-//! Every kind of patch and every condition, on objects that a real API server stores.
+//! Every kind of patch, on objects of every sort that a real API server stores.
+
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use clusterbackup_tests::eventually;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 
 use crate::runner::{Context, scenarios};
-use crate::steps::{Plan, create, opted_in};
+use crate::steps::{Plan, api_of, create, holds, opted_in};
 
 scenarios! {
-    Webhook: [every_json_operation_changes_what_is_stored],
+    Webhook: [
+        every_json_operation_changes_what_is_stored,
+        a_merge_patch_changes_what_is_nested_and_leaves_the_rest,
+        text_fields_stay_text_whatever_their_values_look_like,
+        a_custom_resource_is_changed_like_any_other_object,
+    ],
 }
 
 fn deployment() -> Value {
@@ -73,5 +84,173 @@ async fn every_json_operation_changes_what_is_stored(context: &Context) -> Resul
         containers[1]["name"] == "twin" && containers[1]["image"] == "registry.old/web:1",
         "{containers:#}"
     );
+    Ok(())
+}
+
+const MERGE: &str = r#"
+version: v1
+resourceModifierRules:
+- conditions: {groupResource: deployments.apps}
+  mergePatches:
+  - patchData: |
+      {
+        "metadata": {
+          "labels": {"tier": "back", "restored": "true"},
+          "annotations": {"example.com/drop": null, "example.com/missing": null}
+        },
+        "spec": {"replicas": 2, "template": {"spec": {"nodeSelector": {"pool": "restored"}}}}
+      }
+  - patchData: |
+      spec:
+        strategy: {type: Recreate, rollingUpdate: null}
+        template:
+          metadata:
+            labels: {generation: 2}
+"#;
+
+async fn a_merge_patch_changes_what_is_nested_and_leaves_the_rest(context: &Context) -> Result<()> {
+    let namespace = context.namespace.name();
+    let interception = Plan::new(namespace, MERGE)
+        .in_force(context.cluster.admin())
+        .await?;
+    let stored = interception.restore(Some(namespace), deployment()).await?;
+    holds(
+        &stored,
+        &[
+            ("/metadata/labels/app", json!("web")),
+            ("/metadata/labels/tier", json!("back")),
+            ("/metadata/labels/restored", json!("true")),
+            ("/metadata/annotations/example.com~1drop", Value::Null),
+            ("/metadata/annotations/example.com~1old", json!("value")),
+            ("/spec/replicas", json!(2)),
+            ("/spec/strategy", json!({ "type": "Recreate" })),
+            (
+                "/spec/template/metadata/labels",
+                json!({ "app": "web", "generation": "2" }),
+            ),
+            ("/spec/template/spec/nodeSelector", json!({ "pool": "restored" })),
+            (
+                "/spec/template/spec/containers/0/image",
+                json!("registry.old/web:1"),
+            ),
+        ],
+    )
+}
+
+const TEXT: &str = r#"
+version: v1
+resourceModifierRules:
+- conditions: {groupResource: configmaps}
+  patches:
+  - {operation: add, path: /data/port, value: "8080"}
+  - {operation: add, path: /metadata/labels, value: '{"on": true, "ratio": 1.50}'}
+- conditions: {groupResource: configmaps}
+  mergePatches:
+  - patchData: |
+      metadata: {annotations: {count: 5}}
+      data: {debug: false}
+- conditions: {groupResource: deployments.apps}
+  patches:
+  - operation: add
+    path: /spec/template/spec/containers/0/env
+    value: '[{"name": "PORT", "value": "8080"}]'
+  - {operation: add, path: /spec/template/spec/containers/0/env/-, value: {name: LEVEL, value: 7}}
+  - {operation: replace, path: /spec/template/spec/containers/0/env/0/value, value: "9090"}
+"#;
+
+async fn text_fields_stay_text_whatever_their_values_look_like(context: &Context) -> Result<()> {
+    let namespace = context.namespace.name();
+    let interception = Plan::new(namespace, TEXT)
+        .in_force(context.cluster.admin())
+        .await?;
+    let config_map = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": { "name": "settings" },
+        "data": { "port": "80" },
+    });
+    let stored = interception.restore(Some(namespace), config_map).await?;
+    holds(
+        &stored,
+        &[
+            ("/data", json!({ "port": "8080", "debug": "false" })),
+            ("/metadata/annotations/count", json!("5")),
+            ("/metadata/labels/on", json!("true")),
+        ],
+    )?;
+    let stored = interception.restore(Some(namespace), deployment()).await?;
+    let env = json!([{ "name": "PORT", "value": "9090" }, { "name": "LEVEL", "value": "7" }]);
+    holds(&stored, &[("/spec/template/spec/containers/0/env", env)])
+}
+
+async fn a_custom_resource_is_changed_like_any_other_object(context: &Context) -> Result<()> {
+    let (client, namespace) = (context.cluster.admin(), context.namespace.name());
+    let group = format!("{namespace}.example.com");
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": { "name": format!("widgets.{group}") },
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": { "kind": "Widget", "plural": "widgets" },
+            "versions": [{
+                "name": "v1",
+                "served": true,
+                "storage": true,
+                "schema": { "openAPIV3Schema": { "type": "object", "properties": { "spec": {
+                    "type": "object",
+                    "properties": {
+                        "size": { "type": "integer" },
+                        "parts": { "type": "array", "items": { "type": "string" } },
+                        "free": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+                    },
+                } } } },
+            }],
+        },
+    });
+    create(&client, None, &definition).await?;
+    let widget = json!({
+        "apiVersion": format!("{group}/v1"),
+        "kind": "Widget",
+        "metadata": { "name": "blue" },
+        "spec": { "size": 1, "parts": ["wheel"], "free": { "unknown": { "to": "anybody" } } },
+    });
+    let widgets = api_of(&client, &widget, Some(namespace))?;
+    eventually("widgets are served", Duration::from_secs(20), || async {
+        Ok(widgets.list(&ListParams::default()).await?)
+    })
+    .await?;
+
+    let rules = format!(
+        r#"
+version: v1
+resourceModifierRules:
+- conditions: {{groupResource: "widgets.{group}", matches: [{{path: /spec/size, value: "1"}}]}}
+  patches:
+  - {{operation: replace, path: /spec/size, value: "2"}}
+  - {{operation: add, path: /spec/parts/-, value: axle}}
+- conditions: {{groupResource: "widgets.{group}"}}
+  mergePatches:
+  - patchData: '{{"metadata": {{"labels": {{"restored": "true"}}}}, "spec": {{"free": {{"more": 1}}}}}}'
+"#
+    );
+    let stored = Plan::new(namespace, &rules)
+        .in_force(client.clone())
+        .await?
+        .restore(Some(namespace), widget)
+        .await?;
+    holds(
+        &stored,
+        &[
+            ("/spec/size", json!(2)),
+            ("/spec/parts", json!(["wheel", "axle"])),
+            ("/spec/free", json!({ "unknown": { "to": "anybody" }, "more": 1 })),
+            ("/metadata/labels/restored", json!("true")),
+        ],
+    )?;
+    Api::<CustomResourceDefinition>::all(client)
+        .delete(&format!("widgets.{group}"), &DeleteParams::default())
+        .await?;
     Ok(())
 }

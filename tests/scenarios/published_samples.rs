@@ -1,0 +1,325 @@
+//! The rule samples that the documentation of AKS Backup shows work as they stand there, in a ConfigMap made from them.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::runner::{Context, scenarios};
+use crate::steps::{Plan, holds, refusal};
+
+scenarios! {
+    Webhook: [
+        every_sample_is_accepted_and_acts,
+        the_copy_sample_acts_so_that_the_api_server_misses_a_second_name,
+        the_strategic_sample_is_refused_with_the_way_out,
+    ],
+}
+
+/// A sample, an object in its namespace, and what is to be stored of that.
+struct Sample {
+    name: &'static str,
+    rules: &'static str,
+    namespace: &'static str,
+    object: Value,
+    stored: Vec<(&'static str, Value)>,
+}
+
+const CLASS_AND_LABEL: &str = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: persistentvolumeclaims
+    resourceNameRegex: "^mysql.*$"
+    namespaces:
+    - bar
+    - foo
+    labelSelector:
+        matchLabels:
+          foo: bar
+  patches:
+  - operation: replace
+    path: "/spec/storageClassName"
+    value: "premium"
+  - operation: remove
+    path: "/metadata/labels/test"
+"#;
+
+const ADD: &str = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: deployments.apps
+    resourceNameRegex: "^test-.*$"
+    namespaces:
+    - bar
+    - foo
+  patches:
+    # Dealing with complex values by escaping the yaml
+  - operation: add
+    path: "/spec/template/spec/containers/0"
+    value: "{\"name\": \"nginx\", \"image\": \"nginx:1.14.2\", \"ports\": [{\"containerPort\": 80}]}"
+"#;
+
+const REMOVE: &str = r#"version: v1
+resourceModifierRules:
+- conditions:
+      groupResource: persistentvolumeclaims
+      resourceNameRegex: "^mysql.*$"
+      namespaces:
+      - bar
+      - foo
+      labelSelector:
+        matchLabels:
+            foo: bar
+  patches:
+  - operation: remove
+    path: "/metadata/labels/test"
+"#;
+
+const REPLACE: &str = r#"version: v1
+resourceModifierRules:
+- conditions:
+     groupResource: persistentvolumeclaims
+     resourceNameRegex: "^mysql.*$"
+     namespaces:
+     - bar
+     - foo
+     labelSelector:
+        matchLabels:
+           foo: bar
+  patches:
+  - operation: replace
+    path: "/spec/storageClassName"
+    value: "premium"
+"#;
+
+const COPY: &str = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: deployments.apps
+    resourceNameRegex: "^test-.*$"
+    namespaces:
+    - bar
+    - foo
+  patches:
+  - operation: copy
+    from: "/spec/template/spec/containers/0"
+    path: "/spec/template/spec/containers/1"
+"#;
+
+const TEST: &str = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: persistentvolumeclaims
+    resourceNameRegex: ".*"
+    namespaces:
+    - bar
+    - foo
+  patches:
+  - operation: test
+    path: "/spec/storageClassName"
+    value: "premium"
+  - operation: replace
+    path: "/spec/storageClassName"
+    value: "standard"
+"#;
+
+/// With the indentation of the documentation, which YAML takes.
+const JSON_PATCH: &str = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: deployments.apps
+    resourceNameRegex: "^nginxdep.*$"
+    namespaces:
+   - default
+   - nginx
+  patches:
+  - operation: replace
+    path: "/spec/replicas"
+    value: "12"
+"#;
+
+const MERGE_PATCH: &str = r#"version: v1
+resourceModifierRules:
+  - conditions:
+      groupResource: deployments.apps
+      resourceNameRegex: "^nginxdep.*$"
+      namespaces:
+        - default
+        - nginx
+    mergePatches:
+      - patchData: |
+          {
+            "metadata" : {
+              "labels" : {
+                "app" : "nginx1"
+              }
+            }
+          }
+"#;
+
+const STRATEGIC_PATCH: &str = r#"version: v1
+resourceModifierRules:
+- conditions:
+    groupResource: pods
+    resourceNameRegex: "^nginx.*$"
+    namespaces:
+    - default
+  strategicPatches:
+  - patchData: |
+      {
+        "spec": {
+          "containers": [
+            {
+              "name": "nginx",
+              "image": "mcr.microsoft.com/cbl-mariner/base/nginx:1.22"
+            }
+          ]
+        }
+      }
+"#;
+
+fn claim(name: &str, class: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": { "name": name, "labels": { "foo": "bar", "test": "yes" } },
+        "spec": {
+            "storageClassName": class,
+            "accessModes": ["ReadWriteOnce"],
+            "resources": { "requests": { "storage": "1Gi" } },
+        },
+    })
+}
+
+fn deployment(name: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": name, "labels": { "app": "nginx" } },
+        "spec": {
+            "replicas": 0,
+            "selector": { "matchLabels": { "app": "web" } },
+            "template": {
+                "metadata": { "labels": { "app": "web" } },
+                "spec": { "containers": [{ "name": "web", "image": "web:1" }] },
+            },
+        },
+    })
+}
+
+fn samples() -> Vec<Sample> {
+    let sample = |name, rules, namespace, object, stored| Sample {
+        name,
+        rules,
+        namespace,
+        object,
+        stored,
+    };
+    vec![
+        sample(
+            "class-and-label",
+            CLASS_AND_LABEL,
+            "bar",
+            claim("mysql-class-and-label", "standard"),
+            vec![
+                ("/spec/storageClassName", json!("premium")),
+                ("/metadata/labels/test", Value::Null),
+                ("/metadata/labels/foo", json!("bar")),
+            ],
+        ),
+        sample(
+            "add",
+            ADD,
+            "foo",
+            deployment("test-add"),
+            vec![
+                ("/spec/template/spec/containers/0/name", json!("nginx")),
+                (
+                    "/spec/template/spec/containers/0/ports/0/containerPort",
+                    json!(80),
+                ),
+                ("/spec/template/spec/containers/1/name", json!("web")),
+            ],
+        ),
+        sample(
+            "remove",
+            REMOVE,
+            "foo",
+            claim("mysql-remove", "standard"),
+            vec![("/metadata/labels/test", Value::Null)],
+        ),
+        sample(
+            "replace",
+            REPLACE,
+            "bar",
+            claim("mysql-replace", "standard"),
+            vec![("/spec/storageClassName", json!("premium"))],
+        ),
+        sample(
+            "test",
+            TEST,
+            "bar",
+            claim("any", "premium"),
+            vec![("/spec/storageClassName", json!("standard"))],
+        ),
+        sample(
+            "json-patch",
+            JSON_PATCH,
+            "default",
+            deployment("nginxdep-json"),
+            vec![("/spec/replicas", json!(12))],
+        ),
+        sample(
+            "merge-patch",
+            MERGE_PATCH,
+            "nginx",
+            deployment("nginxdep-merge"),
+            vec![("/metadata/labels/app", json!("nginx1"))],
+        ),
+    ]
+}
+
+async fn every_sample_is_accepted_and_acts(context: &Context) -> Result<()> {
+    let namespace = context.namespace.name();
+    for sample in samples() {
+        let name = format!("{namespace}-{}", sample.name);
+        let mut plan = Plan::new(&name, sample.rules);
+        plan.spec = json!({ "namespaceMappings": { sample.namespace: namespace } });
+        let interception = plan.in_force(context.cluster.admin()).await?;
+        let stored = interception.restore(Some(namespace), sample.object).await?;
+        holds(&stored, &sample.stored)?;
+    }
+    Ok(())
+}
+
+/// As published it makes a second container of the first one's name, which no API server takes.
+async fn the_copy_sample_acts_so_that_the_api_server_misses_a_second_name(context: &Context) -> Result<()> {
+    let namespace = context.namespace.name();
+    let mut plan = Plan::new(namespace, COPY);
+    plan.spec = json!({ "namespaceMappings": { "foo": namespace } });
+    let interception = plan.in_force(context.cluster.admin()).await?;
+    let message = refusal(
+        interception
+            .restore(Some(namespace), deployment("test-copy"))
+            .await,
+    )?;
+    ensure!(
+        message.contains(r#"spec.template.spec.containers[1].name: Duplicate value: "web""#),
+        "{message}"
+    );
+    Ok(())
+}
+
+async fn the_strategic_sample_is_refused_with_the_way_out(context: &Context) -> Result<()> {
+    let namespace = context.namespace.name();
+    let interception = Plan::new(namespace, STRATEGIC_PATCH)
+        .create(context.cluster.admin())
+        .await?;
+    let message = interception.until("RulesInvalid", |_| Ok(())).await?;
+    for part in [
+        "line ",
+        "resourceModifierRules[0].strategicPatches",
+        "mergePatches",
+    ] {
+        ensure!(message.contains(part), "no {part:?} in: {message}");
+    }
+    Ok(())
+}
