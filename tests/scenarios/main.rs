@@ -4,6 +4,7 @@ mod conditions;
 mod direct;
 mod harness;
 mod load;
+mod origin;
 mod patches;
 mod published_samples;
 mod requests;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     runner::run(&[
         conditions::SCENARIOS,
         harness::SCENARIOS,
+        origin::SCENARIOS,
         patches::SCENARIOS,
         published_samples::SCENARIOS,
         requests::SCENARIOS,
