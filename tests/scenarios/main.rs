@@ -6,6 +6,7 @@ mod harness;
 mod load;
 mod origin;
 mod patches;
+mod precedence;
 mod published_samples;
 mod requests;
 mod rules;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         harness::SCENARIOS,
         origin::SCENARIOS,
         patches::SCENARIOS,
+        precedence::SCENARIOS,
         published_samples::SCENARIOS,
         requests::SCENARIOS,
         rules::SCENARIOS,
