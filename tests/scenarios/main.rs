@@ -12,6 +12,7 @@ mod requests;
 mod rules;
 mod runner;
 mod samples;
+mod scope;
 mod steps;
 
 use std::process::ExitCode;
@@ -27,5 +28,6 @@ fn main() -> ExitCode {
         requests::SCENARIOS,
         rules::SCENARIOS,
         samples::SCENARIOS,
+        scope::SCENARIOS,
     ])
 }
