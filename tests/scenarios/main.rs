@@ -2,12 +2,14 @@
 
 mod conditions;
 mod direct;
+mod gate;
 mod harness;
 mod load;
 mod origin;
 mod patches;
 mod precedence;
 mod published_samples;
+mod replicas;
 mod requests;
 mod rules;
 mod runner;
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         patches::SCENARIOS,
         precedence::SCENARIOS,
         published_samples::SCENARIOS,
+        replicas::SCENARIOS,
         requests::SCENARIOS,
         rules::SCENARIOS,
         samples::SCENARIOS,
