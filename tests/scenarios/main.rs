@@ -1,5 +1,6 @@
 //! Scenarios on a real API server, one file per subject; each says what it needs in its `scenarios!` list.
 
+mod certificates;
 mod conditions;
 mod direct;
 mod gate;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     runner::run(&[
+        certificates::SCENARIOS,
         conditions::SCENARIOS,
         harness::SCENARIOS,
         origin::SCENARIOS,
