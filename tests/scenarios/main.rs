@@ -3,6 +3,7 @@
 mod certificates;
 mod conditions;
 mod direct;
+mod door;
 mod gate;
 mod harness;
 mod load;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     runner::run(&[
         certificates::SCENARIOS,
         conditions::SCENARIOS,
+        door::SCENARIOS,
         harness::SCENARIOS,
         origin::SCENARIOS,
         patches::SCENARIOS,
