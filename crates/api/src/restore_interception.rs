@@ -90,9 +90,10 @@ pub struct RestoreInterceptionSpec {
     #[serde(default)]
     pub allow_cluster_scoped: bool,
 
-    /// Whether rules from outside of the webhook's own namespace may change what grants power: RBAC, CRDs,
-    /// webhook configurations, ServiceAccount token Secrets. Cluster-scoped ones need allowClusterScoped
-    /// too. Default: false.
+    /// Whether rules from outside of the webhook's own namespace may change what grants power, or extends or guards
+    /// the API: ServiceAccount token Secrets and everything in the groups rbac.authorization.k8s.io,
+    /// apiextensions.k8s.io, apiregistration.k8s.io, admissionregistration.k8s.io, certificates.k8s.io and
+    /// clusterbackup.io. Cluster-scoped ones need allowClusterScoped too. Default: false.
     #[serde(default)]
     pub allow_privileged_kinds: bool,
 }

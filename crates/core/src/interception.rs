@@ -4,9 +4,12 @@
 //! - `origin`: the namespaces an object may come from, by an interception's mappings
 //! - `scope`: which objects the rules of a namespace may rewrite
 //! - `mark`: the annotation that says what was applied
-//! - `decision`: all of it, for one object
+//! - `attempt`: the rules of one interception, tried on one object
+//! - `decision`: all of it, for one object; `denial`: why it is refused
 
+mod attempt;
 mod decision;
+mod denial;
 mod mark;
 mod origin;
 mod scope;
@@ -18,7 +21,8 @@ use thiserror::Error;
 use crate::glob::Glob;
 use crate::modifier::{Problems, RuleSet, RuleSetHash};
 
-pub use decision::{Decision, Denial, Fate, RuleRecord, Subject, Verdict, decide};
+pub use decision::{Decision, Fate, RuleRecord, Subject, Verdict, decide};
+pub use denial::Denial;
 pub use mark::{MODIFIED, Mark};
 pub use origin::NamespaceMappings;
 pub use scope::{OutOfScope, Scope};

@@ -139,6 +139,32 @@ fn several_originals_are_fine_while_the_rules_make_the_same_of_them() {
 }
 
 #[test]
+fn a_rule_that_fails_for_any_of_several_originals_is_never_lost() {
+    let text = "
+version: v1
+resourceModifierRules:
+- conditions: {groupResource: persistentvolumeclaims, namespaces: [till]}
+  patches: [{operation: remove, path: /spec/volumeName}]
+";
+    let from = |on_error, scope| Interception {
+        mappings: NamespaceMappings::invert([("shop", "all"), ("till", "all")]),
+        on_error,
+        scope,
+        ..interception("claims", text)
+    };
+    for scope in [Scope::Unlimited, limited("team")] {
+        let denial = denied(review(&[&from(OnModifierError::Deny, scope)], "all", claim()));
+        assert!(
+            matches!(denial, Denial::RuleFailed { .. } | Denial::OutOfScope { .. }),
+            "{denial}"
+        );
+    }
+    let verdict = review(&[&from(OnModifierError::Warn, Scope::Unlimited)], "all", claim());
+    assert_eq!(verdict.rules.len(), 1);
+    assert_eq!(admitted(verdict).warnings.len(), 1);
+}
+
+#[test]
 fn marks_of_an_earlier_restore_count_for_nothing() {
     let mut object = claim();
     object["metadata"]["annotations"] =

@@ -9,8 +9,8 @@ use super::pointer::{self, LookupError, Pointer};
 
 /// Operations that one object may take.
 pub const MAX_OPERATIONS: usize = 1000;
-/// Bytes that all edits together may write: what the API server stores at most, and what stops a chain of
-/// copies that doubles the object each time.
+/// Bytes that all edits together may write: what the API server takes as a request at most, and what stops a chain
+/// of copies that doubles the object each time.
 pub const MAX_WRITTEN: usize = 3 << 20;
 
 /// An object under change.

@@ -1,0 +1,174 @@
+//! The rules of one interception, tried on one object.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::decision::{Fate, RuleRecord, Subject};
+use super::{Denial, Interception, OutOfScope};
+use crate::modifier::{Rename, RuleError, RuleIndex, RuleOutcome, RuleSet, Selection};
+use crate::object;
+use crate::patch::Draft;
+
+/// The rules of one interception that concern the object, for each namespace it may come from.
+pub(super) struct Plan<'a> {
+    pub(super) interception: &'a Interception,
+    pub(super) rules: &'a RuleSet,
+    pub(super) originals: Vec<&'a str>,
+    pub(super) selection: Selection,
+    /// What is selected if it comes from another of the namespaces, where that differs.
+    pub(super) alternatives: Vec<Selection>,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(
+        interception: &'a Interception,
+        subject: Subject<'a>,
+        object: &Value,
+    ) -> Result<Self, Denial> {
+        let rules = interception.rules.as_ref().map_err(|cause| Denial::Unusable {
+            interception: interception.name.clone(),
+            subject: subject.to_string(),
+            cause: cause.clone(),
+        })?;
+        let select = |original_namespace| {
+            let target = object::Target {
+                group_resource: subject.group_resource,
+                name: subject.name,
+                original_namespace,
+            };
+            rules.select(&target, object)
+        };
+        let originals = subject
+            .namespace
+            .map_or_else(Vec::new, |namespace| interception.mappings.originals(namespace));
+        let selection = select(originals.first().copied());
+        let mut alternatives: Vec<_> = originals
+            .iter()
+            .skip(1)
+            .map(|original| select(Some(original)))
+            .collect();
+        alternatives.retain(|alternative| *alternative != selection);
+        Ok(Self {
+            interception,
+            rules,
+            originals,
+            selection,
+            alternatives,
+        })
+    }
+}
+
+/// What the rules of a plan did, whichever of the namespaces the object comes from.
+#[derive(Debug, Default)]
+pub(super) struct Attempt {
+    rules: BTreeMap<RuleIndex, RuleRecord>,
+    failures: Vec<Failure>,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    Rule(RuleError),
+    Scope(OutOfScope),
+}
+
+impl Attempt {
+    /// Applies the selected rules to `draft`, if the object is in their reach and still is when they are done.
+    pub(super) fn make(
+        &mut self,
+        plan: &Plan<'_>,
+        selection: &Selection,
+        subject: Subject<'_>,
+        rename: Rename,
+        draft: &mut Draft,
+    ) {
+        if selection.is_empty() {
+            return;
+        }
+        let scope = &plan.interception.scope;
+        let in_reach =
+            |draft: &Draft| scope.permits(subject.group_resource, subject.namespace, draft.value());
+        let before = draft.savepoint();
+        let applied = in_reach(draft).and_then(|()| {
+            let results = plan.rules.apply(selection, draft, rename);
+            in_reach(draft).map(|()| results)
+        });
+        match applied {
+            Ok(results) => {
+                for result in results {
+                    self.note(plan, result.rule, fate(&result.outcome));
+                    if let RuleOutcome::Failed(error) = result.outcome {
+                        self.fail(Failure::Rule(error));
+                    }
+                }
+            }
+            Err(error) => {
+                draft.rollback(before);
+                for rule in selection.rules() {
+                    self.note(plan, rule, Fate::OutOfScope);
+                }
+                self.fail(Failure::Scope(error));
+            }
+        }
+    }
+
+    fn note(&mut self, plan: &Plan<'_>, rule: RuleIndex, fate: Fate) {
+        let patch = plan.rules.rule(rule).patch_kind();
+        self.rules.insert(rule, RuleRecord { patch, fate });
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if !self.failures.contains(&failure) {
+            self.failures.push(failure);
+        }
+    }
+
+    /// What became of each rule whose conditions hold.
+    pub(super) fn records(&self) -> impl Iterator<Item = RuleRecord> {
+        self.rules.values().copied()
+    }
+
+    /// What went wrong, in order.
+    pub(super) fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// The rules whose patches hold on the object now.
+    pub(super) fn held(&self) -> impl Iterator<Item = RuleIndex> {
+        let holds = |record: &RuleRecord| matches!(record.fate, Fate::Applied | Fate::Unchanged);
+        self.rules
+            .iter()
+            .filter(move |(_, record)| holds(record))
+            .map(|(rule, _)| *rule)
+    }
+}
+
+fn fate(outcome: &RuleOutcome) -> Fate {
+    match outcome {
+        RuleOutcome::Applied => Fate::Applied,
+        RuleOutcome::Unchanged => Fate::Unchanged,
+        RuleOutcome::TestFailed => Fate::TestFailed,
+        RuleOutcome::Failed(_) => Fate::Failed,
+    }
+}
+
+impl Failure {
+    /// The refusal it is, where it is not tolerated.
+    pub(super) fn denial(&self, interception: &str, subject: Subject<'_>) -> Denial {
+        let interception = interception.to_owned();
+        let subject = subject.to_string();
+        match self.clone() {
+            Self::Rule(cause) => Denial::RuleFailed {
+                interception,
+                subject,
+                cause,
+            },
+            Self::Scope(cause) => Denial::OutOfScope {
+                interception,
+                subject,
+                cause,
+            },
+        }
+    }
+}
