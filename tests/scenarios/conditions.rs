@@ -20,13 +20,16 @@ scenarios! {
 
 /// One rule for each of the conditions, which leaves a label of its own.
 fn rules(conditions: &[&str]) -> String {
-    let mut text = "version: v1\nresourceModifierRules:\n".to_owned();
-    for (number, condition) in conditions.iter().enumerate() {
-        text += &format!(
-            "- conditions: {condition}\n  mergePatches:\n  - patchData: '{{\"metadata\": {{\"labels\": {{\"rule-{number}\": \"held\"}}}}}}'\n"
-        );
-    }
-    text
+    let rules = conditions.iter().enumerate().map(|(number, condition)| {
+        format!(
+            "
+- conditions: {condition}
+  mergePatches:
+  - patchData: '{{\"metadata\": {{\"labels\": {{\"rule-{number}\": \"held\"}}}}}}'"
+        )
+    });
+    let rules: Vec<String> = rules.collect();
+    format!("version: v1\nresourceModifierRules:{}\n", rules.concat())
 }
 
 /// Restores each object and checks which rules the mark says hold on it, and that their labels are there.
@@ -287,7 +290,7 @@ async fn conditions_are_judged_on_the_unmodified_object(context: &Context) -> Re
     Ok(())
 }
 
-const GUARDED: &str = r#"
+const GUARDED: &str = "
 version: v1
 resourceModifierRules:
 - conditions: {groupResource: configmaps}
@@ -299,7 +302,7 @@ resourceModifierRules:
   patches:
   - {operation: test, path: /data/stage, value: staging}
   - {operation: replace, path: /data/stage, value: restored}
-"#;
+";
 
 async fn a_failing_test_drops_its_rule_alone_and_quietly(context: &Context) -> Result<()> {
     let namespace = context.namespace.name();

@@ -19,13 +19,16 @@ scenarios! {
 
 /// One rule for each namespace, which leaves a label of its own.
 fn rules(namespaces: &[&str]) -> String {
-    let mut text = "version: v1\nresourceModifierRules:\n".to_owned();
-    for (number, namespace) in namespaces.iter().enumerate() {
-        text += &format!(
-            "- conditions: {{groupResource: configmaps, namespaces: [{namespace}]}}\n  patches:\n  - {{operation: add, path: /data/from-{number}, value: {namespace}}}\n"
-        );
-    }
-    text
+    let rules = namespaces.iter().enumerate().map(|(number, namespace)| {
+        format!(
+            "
+- conditions: {{groupResource: configmaps, namespaces: [{namespace}]}}
+  patches:
+  - {{operation: add, path: /data/from-{number}, value: {namespace}}}"
+        )
+    });
+    let rules: Vec<String> = rules.collect();
+    format!("version: v1\nresourceModifierRules:{}\n", rules.concat())
 }
 
 fn config_map(name: &str) -> Value {

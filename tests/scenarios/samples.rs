@@ -1,7 +1,9 @@
 //! The samples that we ship, which are what people write most: applied as they are, each changes a real object.
 
-use anyhow::Result;
-use clusterbackup_tests::webhook;
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use clusterbackup_tests::{webhook, workspace};
 use serde_json::{Value, json};
 
 use crate::runner::{Context, scenarios};
@@ -90,59 +92,42 @@ fn volume(name: &str) -> Value {
     })
 }
 
-fn samples(unique: &str) -> Vec<Sample> {
-    let image = |index: usize| -> &'static str {
-        [
-            "/spec/template/spec/containers/0/image",
-            "/spec/template/spec/containers/1/image",
-        ][index]
-    };
-    let plain = json!({ "containers": containers(&["web:1"]) });
-    let shop = containers(&[
+fn containers_of(images: &[&str]) -> Value {
+    json!({ "containers": containers(images) })
+}
+
+/// Samples that change what a workload is or runs.
+fn workload_samples() -> Vec<Sample> {
+    let plain = containers_of(&["web:1"]);
+    let shop = containers_of(&[
         "registry.old.example/shop/web:2.4.1",
         "registry.old.example/shop/proxy:1.9.0",
     ]);
-    let mixed = containers(&[
+    let mixed = containers_of(&[
         "registry.old.example/shop/web:2.4.1",
         "elsewhere.example/sidecar:1",
     ]);
-    let claimed = json!({
-        "containers": containers(&["db:1"]),
-        "volumes": [{ "name": "data", "persistentVolumeClaim": { "claimName": "data" } }],
-    });
-    let mounted = json!({
-        "containers": containers(&["files:1"]),
-        "volumes": [{ "name": "files", "nfs": { "server": "nfs.old.example", "path": "/exports" } }],
-    });
+    let (first, second) = (
+        "/spec/template/spec/containers/0/image",
+        "/spec/template/spec/containers/1/image",
+    );
+    let asleep = || vec![("/spec/replicas", json!(0))];
     vec![
-        (
-            "annotation",
-            vec![(
-                ingress(),
-                vec![
-                    (
-                        "/metadata/annotations/cert-manager.io~1cluster-issuer",
-                        Value::Null,
-                    ),
-                    ("/metadata/annotations/example.com~1keep", json!("me")),
-                ],
-            )],
-        ),
         (
             "image-registry",
             vec![
                 (
-                    workload("Deployment", "web", &json!({ "containers": shop })),
+                    workload("Deployment", "web", &shop),
                     vec![
-                        (image(0), json!("registry.new.example/shop/web:2.4.1")),
-                        (image(1), json!("registry.new.example/shop/proxy:1.9.0")),
+                        (first, json!("registry.new.example/shop/web:2.4.1")),
+                        (second, json!("registry.new.example/shop/proxy:1.9.0")),
                     ],
                 ),
                 (
-                    workload("Deployment", "web", &json!({ "containers": mixed })),
+                    workload("Deployment", "web", &mixed),
                     vec![
-                        (image(0), json!("registry.new.example/shop/web:2.4.1")),
-                        (image(1), json!("elsewhere.example/sidecar:1")),
+                        (first, json!("registry.new.example/shop/web:2.4.1")),
+                        (second, json!("elsewhere.example/sidecar:1")),
                     ],
                 ),
             ],
@@ -158,6 +143,23 @@ fn samples(unique: &str) -> Vec<Sample> {
                 ],
             )],
         ),
+        (
+            "replicas",
+            vec![
+                (workload("Deployment", "web", &plain), asleep()),
+                (workload("StatefulSet", "db", &plain), asleep()),
+            ],
+        ),
+    ]
+}
+
+/// Samples about volumes and claims, and the workloads that mount them.
+fn volume_samples(unique: &str) -> Vec<Sample> {
+    let with_volume = |volume: Value| json!({ "containers": containers(&["db:1"]), "volumes": [volume] });
+    let claimed = with_volume(json!({ "name": "data", "persistentVolumeClaim": { "claimName": "data" } }));
+    let mounted =
+        with_volume(json!({ "name": "files", "nfs": { "server": "nfs.old.example", "path": "/exports" } }));
+    vec![
         (
             "nfs-server",
             vec![
@@ -188,19 +190,6 @@ fn samples(unique: &str) -> Vec<Sample> {
             ],
         ),
         (
-            "replicas",
-            vec![
-                (
-                    workload("Deployment", "web", &plain),
-                    vec![("/spec/replicas", json!(0))],
-                ),
-                (
-                    workload("StatefulSet", "db", &plain),
-                    vec![("/spec/replicas", json!(0))],
-                ),
-            ],
-        ),
-        (
             "storage-class",
             vec![(claim(), vec![("/spec/storageClassName", json!("premium"))])],
         ),
@@ -221,9 +210,32 @@ fn samples(unique: &str) -> Vec<Sample> {
     ]
 }
 
+fn annotation_sample() -> Sample {
+    (
+        "annotation",
+        vec![(
+            ingress(),
+            vec![
+                (
+                    "/metadata/annotations/cert-manager.io~1cluster-issuer",
+                    Value::Null,
+                ),
+                ("/metadata/annotations/example.com~1keep", json!("me")),
+            ],
+        )],
+    )
+}
+
 async fn every_shipped_sample_changes_what_it_is_for(context: &Context) -> Result<()> {
     let client = context.cluster.admin();
-    for (sample, objects) in samples(context.namespace.name()) {
+    let samples = [
+        vec![annotation_sample()],
+        workload_samples(),
+        volume_samples(context.namespace.name()),
+    ]
+    .concat();
+    every_file_is_tried(&samples)?;
+    for (sample, objects) in samples {
         let file = format!("manifests/samples/{sample}.yaml");
         context
             .cluster
@@ -240,6 +252,22 @@ async fn every_shipped_sample_changes_what_it_is_for(context: &Context) -> Resul
             holds(&stored, &wanted)?;
         }
     }
+    Ok(())
+}
+
+/// A sample that nobody tries is a promise that nobody keeps.
+fn every_file_is_tried(samples: &[Sample]) -> Result<()> {
+    let tried: BTreeSet<String> = samples
+        .iter()
+        .map(|(name, _)| format!("{name}.yaml"))
+        .chain(["team-rules.yaml".to_owned()])
+        .collect();
+    let shipped = workspace::root()
+        .join("manifests/samples")
+        .read_dir()?
+        .map(|file| Ok(file?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<BTreeSet<String>>>()?;
+    ensure!(tried == shipped, "tried are {tried:?}, and there are {shipped:?}");
     Ok(())
 }
 
