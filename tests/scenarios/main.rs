@@ -1,5 +1,6 @@
 //! Scenarios on a real API server, one file per subject; each says what it needs in its `scenarios!` list.
 
+mod bad_input;
 mod certificates;
 mod conditions;
 mod direct;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     runner::run(&[
+        bad_input::SCENARIOS,
         certificates::SCENARIOS,
         conditions::SCENARIOS,
         door::SCENARIOS,
