@@ -7,6 +7,7 @@ mod direct;
 mod door;
 mod gate;
 mod harness;
+mod install;
 mod load;
 mod origin;
 mod patches;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         conditions::SCENARIOS,
         door::SCENARIOS,
         harness::SCENARIOS,
+        install::SCENARIOS,
         origin::SCENARIOS,
         patches::SCENARIOS,
         precedence::SCENARIOS,
