@@ -473,6 +473,10 @@ fn group_resources_that_cannot_match_are_refused() {
             "to no webhook",
         ),
         ("*.admissionregistration.k8s.io", "to no webhook"),
+        ("events", "never intercepted"),
+        ("leases.coordination.k8s.io", "never intercepted"),
+        ("restoreinterceptions.clusterbackup.io", "never intercepted"),
+        ("*.authorization.k8s.io", "never intercepted"),
     ] {
         assert_refused(&rule(group_resource, "", REMOVE), "line 4, column 20", end);
     }

@@ -102,7 +102,14 @@ const KNOWN: [Known; 46] = [
 ];
 
 /// The group whose objects no webhook sees.
-const UNSEEN_GROUP: &str = ".admissionregistration.k8s.io";
+const UNSEEN_GROUP: &str = "admissionregistration.k8s.io";
+
+/// What never comes through our door: questions in the shape of objects, and our own kinds, whose rules could lock
+/// their own way out.
+const SHUT_OUT_GROUPS: [&str; 3] = ["authentication.k8s.io", "authorization.k8s.io", "clusterbackup.io"];
+
+/// What never comes through our door, and is restored by nobody: notes and heartbeats.
+const SHUT_OUT: [&str; 3] = ["events", "events.events.k8s.io", "leases.coordination.k8s.io"];
 
 impl Known {
     fn is_called(&self, name: &str) -> bool {
@@ -127,8 +134,7 @@ pub(super) fn check(field: &Field<'_>, glob: &Glob, report: &mut Report) {
         let name = lower.split('/').next().unwrap_or_default();
         let hint = format!("write the resource and its group, as in `deployments.apps`; perhaps `{name}`");
         report.refuse(field, "no resource has blanks, capitals or `/` in its name", hint);
-    } else if text.ends_with(UNSEEN_GROUP) && !text.contains('{') {
-        let hint = "remove the rule: the API server shows objects of this group to no webhook";
+    } else if let Some(hint) = shut_out(text) {
         report.refuse(field, "the rule could never be applied", hint);
     } else if text == "*.*" {
         let hint = "write `**` for everything";
@@ -142,6 +148,18 @@ pub(super) fn check(field: &Field<'_>, glob: &Glob, report: &mut Report) {
             None => check_core(field, exact, report),
             Some((resource, group)) => check_grouped(field, resource, group, report),
         }
+    }
+}
+
+/// What to do about a rule that is only for what no rule is ever applied to.
+fn shut_out(text: &str) -> Option<&'static str> {
+    let group = text.split_once('.').map_or("", |(_, group)| group);
+    if group == UNSEEN_GROUP {
+        Some("remove the rule: the API server shows objects of this group to no webhook")
+    } else if SHUT_OUT_GROUPS.contains(&group) || SHUT_OUT.contains(&text) {
+        Some("remove the rule: objects of this kind are never intercepted")
+    } else {
+        None
     }
 }
 
