@@ -48,7 +48,12 @@ mod tests {
         let seen = eventually("three looks", Duration::from_secs(5), || {
             looks += 1;
             let now = looks;
-            async move { if now < 3 { bail!("look {now}") } else { Ok(now) } }
+            async move {
+                if now < 3 {
+                    bail!("look {now}");
+                }
+                Ok(now)
+            }
         })
         .await
         .unwrap();

@@ -152,7 +152,7 @@ mod tests {
         });
         tokio::spawn(async move {
             while let Ok((mut connection, _)) = admin.accept().await {
-                connection.read(&mut [0; 1024]).await.unwrap();
+                assert_ne!(connection.read(&mut [0; 1024]).await.unwrap(), 0);
                 connection
                     .write_all(format!("HTTP/1.0 {status}\r\n\r\n").as_bytes())
                     .await
