@@ -8,7 +8,7 @@ use clusterbackup_core::interception::{
     Concern, Decision, Interception, OptIn, Subject, Unusable, Verdict, concern, decide,
 };
 use clusterbackup_core::modifier::Rename;
-use clusterbackup_core::object::ObjectName;
+use clusterbackup_core::object::{GroupResource, ObjectName};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -92,7 +92,7 @@ impl Intercept {
                 return (
                     Door::None,
                     Outcome::Malformed,
-                    AdmissionResponse::deny(uid, 400, message),
+                    AdmissionResponse::deny(uid, 400, &message),
                 );
             }
         };
@@ -117,7 +117,7 @@ impl Intercept {
             Err(refusal) => (
                 door,
                 Outcome::Denied,
-                AdmissionResponse::deny(uid, refusal.code(), refusal.to_string()),
+                AdmissionResponse::deny(uid, refusal.code(), &refusal.to_string()),
             ),
         }
     }
@@ -156,14 +156,14 @@ impl Intercept {
     fn decide(&self, case: &Case<'_>, concerned: &[Arc<Interception>]) -> (Outcome, AdmissionResponse) {
         let request = case.request;
         let uid = request.uid.as_ref();
-        let object: Value = match serde_json::from_str(request.object.get()) {
+        let group_resource = request.group_resource();
+        let object = match object(case, concerned, &group_resource) {
             Ok(object) => object,
             Err(error) => {
                 let message = format!("the object can't be read: {error}");
-                return (Outcome::Malformed, AdmissionResponse::deny(uid, 400, message));
+                return (Outcome::Malformed, AdmissionResponse::deny(uid, 400, &message));
             }
         };
-        let group_resource = request.group_resource();
         let subject = Subject {
             group_resource: &group_resource,
             name: name(case),
@@ -177,8 +177,25 @@ impl Intercept {
             .and_then(|decision| admit(uid, decision))
         {
             Ok(response) => (Outcome::Changed, response),
-            Err((code, message)) => (Outcome::Denied, AdmissionResponse::deny(uid, code, message)),
+            Err((code, message)) => (Outcome::Denied, AdmissionResponse::deny(uid, code, &message)),
         }
+    }
+}
+
+/// The whole object where a rule may want it. Else all that happens to it is that it gets its mark.
+fn object(
+    case: &Case<'_>,
+    concerned: &[Arc<Interception>],
+    group_resource: &GroupResource,
+) -> Result<Value, serde_json::Error> {
+    let is_wanted = concerned
+        .iter()
+        .filter_map(|interception| interception.rules.as_ref().ok())
+        .any(|rules| rules.has_rules_for(group_resource));
+    if is_wanted {
+        serde_json::from_str(case.request.object.get())
+    } else {
+        case.metadata.outline()
     }
 }
 

@@ -10,6 +10,7 @@ use clusterbackup_core::object::GroupResource;
 use json_patch::PatchOperation;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
@@ -18,6 +19,11 @@ const KIND: &str = "AdmissionReview";
 /// The API server cuts a warning after this many bytes, and drops those beyond 4096 in all.
 const WARNING_BYTES: usize = 256;
 const WARNINGS: usize = 8;
+
+/// Causes quote what they are about, and that may be long.
+const CAUSE_BYTES: usize = 512;
+/// A refusal names every problem of a rule set; somebody is to read it.
+const MESSAGE_BYTES: usize = 16 << 10;
 
 /// What the API server asks.
 #[derive(Debug, Deserialize)]
@@ -82,13 +88,13 @@ pub enum Operation {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
+#[serde(bound(deserialize = "R: Deserialize<'de>"))]
+struct Envelope<'a, R> {
     #[serde(borrow, default)]
     api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     kind: Cow<'a, str>,
-    #[serde(borrow)]
-    request: Option<&'a RawValue>,
+    request: Option<R>,
 }
 
 /// Only the uid of a request that can't be read otherwise.
@@ -114,33 +120,56 @@ pub enum ReviewError {
     },
 }
 
-impl<'a> AdmissionRequest<'a> {
-    /// Reads a review out of a body.
-    pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
-        let unreadable = |cause: String| ReviewError::Unreadable(cause);
-        let envelope: Envelope<'a> = serde_json::from_slice(body)
-            .map_err(|error| unreadable(format!("not JSON of its shape: {error}")))?;
-        if envelope.kind != KIND || envelope.api_version != API_VERSION {
-            let (version, kind) = (&envelope.api_version, &envelope.kind);
-            return Err(unreadable(format!(
+impl ReviewError {
+    fn unreadable(cause: &str) -> Self {
+        Self::Unreadable(shortened(cause, CAUSE_BYTES))
+    }
+
+    /// Looks again at what could not be read as a whole, to find out whom to answer.
+    fn of(text: &str, error: &serde_json::Error) -> Self {
+        let envelope = serde_json::from_str::<Envelope<'_, &RawValue>>(text);
+        let request = match envelope.map(Envelope::open) {
+            Ok(Ok(request)) => request.get(),
+            Ok(Err(error)) => return error,
+            Err(error) => return Self::unreadable(&format!("not JSON of its shape: {error}")),
+        };
+        match serde_json::from_str::<Identified<'_>>(request) {
+            Ok(Identified { uid }) if !uid.is_empty() => Self::Malformed {
+                uid: uid.into_owned(),
+                cause: shortened(&error.to_string(), CAUSE_BYTES),
+            },
+            _ => Self::unreadable(&format!("its request has no uid, and {error}")),
+        }
+    }
+}
+
+impl<R> Envelope<'_, R> {
+    /// What is in it, if it is a review at all.
+    fn open(self) -> Result<R, ReviewError> {
+        let (version, kind) = (&self.api_version, &self.kind);
+        if kind != KIND || version != API_VERSION {
+            return Err(ReviewError::unreadable(&format!(
                 "it is {version:?} {kind:?}, not {API_VERSION:?} {KIND:?}"
             )));
         }
-        let raw = envelope
-            .request
-            .ok_or_else(|| unreadable("it has no request".to_owned()))?
-            .get();
-        match serde_json::from_str::<Self>(raw) {
-            Ok(request) if request.uid.is_empty() => Err(unreadable("its request has no uid".to_owned())),
-            Ok(request) => Ok(request),
-            Err(error) => Err(match serde_json::from_str::<Identified<'_>>(raw) {
-                Ok(Identified { uid }) if !uid.is_empty() => ReviewError::Malformed {
-                    uid: uid.into_owned(),
-                    cause: error.to_string(),
-                },
-                _ => unreadable(format!("its request has no uid, and {error}")),
-            }),
+        self.request
+            .ok_or_else(|| ReviewError::unreadable("it has no request"))
+    }
+}
+
+impl<'a> AdmissionRequest<'a> {
+    /// Reads a review out of a body.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
+        let text = std::str::from_utf8(body)
+            .map_err(|error| ReviewError::unreadable(&format!("not JSON of its shape: {error}")))?;
+        let request = match serde_json::from_str::<Envelope<'a, Self>>(text) {
+            Ok(envelope) => envelope.open()?,
+            Err(error) => return Err(ReviewError::of(text, &error)),
+        };
+        if request.uid.is_empty() {
+            return Err(ReviewError::unreadable("its request has no uid"));
         }
+        Ok(request)
     }
 
     /// The namespace the object is in; `None` for cluster-scoped ones. A Namespace is among these, although the API
@@ -169,6 +198,8 @@ pub struct Metadata<'a> {
     /// Its labels.
     #[serde(borrow, default)]
     pub labels: Option<BTreeMap<Cow<'a, str>, Cow<'a, str>>>,
+    #[serde(borrow, default)]
+    annotations: Option<&'a RawValue>,
     /// Who owns its fields, the author of the request included.
     #[serde(borrow, default)]
     managed_fields: Option<Vec<Ownership<'a>>>,
@@ -199,6 +230,21 @@ impl<'a> Metadata<'a> {
     pub fn is_server_side_apply(&self) -> bool {
         let owners = self.managed_fields.as_deref().unwrap_or_default();
         !owners.is_empty() && owners.iter().all(|owner| owner.operation == "Apply")
+    }
+
+    /// The object as far as it bears its name and what is noted on it.
+    pub fn outline(&self) -> Result<Value, serde_json::Error> {
+        let mut metadata = Map::new();
+        if let Some(name) = &self.name {
+            metadata.insert("name".to_owned(), name.as_ref().into());
+        }
+        if let Some(annotations) = self.annotations {
+            metadata.insert("annotations".to_owned(), serde_json::from_str(annotations.get())?);
+        }
+        Ok(Value::Object(Map::from_iter([(
+            "metadata".to_owned(),
+            metadata.into(),
+        )])))
     }
 
     /// The value of a label.
@@ -252,7 +298,8 @@ impl AdmissionResponse {
     }
 
     /// Refuses the object. `message` names what refuses it and the way out.
-    pub fn deny(uid: impl Into<String>, code: u16, message: String) -> Self {
+    pub fn deny(uid: impl Into<String>, code: u16, message: &str) -> Self {
+        let message = shortened(message, MESSAGE_BYTES);
         let status = Status { code, message };
         Self {
             allowed: false,
@@ -280,7 +327,7 @@ impl AdmissionResponse {
         self.warnings = warnings
             .into_iter()
             .take(WARNINGS)
-            .map(|warning| shortened(&warning))
+            .map(|warning| shortened(&warning, WARNING_BYTES))
             .collect();
         if more > 0 {
             self.warnings.push(format!("and {more} more warnings"));
@@ -317,42 +364,11 @@ impl AdmissionResponse {
     }
 }
 
-fn shortened(warning: &str) -> String {
-    if warning.len() <= WARNING_BYTES {
-        return warning.to_owned();
+/// At most so many bytes of a text.
+fn shortened(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
     }
-    let mut end = WARNING_BYTES - '…'.len_utf8();
-    while !warning.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", &warning[..end])
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use serde_json::value::to_raw_value;
-
-    use super::*;
-
-    #[test]
-    fn an_object_that_is_owned_by_applies_alone_is_created_by_one() {
-        for (operations, is_apply) in [
-            (
-                json!([{"operation": "Apply", "manager": "kubectl", "fieldsV1": {"f:data": {}}}]),
-                true,
-            ),
-            (
-                json!([{"operation": "Update", "manager": "kubectl-create"}]),
-                false,
-            ),
-            (json!([{"operation": "Apply"}, {"operation": "Update"}]), false),
-            (json!([]), false),
-            (json!(null), false),
-        ] {
-            let object = to_raw_value(&json!({"metadata": {"managedFields": operations}})).unwrap();
-            let metadata = Metadata::parse(&object).unwrap();
-            assert_eq!(metadata.is_server_side_apply(), is_apply, "{operations}");
-        }
-    }
+    let end = text.floor_char_boundary(limit - '…'.len_utf8());
+    format!("{}…", &text[..end])
 }

@@ -62,7 +62,7 @@ impl Service {
             Ok(request) if path == door::VALIDATE_PATH => validate(&request),
             Ok(request) => self.intercept.review(&request).await,
             Err(ReviewError::Malformed { uid, cause }) => {
-                AdmissionResponse::deny(uid, 400, format!("the admission request can't be read: {cause}"))
+                AdmissionResponse::deny(uid, 400, &format!("the admission request can't be read: {cause}"))
             }
             Err(error @ ReviewError::Unreadable(_)) => {
                 return text(StatusCode::BAD_REQUEST, &error.to_string());

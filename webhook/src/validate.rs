@@ -22,7 +22,7 @@ pub fn validate(request: &AdmissionRequest<'_>) -> AdmissionResponse {
     };
     match checked {
         Ok(warnings) => AdmissionResponse::allow(uid).with_warnings(warnings),
-        Err(message) => AdmissionResponse::deny(uid, 422, message),
+        Err(message) => AdmissionResponse::deny(uid, 422, &message),
     }
 }
 

@@ -31,7 +31,7 @@ pub use problem::{Problem, Problems};
 pub use rule::{PatchKind, Rule, RuleIndex};
 pub use select::Selection;
 
-use crate::object::Target;
+use crate::object::{GroupResource, Target};
 use crate::patch::Draft;
 
 /// A valid, compiled set of rules.
@@ -91,6 +91,11 @@ impl RuleSet {
             .iter()
             .enumerate()
             .map(|(position, rule)| (RuleIndex(position), rule))
+    }
+
+    /// Whether any rule is for objects of this kind. If not, none is ever selected for one, whatever it holds.
+    pub fn has_rules_for(&self, group_resource: &GroupResource) -> bool {
+        self.index.covers(&self.rules, &group_resource.to_string())
     }
 
     /// The rules whose conditions hold on an object no rule has changed yet. A rule whose `matches` can't be

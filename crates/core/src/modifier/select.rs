@@ -30,22 +30,28 @@ impl Index {
         index
     }
 
+    /// Whether there are rules for a group-resource.
+    pub(super) fn covers(&self, rules: &[Rule], group_resource: &str) -> bool {
+        self.exact.contains_key(group_resource) || self.matching_globs(rules, group_resource).next().is_some()
+    }
+
     /// The rules for a group-resource in the order of the text.
     fn candidates(&self, rules: &[Rule], group_resource: &str) -> Vec<RuleIndex> {
-        let globs = self
-            .globs
-            .iter()
-            .filter(|index| rules[index.0].conditions.group_resource.matches(group_resource));
         let mut candidates: Vec<_> = self
             .exact
             .get(group_resource)
             .into_iter()
             .flatten()
-            .chain(globs)
             .copied()
+            .chain(self.matching_globs(rules, group_resource))
             .collect();
         candidates.sort_unstable();
         candidates
+    }
+
+    fn matching_globs(&self, rules: &[Rule], group_resource: &str) -> impl Iterator<Item = RuleIndex> {
+        let matches = |index: &RuleIndex| rules[index.0].conditions.group_resource.matches(group_resource);
+        self.globs.iter().copied().filter(matches)
     }
 }
 
