@@ -231,8 +231,8 @@ resourceModifierRules:
         serde_json::from_value(object).unwrap()
     }
 
-    fn good() -> Contents {
-        Ok(Arc::new(RuleSet::parse(RULES).unwrap()))
+    fn good() -> Arc<RuleSet> {
+        Arc::new(RuleSet::parse(RULES).unwrap())
     }
 
     fn broken() -> Contents {
@@ -259,11 +259,11 @@ resourceModifierRules:
         let pinned = || interception(json!({ "resourceModifierReference": { "sha256": "0".repeat(64) } }));
         let bad_glob = || interception(json!({ "match": { "veleroRestores": ["["] } }));
         let table = [
-            (plain(), good(), Some("Ready"), true),
+            (plain(), Ok(good()), Some("Ready"), true),
             (plain(), broken(), Some("RulesInvalid"), false),
             (plain(), missing(), Some("RulesMissing"), false),
-            (pinned(), good(), Some("RulesInvalid"), false),
-            (bad_glob(), good(), Some("InterceptionInvalid"), false),
+            (pinned(), Ok(good()), Some("RulesInvalid"), false),
+            (bad_glob(), Ok(good()), Some("InterceptionInvalid"), false),
             (plain(), Err(Unusable::Unread("later".to_owned())), None, false),
         ];
         for (object, contents, reason, usable) in table {
@@ -277,7 +277,7 @@ resourceModifierRules:
 
     #[test]
     fn a_broken_edit_leaves_the_last_good_rules_in_force_and_a_deletion_does_not() {
-        let previous = good().unwrap();
+        let previous = good();
         for (contents, in_force) in [(broken(), true), (missing(), false)] {
             let assembled = assemble(
                 &interception(json!({})),
@@ -291,7 +291,7 @@ resourceModifierRules:
 
     #[test]
     fn rules_that_are_not_the_pinned_ones_are_not_fallen_back_to() {
-        let previous = good().unwrap();
+        let previous = good();
         for (pin, in_force) in [
             (RuleSetHash::of(RULES).to_string(), true),
             ("0".repeat(64), false),
@@ -311,7 +311,7 @@ resourceModifierRules:
             object.status.clone().unwrap()
         };
         let hash = Some(RuleSetHash::of(RULES).to_string());
-        assert_eq!(tell(&good()).rules_hash, hash);
+        assert_eq!(tell(&Ok(good())).rules_hash, hash);
         assert_eq!(tell(&broken()).rules_hash, hash);
         let gone = tell(&missing());
         assert_eq!(
@@ -323,7 +323,7 @@ resourceModifierRules:
     #[test]
     fn only_rules_of_our_own_namespace_are_unlimited() {
         for (own, unlimited) in [("team", true), ("clusterbackup-system", false)] {
-            let assembled = assemble(&interception(json!({})), &good(), None, own);
+            let assembled = assemble(&interception(json!({})), &Ok(good()), None, own);
             assert_eq!(
                 matches!(assembled.interception.scope, Scope::Unlimited),
                 unlimited
@@ -334,7 +334,7 @@ resourceModifierRules:
     #[test]
     fn an_interception_answers_to_its_own_name_unless_it_lists_others() {
         let answers = |spec: Value, label: &str| {
-            let assembled = assemble(&interception(spec), &good(), None, "clusterbackup-system");
+            let assembled = assemble(&interception(spec), &Ok(good()), None, "clusterbackup-system");
             assembled
                 .interception
                 .matches
