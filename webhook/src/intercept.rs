@@ -124,33 +124,29 @@ impl Intercept {
 
     /// The interceptions that concern the object. What the watches may not have seen yet is read once, directly.
     async fn concerned(&self, case: &Case<'_>) -> Result<Vec<Arc<Interception>>, Refusal> {
+        let opt_in = case.opt_in;
         let generation = self.interceptions.current();
-        match (
-            concern(&generation.interceptions, case.opt_in),
-            case.opt_in.velero_restore,
-        ) {
-            (Concern::Interceptions(concerned), _)
-                if concerned.iter().all(|interception| is_usable(interception)) =>
-            {
-                return Ok(concerned.into_iter().cloned().collect());
+        let known = concern(&generation.interceptions, opt_in);
+        let is_final = match &known {
+            Concern::Interceptions(concerned) => {
+                concerned.iter().all(|interception| interception.rules.is_ok())
             }
-            (Concern::None, Some(restore)) if generation.is_unconcerned(restore) => return Ok(Vec::new()),
-            (Concern::None, None) => return Ok(Vec::new()),
-            _ => {}
+            Concern::None => opt_in.velero_restore.is_none(),
+            Concern::Unknown => false,
+        };
+        if is_final || generation.is_confirmed(opt_in) {
+            return Ok(known.interceptions().into_iter().cloned().collect());
         }
         self.metrics.live_read();
-        match self.live.concern(case.opt_in).await? {
-            Concern::Interceptions(concerned) => Ok(concerned),
-            Concern::None => {
-                if let Some(restore) = case.opt_in.velero_restore {
-                    generation.set_unconcerned(restore);
-                }
-                Ok(Vec::new())
-            }
-            Concern::Unknown => Err(Refusal::Unknown(
-                case.opt_in.intercept.unwrap_or_default().to_owned(),
-            )),
+        let found = self.live.concern(opt_in).await?;
+        if matches!(found, Concern::Unknown) {
+            return Err(Refusal::Unknown(opt_in.intercept.unwrap_or_default().to_owned()));
         }
+        let found = found.interceptions();
+        if agree(&known.interceptions(), &found) {
+            generation.confirm(opt_in);
+        }
+        Ok(found)
     }
 
     fn decide(&self, case: &Case<'_>, concerned: &[Arc<Interception>]) -> (Outcome, AdmissionResponse) {
@@ -199,12 +195,13 @@ fn object(
     }
 }
 
-/// Whether its rules are there, or are known for good not to be.
-fn is_usable(interception: &Interception) -> bool {
-    !matches!(
-        interception.rules,
-        Err(Unusable::Unread(_) | Unusable::Missing { .. } | Unusable::Forbidden { .. })
-    )
+/// Whether a live read found what was known, so that the next one would, too.
+fn agree(known: &[&Arc<Interception>], found: &[Arc<Interception>]) -> bool {
+    let is_unread = |interception: &Interception| matches!(interception.rules, Err(Unusable::Unread(_)));
+    known.len() == found.len()
+        && known.iter().zip(found).all(|(known, found)| {
+            known.name == found.name && known.rules_hash() == found.rules_hash() && !is_unread(found)
+        })
 }
 
 fn name<'a>(case: &Case<'a>) -> ObjectName<'a> {

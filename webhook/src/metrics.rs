@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clusterbackup_core::interception::{Fate, Interception, OptIn, RuleRecord, Unusable};
+use clusterbackup_core::interception::{Fate, OptIn, RuleRecord};
 use clusterbackup_core::modifier::PatchKind;
 use clusterbackup_kit::metrics::{MetricsError, Registry};
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
@@ -13,14 +13,16 @@ const BUCKETS: [f64; 14] = [
     50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.5, 1.0, 5.0,
 ];
 
-/// The label through which an object came.
+/// The label through which an object came, or the handler it came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     /// `clusterbackup.io/intercept`, perhaps beside others.
     Intercept,
     /// `velero.io/restore-name` alone.
     Velero,
-    /// None: the webhook configuration sends what it shouldn't.
+    /// None of them: what users write for us, at `/validate`.
+    Validate,
+    /// None: the webhook configuration sends what it shouldn't, or the request can't be read.
     None,
 }
 
@@ -35,6 +37,23 @@ pub enum Outcome {
     Denied,
     /// The request could not be read.
     Malformed,
+}
+
+/// How the rules of an interception stand in this replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RulesState {
+    /// In force as written.
+    Ready,
+    /// A broken edit: the last good ones are in force, and are gone with this replica.
+    Stale,
+    /// There are none that could be in force.
+    Invalid,
+    /// The ConfigMap isn't there.
+    Missing,
+    /// It may not be read.
+    Forbidden,
+    /// It was not read yet.
+    Unread,
 }
 
 /// The webhook's metrics.
@@ -66,6 +85,7 @@ impl Door {
         match self {
             Self::Intercept => "intercept",
             Self::Velero => "velero",
+            Self::Validate => "validate",
             Self::None => "none",
         }
     }
@@ -78,6 +98,28 @@ impl Outcome {
             Self::Changed => "changed",
             Self::Denied => "denied",
             Self::Malformed => "malformed",
+        }
+    }
+}
+
+impl RulesState {
+    const ALL: [Self; 6] = [
+        Self::Ready,
+        Self::Stale,
+        Self::Invalid,
+        Self::Missing,
+        Self::Forbidden,
+        Self::Unread,
+    ];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Stale => "stale",
+            Self::Invalid => "invalid",
+            Self::Missing => "missing",
+            Self::Forbidden => "forbidden",
+            Self::Unread => "unread",
         }
     }
 }
@@ -138,15 +180,12 @@ impl Metrics {
         self.live_reads.inc();
     }
 
-    /// Shows the state of all interceptions.
-    pub fn interceptions(&self, interceptions: &[Arc<Interception>]) {
-        for state in STATES {
-            let count = interceptions
-                .iter()
-                .filter(|interception| state_label(interception) == state)
-                .count();
+    /// Shows the states of all interceptions.
+    pub fn interceptions(&self, states: &[RulesState]) {
+        for state in RulesState::ALL {
+            let count = states.iter().filter(|&&is| is == state).count();
             self.interceptions
-                .with_label_values(&[state])
+                .with_label_values(&[state.label()])
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
@@ -166,17 +205,5 @@ const fn fate_label(fate: Fate) -> &'static str {
         Fate::TestFailed => "test_failed",
         Fate::Failed => "failed",
         Fate::OutOfScope => "out_of_scope",
-    }
-}
-
-const STATES: [&str; 5] = ["ready", "invalid", "missing", "forbidden", "unread"];
-
-fn state_label(interception: &Interception) -> &'static str {
-    match &interception.rules {
-        Ok(_) => "ready",
-        Err(Unusable::Specification(_) | Unusable::Invalid { .. } | Unusable::Unfit { .. }) => "invalid",
-        Err(Unusable::Missing { .. }) => "missing",
-        Err(Unusable::Forbidden { .. }) => "forbidden",
-        Err(Unusable::Unread(_)) => "unread",
     }
 }

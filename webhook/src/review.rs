@@ -3,12 +3,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clusterbackup_core::object::GroupResource;
 use json_patch::PatchOperation;
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -213,15 +215,45 @@ struct Ownership<'a> {
     operation: Cow<'a, str>,
 }
 
-impl<'a> Metadata<'a> {
-    /// Reads the metadata of `object` and nothing else of it.
-    pub fn parse(object: &'a RawValue) -> Result<Self, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct Object<'a> {
-            #[serde(borrow, default)]
-            metadata: Metadata<'a>,
+/// Goes through the members of an object as far as its metadata.
+struct Search<'s, 'a>(&'s mut Option<Metadata<'a>>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Member {
+    Metadata,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for Search<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with metadata")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(member) = members.next_key()? {
+            match member {
+                Member::Metadata => {
+                    *self.0 = Some(members.next_value()?);
+                    return Ok(());
+                }
+                Member::Other => drop(members.next_value::<IgnoredAny>()?),
+            }
         }
-        serde_json::from_str::<Object<'a>>(object.get()).map(|object| object.metadata)
+        Ok(())
+    }
+}
+
+impl<'a> Metadata<'a> {
+    /// Reads the metadata of `object` and nothing behind it: the API server writes what is large behind it.
+    pub fn parse(object: &'a RawValue) -> Result<Self, serde_json::Error> {
+        let mut found = None;
+        let end = serde_json::Deserializer::from_str(object.get()).deserialize_map(Search(&mut found));
+        // That the rest was not read is an error only where it was needed.
+        found.map_or_else(|| end.map(|()| Self::default()), Ok)
     }
 
     /// Whether it is a server-side apply that creates the object. The API server has noted the author's ownership by

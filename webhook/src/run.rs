@@ -168,11 +168,8 @@ impl Args {
         );
         shutdown.spawn("admin", admin);
 
-        let service = Service::new(Intercept::new(
-            interceptions,
-            LiveRead::new(client, identity),
-            metrics,
-        ));
+        let intercept = Intercept::new(interceptions, LiveRead::new(client, identity), metrics.clone());
+        let service = Service::new(intercept, metrics);
         server
             .serve(move |request| {
                 let service = service.clone();

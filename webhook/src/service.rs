@@ -1,7 +1,7 @@
 //! HTTP to reviews and back: which path goes where, and what a request gets that is none of ours.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clusterbackup_kit::body::{self, BodyError};
@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 
 use crate::door;
 use crate::intercept::Intercept;
+use crate::metrics::{Door, Metrics, Outcome};
 use crate::review::{AdmissionRequest, AdmissionResponse, ReviewError};
 use crate::validate::validate;
 
@@ -24,12 +25,13 @@ const BODY_DEADLINE: Duration = Duration::from_secs(4);
 /// Everything that is served to the API server.
 pub struct Service {
     intercept: Intercept,
+    metrics: Arc<Metrics>,
 }
 
 impl Service {
     /// Serves `/intercept` by `intercept`, and `/validate`.
-    pub fn new(intercept: Intercept) -> Arc<Self> {
-        Arc::new(Self { intercept })
+    pub fn new(intercept: Intercept, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { intercept, metrics })
     }
 
     /// Answers one request.
@@ -59,13 +61,19 @@ impl Service {
     /// Answers the review in a body.
     pub async fn review(&self, path: &str, body: &[u8]) -> Response<Full<Bytes>> {
         let response = match AdmissionRequest::parse(body) {
-            Ok(request) if path == door::VALIDATE_PATH => validate(&request),
+            Ok(request) if path == door::VALIDATE_PATH => self.validate(&request),
             Ok(request) => self.intercept.review(&request).await,
-            Err(ReviewError::Malformed { uid, cause }) => {
-                AdmissionResponse::deny(uid, 400, &format!("the admission request can't be read: {cause}"))
-            }
-            Err(error @ ReviewError::Unreadable(_)) => {
-                return text(StatusCode::BAD_REQUEST, &error.to_string());
+            Err(error) => {
+                self.metrics
+                    .review(Door::None, Outcome::Malformed, Duration::ZERO);
+                match error {
+                    ReviewError::Malformed { uid, cause } => AdmissionResponse::deny(
+                        uid,
+                        400,
+                        &format!("the admission request can't be read: {cause}"),
+                    ),
+                    ReviewError::Unreadable(_) => return text(StatusCode::BAD_REQUEST, &error.to_string()),
+                }
             }
         };
         match response.to_json() {
@@ -75,6 +83,18 @@ impl Service {
                 &format!("the answer can't be written: {error}"),
             ),
         }
+    }
+
+    fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
+        let started = Instant::now();
+        let response = validate(request);
+        let outcome = if response.is_allowed() {
+            Outcome::Untouched
+        } else {
+            Outcome::Denied
+        };
+        self.metrics.review(Door::Validate, outcome, started.elapsed());
+        response
     }
 }
 

@@ -115,7 +115,7 @@ pub struct OptIn<'a> {
 }
 
 /// The interceptions that concern one object.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Concern<T> {
     /// Nothing answers to its labels; nobody's rules concern it.
     None,
@@ -123,6 +123,16 @@ pub enum Concern<T> {
     Unknown,
     /// These do, in the order in which they act.
     Interceptions(Vec<T>),
+}
+
+impl<T> Concern<T> {
+    /// The interceptions; none where nobody is concerned, or it isn't known who.
+    pub fn interceptions(self) -> Vec<T> {
+        match self {
+            Self::Interceptions(interceptions) => interceptions,
+            Self::None | Self::Unknown => Vec::new(),
+        }
+    }
 }
 
 /// Which of `interceptions` (in the order of [`order`]) answer to `opt_in`.

@@ -98,6 +98,15 @@ impl RuleSet {
         self.index.covers(&self.rules, &group_resource.to_string())
     }
 
+    /// Whether any rule for objects of this kind asks for their name.
+    pub fn asks_for_name(&self, group_resource: &GroupResource) -> bool {
+        let mut candidates = self
+            .index
+            .candidates(&self.rules, &group_resource.to_string())
+            .into_iter();
+        candidates.any(|index| self.rule(index).conditions.name.is_some())
+    }
+
     /// The rules whose conditions hold on an object no rule has changed yet. A rule whose `matches` can't be
     /// judged is among them, and fails when applied.
     pub fn select(&self, target: &Target<'_>, object: &Value) -> Selection {
@@ -119,6 +128,10 @@ impl RuleSetHash {
 
 impl fmt::Display for RuleSetHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: [char; 16] = [
+            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+        ];
+        let halves = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        f.pad(&halves.map(|half| DIGITS[usize::from(half)]).collect::<String>())
     }
 }

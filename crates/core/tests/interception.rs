@@ -434,21 +434,31 @@ fn a_rename_is_told_to_the_client_and_refused_where_it_would_be_lost() {
 }
 
 #[test]
-fn a_name_that_is_yet_to_be_made_is_matched_by_its_prefix_with_a_warning() {
+fn a_name_that_is_yet_to_be_made_is_matched_by_its_prefix_with_a_warning_where_a_rule_asks_for_it() {
+    let by_name = "
+version: v1
+resourceModifierRules:
+- conditions: {groupResource: persistentvolumeclaims, resourceNameRegex: ^data}
+  patches: [{operation: replace, path: /spec/storageClassName, value: premium}]
+";
     let group_resource = GroupResource::new("", "persistentvolumeclaims");
     let subject = Subject {
         group_resource: &group_resource,
         name: ObjectName::Prefix("data-"),
         namespace: Some("shop"),
     };
-    let object = json!({"metadata": {"generateName": "data-"}, "spec": {"storageClassName": "standard"}});
-    let decision = admitted(decide(
-        &[&interception("faster", FASTER)],
-        subject,
-        Rename::Allowed,
-        object,
-    ));
-    assert!(decision.warnings[0].contains("data-"), "{:?}", decision.warnings);
+    for (rules, warnings) in [(by_name, 1), (FASTER, 0)] {
+        let object = json!({"metadata": {"generateName": "data-"}, "spec": {"storageClassName": "standard"}});
+        let verdict = decide(
+            &[&interception("claims", rules)],
+            subject,
+            Rename::Allowed,
+            object,
+        );
+        let decision = admitted(verdict);
+        assert_eq!(decision.object["spec"]["storageClassName"], "premium");
+        assert_eq!(decision.warnings.len(), warnings, "{:?}", decision.warnings);
+    }
 }
 
 #[test]

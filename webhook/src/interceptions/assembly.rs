@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::contents::{ConfigMapName, Contents};
+use crate::metrics::RulesState;
 
 /// An interception as reviews see it, and what there is to say of it.
 #[derive(Debug)]
@@ -33,6 +34,22 @@ pub(super) enum Report {
     Accepted(Arc<RuleSet>, String),
     /// They are not: why, and what to do.
     Refused(Reason, String),
+}
+
+impl Assembled {
+    /// How the rules stand.
+    pub(super) fn state(&self) -> RulesState {
+        match (&self.interception.rules, &self.report) {
+            (Ok(_), Report::Refused(..)) => RulesState::Stale,
+            (Ok(_), Report::Accepted(..) | Report::Pending) => RulesState::Ready,
+            (Err(Unusable::Missing { .. }), _) => RulesState::Missing,
+            (Err(Unusable::Forbidden { .. }), _) => RulesState::Forbidden,
+            (Err(Unusable::Unread(_)), _) => RulesState::Unread,
+            (Err(Unusable::Specification(_) | Unusable::Invalid { .. } | Unusable::Unfit { .. }), _) => {
+                RulesState::Invalid
+            }
+        }
+    }
 }
 
 /// Puts a `RestoreInterception` and the contents of its ConfigMap together. `previous` are the rules that were in
@@ -278,7 +295,10 @@ resourceModifierRules:
     #[test]
     fn a_broken_edit_leaves_the_last_good_rules_in_force_and_a_deletion_does_not() {
         let previous = good();
-        for (contents, in_force) in [(broken(), true), (missing(), false)] {
+        for (contents, in_force, state) in [
+            (broken(), true, RulesState::Stale),
+            (missing(), false, RulesState::Missing),
+        ] {
             let assembled = assemble(
                 &interception(json!({})),
                 &contents,
@@ -286,6 +306,7 @@ resourceModifierRules:
                 "clusterbackup-system",
             );
             assert_eq!(assembled.interception.rules.is_ok(), in_force, "{contents:?}");
+            assert_eq!(assembled.state(), state);
         }
     }
 

@@ -134,10 +134,12 @@ impl Keeper {
     fn publish(&mut self) {
         let now = Time(Timestamp::now());
         let mut statuses = BTreeMap::new();
-        let mut interceptions = Vec::new();
+        let (mut interceptions, mut states) = (Vec::new(), Vec::new());
         let mut in_force = BTreeMap::new();
         for (name, object) in self.objects.iter().flatten() {
-            let Assembled { interception, report } = self.assemble(name, object);
+            let assembled = self.assemble(name, object);
+            states.push(assembled.state());
+            let Assembled { interception, report } = assembled;
             if let Some(status) = status(object, &report, now.clone())
                 && Some(&status) != object.status.as_ref()
             {
@@ -150,7 +152,7 @@ impl Keeper {
         }
         self.in_force = in_force;
         interception::order(&mut interceptions);
-        self.metrics.interceptions(&interceptions);
+        self.metrics.interceptions(&states);
         info!(interceptions = interceptions.len(), "interceptions assembled");
         self.shared.publish(interceptions);
         self.status.want(statuses);

@@ -95,6 +95,7 @@ pub fn decide(concerned: &[&Interception], subject: Subject<'_>, rename: Rename,
         warnings: Vec::new(),
         rules: Vec::new(),
     };
+    sitting.warn_of_prefix(&plans);
     let carried_out = plans.iter().try_for_each(|plan| sitting.carry_out(plan));
     let rules = std::mem::take(&mut sitting.rules);
     Verdict {
@@ -161,6 +162,22 @@ impl Sitting<'_> {
         Ok(())
     }
 
+    /// A name that is yet to be made may not be what a rule expects.
+    fn warn_of_prefix(&mut self, plans: &[Plan<'_>]) {
+        let ObjectName::Prefix(prefix) = self.subject.name else {
+            return;
+        };
+        if plans
+            .iter()
+            .any(|plan| plan.rules.asks_for_name(self.subject.group_resource))
+        {
+            self.warnings.push(format!(
+                "{} has no name yet: the rules' resourceNameRegex was matched against {prefix}",
+                self.subject
+            ));
+        }
+    }
+
     fn close(mut self) -> Result<Decision, Denial> {
         self.mark
             .write(&mut self.draft)
@@ -173,16 +190,13 @@ impl Sitting<'_> {
             .value()
             .pointer("/metadata/name")
             .and_then(Value::as_str);
-        match (self.subject.name, name) {
-            (ObjectName::Prefix(prefix), None) => self.warnings.push(format!(
-                "{} has no name yet: the rules' resourceNameRegex was matched against {prefix}",
-                self.subject
-            )),
-            (ObjectName::Exact(old), Some(new)) if old != new => self.warnings.push(format!(
+        if let (ObjectName::Exact(old), Some(new)) = (self.subject.name, name)
+            && old != new
+        {
+            self.warnings.push(format!(
                 "{} is stored under the name {new}; the client still knows it as {old}",
                 self.subject
-            )),
-            _ => {}
+            ));
         }
         let (object, operations) = self.draft.into_parts();
         Ok(Decision {

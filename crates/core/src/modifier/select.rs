@@ -36,7 +36,7 @@ impl Index {
     }
 
     /// The rules for a group-resource in the order of the text.
-    fn candidates(&self, rules: &[Rule], group_resource: &str) -> Vec<RuleIndex> {
+    pub(super) fn candidates(&self, rules: &[Rule], group_resource: &str) -> Vec<RuleIndex> {
         let mut candidates: Vec<_> = self
             .exact
             .get(group_resource)

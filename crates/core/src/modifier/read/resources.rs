@@ -106,7 +106,11 @@ const UNSEEN_GROUP: &str = "admissionregistration.k8s.io";
 
 /// What never comes through our door: questions in the shape of objects, and our own kinds, whose rules could lock
 /// their own way out.
-const SHUT_OUT_GROUPS: [&str; 3] = ["authentication.k8s.io", "authorization.k8s.io", "clusterbackup.io"];
+const SHUT_OUT_GROUPS: [&str; 3] = [
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "clusterbackup.io",
+];
 
 /// What never comes through our door, and is restored by nobody: notes and heartbeats.
 const SHUT_OUT: [&str; 3] = ["events", "events.events.k8s.io", "leases.coordination.k8s.io"];
