@@ -19,6 +19,7 @@ mod rules;
 mod runner;
 mod samples;
 mod scope;
+mod secrecy;
 mod steps;
 
 use std::process::ExitCode;
@@ -40,5 +41,6 @@ fn main() -> ExitCode {
         rules::SCENARIOS,
         samples::SCENARIOS,
         scope::SCENARIOS,
+        secrecy::SCENARIOS,
     ])
 }
