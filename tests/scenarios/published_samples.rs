@@ -23,158 +23,16 @@ struct Sample {
     stored: Vec<(&'static str, Value)>,
 }
 
-const CLASS_AND_LABEL: &str = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: persistentvolumeclaims
-    resourceNameRegex: "^mysql.*$"
-    namespaces:
-    - bar
-    - foo
-    labelSelector:
-        matchLabels:
-          foo: bar
-  patches:
-  - operation: replace
-    path: "/spec/storageClassName"
-    value: "premium"
-  - operation: remove
-    path: "/metadata/labels/test"
-"#;
-
-const ADD: &str = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: deployments.apps
-    resourceNameRegex: "^test-.*$"
-    namespaces:
-    - bar
-    - foo
-  patches:
-    # Dealing with complex values by escaping the yaml
-  - operation: add
-    path: "/spec/template/spec/containers/0"
-    value: "{\"name\": \"nginx\", \"image\": \"nginx:1.14.2\", \"ports\": [{\"containerPort\": 80}]}"
-"#;
-
-const REMOVE: &str = r#"version: v1
-resourceModifierRules:
-- conditions:
-      groupResource: persistentvolumeclaims
-      resourceNameRegex: "^mysql.*$"
-      namespaces:
-      - bar
-      - foo
-      labelSelector:
-        matchLabels:
-            foo: bar
-  patches:
-  - operation: remove
-    path: "/metadata/labels/test"
-"#;
-
-const REPLACE: &str = r#"version: v1
-resourceModifierRules:
-- conditions:
-     groupResource: persistentvolumeclaims
-     resourceNameRegex: "^mysql.*$"
-     namespaces:
-     - bar
-     - foo
-     labelSelector:
-        matchLabels:
-           foo: bar
-  patches:
-  - operation: replace
-    path: "/spec/storageClassName"
-    value: "premium"
-"#;
-
-const COPY: &str = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: deployments.apps
-    resourceNameRegex: "^test-.*$"
-    namespaces:
-    - bar
-    - foo
-  patches:
-  - operation: copy
-    from: "/spec/template/spec/containers/0"
-    path: "/spec/template/spec/containers/1"
-"#;
-
-const TEST: &str = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: persistentvolumeclaims
-    resourceNameRegex: ".*"
-    namespaces:
-    - bar
-    - foo
-  patches:
-  - operation: test
-    path: "/spec/storageClassName"
-    value: "premium"
-  - operation: replace
-    path: "/spec/storageClassName"
-    value: "standard"
-"#;
-
-/// With the indentation of the documentation, which YAML takes.
-const JSON_PATCH: &str = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: deployments.apps
-    resourceNameRegex: "^nginxdep.*$"
-    namespaces:
-   - default
-   - nginx
-  patches:
-  - operation: replace
-    path: "/spec/replicas"
-    value: "12"
-"#;
-
-const MERGE_PATCH: &str = r#"version: v1
-resourceModifierRules:
-  - conditions:
-      groupResource: deployments.apps
-      resourceNameRegex: "^nginxdep.*$"
-      namespaces:
-        - default
-        - nginx
-    mergePatches:
-      - patchData: |
-          {
-            "metadata" : {
-              "labels" : {
-                "app" : "nginx1"
-              }
-            }
-          }
-"#;
-
-const STRATEGIC_PATCH: &str = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: pods
-    resourceNameRegex: "^nginx.*$"
-    namespaces:
-    - default
-  strategicPatches:
-  - patchData: |
-      {
-        "spec": {
-          "containers": [
-            {
-              "name": "nginx",
-              "image": "mcr.microsoft.com/cbl-mariner/base/nginx:1.22"
-            }
-          ]
-        }
-      }
-"#;
+const CLASS_AND_LABEL: &str = include_str!("../../crates/core/tests/published/class-and-label.yaml");
+const ADD: &str = include_str!("../../crates/core/tests/published/add.yaml");
+const REMOVE: &str = include_str!("../../crates/core/tests/published/remove.yaml");
+const REPLACE: &str = include_str!("../../crates/core/tests/published/replace.yaml");
+const COPY: &str = include_str!("../../crates/core/tests/published/copy.yaml");
+const TEST: &str = include_str!("../../crates/core/tests/published/test.yaml");
+/// Its list is indented less than its key, as the documentation has it.
+const JSON_PATCH: &str = include_str!("../../crates/core/tests/published/json-patch.yaml");
+const MERGE_PATCH: &str = include_str!("../../crates/core/tests/published/merge-patch.yaml");
+const STRATEGIC_PATCH: &str = include_str!("../../crates/core/tests/published/strategic-patch.yaml");
 
 fn claim(name: &str, class: &str) -> Value {
     json!({

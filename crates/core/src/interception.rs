@@ -4,6 +4,7 @@
 //! - `origin`: the namespaces an object may come from, by an interception's mappings
 //! - `scope`: which objects the rules of a namespace may rewrite
 //! - `mark`: the annotation that says what was applied
+//! - `subject`: the object, as messages name it
 //! - `attempt`: the rules of one interception, tried on one object
 //! - `decision`: all of it, for one object; `denial`: why it is refused
 
@@ -13,6 +14,7 @@ mod denial;
 mod mark;
 mod origin;
 mod scope;
+mod subject;
 
 use std::sync::Arc;
 
@@ -21,11 +23,13 @@ use thiserror::Error;
 use crate::glob::Glob;
 use crate::modifier::{Problems, RuleSet, RuleSetHash};
 
-pub use decision::{Decision, Fate, RuleRecord, Subject, Verdict, decide};
+pub use attempt::{Fate, RuleRecord};
+pub use decision::{Decision, Verdict, decide};
 pub use denial::Denial;
 pub use mark::{MODIFIED, Mark};
 pub use origin::NamespaceMappings;
 pub use scope::{OutOfScope, Scope};
+pub use subject::Subject;
 
 /// One `RestoreInterception` with its rules, ready to decide.
 #[derive(Debug)]

@@ -39,24 +39,7 @@ const DEPLOYMENTS: (&str, &str) = ("apps", "deployments");
 
 #[test]
 fn a_claim_gets_another_class_and_loses_a_label() {
-    let rules = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: persistentvolumeclaims
-    resourceNameRegex: "^mysql.*$"
-    namespaces:
-    - bar
-    - foo
-    labelSelector:
-        matchLabels:
-          foo: bar
-  patches:
-  - operation: replace
-    path: "/spec/storageClassName"
-    value: "premium"
-  - operation: remove
-    path: "/metadata/labels/test"
-"#;
+    let rules = include_str!("published/class-and-label.yaml");
     let labels = json!({"foo": "bar", "test": "x"});
     let before = claim("mysql-0", &labels, "standard");
     assert_eq!(
@@ -77,20 +60,7 @@ resourceModifierRules:
 
 #[test]
 fn add_inserts_a_container_from_quoted_json() {
-    let rules = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: deployments.apps
-    resourceNameRegex: "^test-.*$"
-    namespaces:
-    - bar
-    - foo
-  patches:
-    # Dealing with complex values by escaping the yaml
-  - operation: add
-    path: "/spec/template/spec/containers/0"
-    value: "{\"name\": \"nginx\", \"image\": \"nginx:1.14.2\", \"ports\": [{\"containerPort\": 80}]}"
-"#;
+    let rules = include_str!("published/add.yaml");
     let after = apply(rules, DEPLOYMENTS, "foo", &deployment("test-1"));
     let containers = json!([
         {"name": "nginx", "image": "nginx:1.14.2", "ports": [{"containerPort": 80}]},
@@ -101,21 +71,7 @@ resourceModifierRules:
 
 #[test]
 fn remove_takes_a_label_away() {
-    let rules = r#"version: v1
-resourceModifierRules:
-- conditions:
-      groupResource: persistentvolumeclaims
-      resourceNameRegex: "^mysql.*$"
-      namespaces:
-      - bar
-      - foo
-      labelSelector:
-        matchLabels:
-            foo: bar
-  patches:
-  - operation: remove
-    path: "/metadata/labels/test"
-"#;
+    let rules = include_str!("published/remove.yaml");
     let before = claim("mysql", &json!({"foo": "bar", "test": "x"}), "standard");
     assert_eq!(
         apply(rules, CLAIMS, "foo", &before),
@@ -125,22 +81,7 @@ resourceModifierRules:
 
 #[test]
 fn replace_gives_another_class() {
-    let rules = r#"version: v1
-resourceModifierRules:
-- conditions:
-     groupResource: persistentvolumeclaims
-     resourceNameRegex: "^mysql.*$"
-     namespaces:
-     - bar
-     - foo
-     labelSelector:
-        matchLabels:
-           foo: bar
-  patches:
-  - operation: replace
-    path: "/spec/storageClassName"
-    value: "premium"
-"#;
+    let rules = include_str!("published/replace.yaml");
     let labels = json!({"foo": "bar"});
     let after = apply(rules, CLAIMS, "foo", &claim("mysql", &labels, "standard"));
     assert_eq!(after, claim("mysql", &labels, "premium"));
@@ -148,19 +89,7 @@ resourceModifierRules:
 
 #[test]
 fn copy_doubles_a_container() {
-    let rules = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: deployments.apps
-    resourceNameRegex: "^test-.*$"
-    namespaces:
-    - bar
-    - foo
-  patches:
-  - operation: copy
-    from: "/spec/template/spec/containers/0"
-    path: "/spec/template/spec/containers/1"
-"#;
+    let rules = include_str!("published/copy.yaml");
     let after = apply(rules, DEPLOYMENTS, "bar", &deployment("test-1"));
     let container = json!({"name": "web", "image": "web:1"});
     assert_eq!(
@@ -171,22 +100,7 @@ resourceModifierRules:
 
 #[test]
 fn test_guards_a_replace() {
-    let rules = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: persistentvolumeclaims
-    resourceNameRegex: ".*"
-    namespaces:
-    - bar
-    - foo
-  patches:
-  - operation: test
-    path: "/spec/storageClassName"
-    value: "premium"
-  - operation: replace
-    path: "/spec/storageClassName"
-    value: "standard"
-"#;
+    let rules = include_str!("published/test.yaml");
     let labels = json!({});
     for (before, after) in [("premium", "standard"), ("other", "other")] {
         let object = apply(rules, CLAIMS, "bar", &claim("any", &labels, before));
@@ -195,19 +109,7 @@ resourceModifierRules:
 }
 
 /// Its list items are indented less than their key, which no YAML parser takes.
-const REPLICAS: &str = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: deployments.apps
-    resourceNameRegex: "^nginxdep.*$"
-    namespaces:
-   - default
-   - nginx
-  patches:
-  - operation: replace
-    path: "/spec/replicas"
-    value: "12"
-"#;
+const REPLICAS: &str = include_str!("published/json-patch.yaml");
 
 #[test]
 fn a_number_in_quotes_is_a_number() {
@@ -236,50 +138,14 @@ fn misplaced_list_items_are_warned_about() {
 
 #[test]
 fn a_merge_patch_sets_a_label() {
-    let rules = r#"version: v1
-resourceModifierRules:
-  - conditions:
-      groupResource: deployments.apps
-      resourceNameRegex: "^nginxdep.*$"
-      namespaces:
-        - default
-        - nginx
-    mergePatches:
-      - patchData: |
-          {
-            "metadata" : {
-              "labels" : {
-                "app" : "nginx1"
-              }
-            }
-          }
-"#;
+    let rules = include_str!("published/merge-patch.yaml");
     let after = apply(rules, DEPLOYMENTS, "nginx", &deployment("nginxdep"));
     assert_eq!(after["metadata"]["labels"], json!({"app": "nginx1"}));
 }
 
 #[test]
 fn strategic_patches_are_refused_and_say_what_to_use() {
-    let rules = r#"version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: pods
-    resourceNameRegex: "^nginx.*$"
-    namespaces:
-    - default
-  strategicPatches:
-  - patchData: |
-      {
-        "spec": {
-          "containers": [
-            {
-              "name": "nginx",
-              "image": "mcr.microsoft.com/cbl-mariner/base/nginx:1.22"
-            }
-          ]
-        }
-      }
-"#;
+    let rules = include_str!("published/strategic-patch.yaml");
     let problems = RuleSet::parse(rules)
         .map(|_| ())
         .map_err(|problems: Problems| problems.to_string());

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::decision::{Fate, RuleRecord, Subject};
+use super::subject::Subject;
 use super::{Denial, Interception, OutOfScope};
-use crate::modifier::{Rename, RuleError, RuleIndex, RuleOutcome, RuleSet, Selection};
+use crate::modifier::{PatchKind, Rename, RuleError, RuleIndex, RuleOutcome, RuleSet, Selection};
 use crate::object;
 use crate::patch::Draft;
 
@@ -57,6 +57,30 @@ impl<'a> Plan<'a> {
             alternatives,
         })
     }
+}
+
+/// What became of one rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleRecord {
+    /// The kind of its patches.
+    pub patch: PatchKind,
+    /// What it did.
+    pub fate: Fate,
+}
+
+/// What a rule did to an object on which its conditions hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It changed the object.
+    Applied,
+    /// Its patches hold already.
+    Unchanged,
+    /// One of its `test` operations failed: the rule is dropped.
+    TestFailed,
+    /// It could not be applied.
+    Failed,
+    /// It lies in a namespace whose rules don't reach the object.
+    OutOfScope,
 }
 
 /// What the rules of a plan did, whichever of the namespaces the object comes from.

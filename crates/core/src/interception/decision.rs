@@ -1,26 +1,14 @@
 //! What comes of one object: the operations that change it, or why it is refused.
 
-use std::fmt;
-
 use json_patch::PatchOperation;
 use serde_json::Value;
 
-use super::attempt::{Attempt, Plan};
+use super::attempt::{Attempt, Plan, RuleRecord};
+use super::subject::Subject;
 use super::{Denial, Interception, Mark, OnModifierError};
-use crate::modifier::{PatchKind, Rename};
-use crate::object::{GroupResource, ObjectName};
+use crate::modifier::Rename;
+use crate::object::ObjectName;
 use crate::patch::Draft;
-
-/// The object a decision is about.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// What it is.
-    pub group_resource: &'a GroupResource,
-    /// Its name, or the prefix of a name that the API server is yet to make.
-    pub name: ObjectName<'a>,
-    /// The namespace it is created in; `None` for a cluster-scoped object.
-    pub namespace: Option<&'a str>,
-}
 
 /// An object that is admitted.
 #[derive(Debug)]
@@ -42,30 +30,6 @@ pub struct Verdict {
     pub outcome: Result<Decision, Denial>,
     /// What became of each rule whose conditions hold on the object, up to the one that refused it.
     pub rules: Vec<RuleRecord>,
-}
-
-/// What became of one rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RuleRecord {
-    /// The kind of its patches.
-    pub patch: PatchKind,
-    /// What it did.
-    pub fate: Fate,
-}
-
-/// What a rule did to an object on which its conditions hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It changed the object.
-    Applied,
-    /// Its patches hold already.
-    Unchanged,
-    /// One of its `test` operations failed: the rule is dropped.
-    TestFailed,
-    /// It could not be applied.
-    Failed,
-    /// It lies in a namespace whose rules don't reach the object.
-    OutOfScope,
 }
 
 /// Applies the rules of every interception in `concerned`, in that order, to `object`.
@@ -205,18 +169,5 @@ impl Sitting<'_> {
             mark: self.mark,
             warnings: self.warnings,
         })
-    }
-}
-
-impl fmt::Display for Subject<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.group_resource)?;
-        if let Some(namespace) = self.namespace {
-            write!(f, "{namespace}/")?;
-        }
-        match self.name {
-            ObjectName::Exact(name) => f.write_str(name),
-            ObjectName::Prefix(prefix) => write!(f, "{prefix}…"),
-        }
     }
 }
