@@ -56,16 +56,32 @@ impl Installed {
         counts.sum()
     }
 
-    /// What the replica has in memory at this moment, in bytes.
-    pub(super) fn resident(&self) -> Result<u64> {
+    /// What the replica has in memory at this moment.
+    pub(super) fn memory(&self) -> Result<Memory> {
         let file = format!("/proc/{}/status", self.replica.process_id());
         let status = std::fs::read_to_string(&file).with_context(|| format!("failed to read {file}"))?;
-        let kibibytes = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
-            .with_context(|| format!("{file} has no VmRSS"))?;
-        Ok(kibibytes.parse::<u64>()? * 1024)
+        let field = |name: &str| {
+            let value = status.lines().find_map(|line| line.strip_prefix(name));
+            let kibibytes = value.and_then(|value| value.trim().strip_suffix(" kB"));
+            Ok::<f64, anyhow::Error>(
+                kibibytes
+                    .with_context(|| format!("{file} has no {name}"))?
+                    .parse()?,
+            )
+        };
+        Ok(Memory {
+            resident: field("VmRSS:")? * 1024.0 / 1e6,
+            anonymous: field("RssAnon:")? * 1024.0 / 1e6,
+        })
     }
+}
+
+/// Memory of a process, in MB.
+pub(super) struct Memory {
+    /// All of it (RSS).
+    pub(super) resident: f64,
+    /// What of it is no page of the program's file.
+    pub(super) anonymous: f64,
 }
 
 /// A file that the webhook's benchmarks read too.

@@ -24,13 +24,13 @@ pub(super) async fn run(installed: &Installed, time: Duration) -> Result<()> {
         time.as_secs()
     );
     println!(
-        "{:<34} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "", "per s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "RSS MiB"
+        "{:<34} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "", "per s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "RSS MB", "anonymous"
     );
+    let memory = installed.memory()?;
     println!(
-        "{:<34} {:>59}",
-        "before the first",
-        mebibytes(installed.resident()?)
+        "{:<34} {:>59.1} {:>9.1}",
+        "before the first", memory.resident, memory.anonymous
     );
     let small = review()?;
     let large = enlarged(small.clone(), 1 << 20)?;
@@ -69,14 +69,16 @@ pub(super) async fn run(installed: &Installed, time: Duration) -> Result<()> {
         let body = body(review, interception);
         target.load(&body, CONNECTIONS, pace, WARM_UP).await?;
         let report = target.load(&body, CONNECTIONS, pace, time).await?;
+        let memory = installed.memory()?;
         println!(
-            "{title:<34} {:>9.0} {:>9.3} {:>9.3} {:>9.3} {:>9.3} {:>9}",
+            "{title:<34} {:>9.0} {:>9.3} {:>9.3} {:>9.3} {:>9.3} {:>9.1} {:>9.1}",
             report.per_second(),
             milliseconds(report.permille(500)),
             milliseconds(report.permille(990)),
             milliseconds(report.permille(999)),
             milliseconds(report.longest()),
-            mebibytes(installed.resident()?),
+            memory.resident,
+            memory.anonymous,
         );
     }
     Ok(())
@@ -107,8 +109,4 @@ fn body(review: &Value, interception: &str) -> Bytes {
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{}.{}", bytes >> 20, ((bytes & ((1 << 20) - 1)) * 10) >> 20)
 }
