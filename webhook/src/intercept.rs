@@ -67,59 +67,38 @@ impl Intercept {
     /// Answers one review, and counts it.
     pub async fn review(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
         let started = Instant::now();
-        let (door, outcome, response) = self.answer(request).await;
+        let (door, Answer { outcome, response }) = self.answer(request).await;
         self.metrics.review(door, outcome, started.elapsed());
         response
     }
 
-    async fn answer(&self, request: &AdmissionRequest<'_>) -> (Door, Outcome, AdmissionResponse) {
-        let uid = request.uid.as_ref();
+    async fn answer(&self, request: &AdmissionRequest<'_>) -> (Door, Answer) {
         if request.operation != Operation::Create {
-            let warning = format!(
-                "{:?} is not intercepted; the webhook configuration asks for it nevertheless",
-                request.operation
-            );
-            return (
-                Door::None,
-                Outcome::Untouched,
-                AdmissionResponse::allow(uid).with_warnings(vec![warning]),
-            );
+            return (Door::None, Answer::not_intercepted(request));
         }
         let metadata = match Metadata::parse(request.object) {
             Ok(metadata) => metadata,
             Err(error) => {
-                let message = format!("the metadata of the object can't be read: {error}");
                 return (
                     Door::None,
-                    Outcome::Malformed,
-                    AdmissionResponse::deny(uid, 400, &message),
+                    Answer::malformed(request, "the metadata of the object", &error),
                 );
             }
         };
-        let opt_in = OptIn {
-            intercept: metadata.label(labels::INTERCEPT),
-            velero_restore: metadata.label(labels::VELERO_RESTORE),
-        };
-        let door = Door::of(opt_in);
         let case = Case {
             request,
             metadata: &metadata,
-            opt_in,
+            opt_in: OptIn {
+                intercept: metadata.label(labels::INTERCEPT),
+                velero_restore: metadata.label(labels::VELERO_RESTORE),
+            },
         };
-        match self.concerned(&case).await {
-            Ok(concerned) if concerned.is_empty() => {
-                (door, Outcome::Untouched, AdmissionResponse::allow(uid))
-            }
-            Ok(concerned) => {
-                let (outcome, response) = self.decide(&case, &concerned);
-                (door, outcome, response)
-            }
-            Err(refusal) => (
-                door,
-                Outcome::Denied,
-                AdmissionResponse::deny(uid, refusal.code(), &refusal.to_string()),
-            ),
-        }
+        let answer = match self.concerned(&case).await {
+            Ok(concerned) if concerned.is_empty() => Answer::untouched(request),
+            Ok(concerned) => self.decide(&case, &concerned),
+            Err(refusal) => Answer::denied(request, refusal.code(), &refusal.to_string()),
+        };
+        (Door::of(case.opt_in), answer)
     }
 
     /// The interceptions that concern the object. What the watches may not have seen yet is read once, directly.
@@ -149,16 +128,12 @@ impl Intercept {
         Ok(found)
     }
 
-    fn decide(&self, case: &Case<'_>, concerned: &[Arc<Interception>]) -> (Outcome, AdmissionResponse) {
+    fn decide(&self, case: &Case<'_>, concerned: &[Arc<Interception>]) -> Answer {
         let request = case.request;
-        let uid = request.uid.as_ref();
         let group_resource = request.group_resource();
         let object = match object(case, concerned, &group_resource) {
             Ok(object) => object,
-            Err(error) => {
-                let message = format!("the object can't be read: {error}");
-                return (Outcome::Malformed, AdmissionResponse::deny(uid, 400, &message));
-            }
+            Err(error) => return Answer::malformed(request, "the object", &error),
         };
         let subject = Subject {
             group_resource: &group_resource,
@@ -168,12 +143,63 @@ impl Intercept {
         let interceptions: Vec<&Interception> = concerned.iter().map(AsRef::as_ref).collect();
         let Verdict { outcome, rules } = decide(&interceptions, subject, rename(case.metadata), object);
         self.metrics.rules(&rules);
-        match outcome
-            .map_err(|denial| (denial.code(), denial.to_string()))
-            .and_then(|decision| admit(uid, decision))
-        {
-            Ok(response) => (Outcome::Changed, response),
-            Err((code, message)) => (Outcome::Denied, AdmissionResponse::deny(uid, code, &message)),
+        match outcome {
+            Ok(decision) => Answer::changed(request, decision),
+            Err(denial) => Answer::denied(request, denial.code(), &denial.to_string()),
+        }
+    }
+}
+
+/// What is answered, and what it counts as.
+struct Answer {
+    outcome: Outcome,
+    response: AdmissionResponse,
+}
+
+impl Answer {
+    fn untouched(request: &AdmissionRequest<'_>) -> Self {
+        Self {
+            outcome: Outcome::Untouched,
+            response: AdmissionResponse::allow(request.uid.as_ref()),
+        }
+    }
+
+    fn not_intercepted(request: &AdmissionRequest<'_>) -> Self {
+        let warning = format!(
+            "{:?} is not intercepted; the webhook configuration asks for it nevertheless",
+            request.operation
+        );
+        let Self { outcome, response } = Self::untouched(request);
+        Self {
+            outcome,
+            response: response.with_warnings(vec![warning]),
+        }
+    }
+
+    fn changed(request: &AdmissionRequest<'_>, decision: Decision) -> Self {
+        match AdmissionResponse::allow(request.uid.as_ref()).with_patch(&decision.operations) {
+            Ok(response) => Self {
+                outcome: Outcome::Changed,
+                response: response
+                    .with_warnings(decision.warnings)
+                    .with_audit("modified", decision.mark.to_string()),
+            },
+            Err(error) => Self::denied(request, 500, &format!("the patch can't be written: {error}")),
+        }
+    }
+
+    fn denied(request: &AdmissionRequest<'_>, code: u16, message: &str) -> Self {
+        Self {
+            outcome: Outcome::Denied,
+            response: AdmissionResponse::deny(request.uid.as_ref(), code, message),
+        }
+    }
+
+    fn malformed(request: &AdmissionRequest<'_>, what: &str, error: &serde_json::Error) -> Self {
+        let message = format!("{what} can't be read: {error}");
+        Self {
+            outcome: Outcome::Malformed,
+            response: AdmissionResponse::deny(request.uid.as_ref(), 400, &message),
         }
     }
 }
@@ -224,15 +250,4 @@ fn rename(metadata: &Metadata<'_>) -> Rename {
         );
     }
     Rename::Allowed
-}
-
-fn admit(uid: &str, decision: Decision) -> Result<AdmissionResponse, (u16, String)> {
-    AdmissionResponse::allow(uid)
-        .with_patch(&decision.operations)
-        .map(|response| {
-            response
-                .with_warnings(decision.warnings)
-                .with_audit("modified", decision.mark.to_string())
-        })
-        .map_err(|error| (500, format!("the patch can't be written: {error}")))
 }
