@@ -7,13 +7,13 @@ use clusterbackup_api::labels;
 use clusterbackup_core::interception::{
     Concern, Decision, Interception, OptIn, Subject, Unusable, Verdict, concern, decide,
 };
-use clusterbackup_core::modifier::Rename;
-use clusterbackup_core::object::{GroupResource, ObjectName};
-use serde_json::Value;
+use clusterbackup_core::modifier::{Rename, RuleSet};
+use clusterbackup_core::object::ObjectName;
 use thiserror::Error;
 
 use crate::interceptions::{Interceptions, LiveRead, LiveReadError};
 use crate::metrics::{Door, Metrics, Outcome};
+use crate::object;
 use crate::review::{AdmissionRequest, AdmissionResponse, Metadata, Operation};
 
 /// The handler.
@@ -131,7 +131,11 @@ impl Intercept {
     fn decide(&self, case: &Case<'_>, concerned: &[Arc<Interception>]) -> Answer {
         let request = case.request;
         let group_resource = request.group_resource();
-        let object = match object(case, concerned, &group_resource) {
+        let rules: Vec<&RuleSet> = concerned
+            .iter()
+            .filter_map(|interception| interception.rules.as_deref().ok())
+            .collect();
+        let object = match object::read(request.object, case.metadata, &group_resource, &rules) {
             Ok(object) => object,
             Err(error) => return Answer::malformed(request, "the object", &error),
         };
@@ -201,23 +205,6 @@ impl Answer {
             outcome: Outcome::Malformed,
             response: AdmissionResponse::deny(request.uid.as_ref(), 400, &message),
         }
-    }
-}
-
-/// The whole object where a rule may want it. Else all that happens to it is that it gets its mark.
-fn object(
-    case: &Case<'_>,
-    concerned: &[Arc<Interception>],
-    group_resource: &GroupResource,
-) -> Result<Value, serde_json::Error> {
-    let is_wanted = concerned
-        .iter()
-        .filter_map(|interception| interception.rules.as_ref().ok())
-        .any(|rules| rules.has_rules_for(group_resource));
-    if is_wanted {
-        serde_json::from_str(case.request.object.get())
-    } else {
-        case.metadata.outline()
     }
 }
 

@@ -5,6 +5,7 @@
 //! | [`door`] | which objects reach us, as one table; the webhook configurations are generated from it |
 //! | [`service`] | HTTP to reviews and back |
 //! | [`review`] | the envelope: AdmissionReview in and out |
+//! | [`object`] | the object in it, as far as rules may want it |
 //! | [`intercept`] | `/intercept`: an opted-in object, changed by its rules |
 //! | [`validate`] | `/validate`: what users write for us |
 //! | [`interceptions`] | the interceptions and rules of the cluster, kept up to date |
@@ -17,6 +18,7 @@ pub mod door;
 pub mod intercept;
 pub mod interceptions;
 pub mod metrics;
+pub mod object;
 pub mod review;
 pub mod run;
 pub mod service;

@@ -32,7 +32,7 @@ pub use rule::{PatchKind, Rule, RuleIndex};
 pub use select::Selection;
 
 use crate::object::{GroupResource, Target};
-use crate::patch::Draft;
+use crate::patch::{Draft, Pointer};
 
 /// A valid, compiled set of rules.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ pub struct RuleSet {
     index: select::Index,
     hash: RuleSetHash,
     warnings: Vec<Problem>,
+    touches_managed_fields: bool,
 }
 
 /// SHA-256 of the text of a rule set. `Display` is lower-case hexadecimal.
@@ -52,7 +53,9 @@ impl RuleSet {
     pub fn parse(text: &str) -> Result<Self, Problems> {
         let read::Outcome { rules, warnings } = read::read(text)?;
         let index = select::Index::new(&rules);
+        let managed_fields = Pointer::from_tokens(["metadata", "managedFields"]);
         Ok(Self {
+            touches_managed_fields: rules.iter().any(|rule| rule.touches(&managed_fields)),
             rules,
             index,
             hash: RuleSetHash::of(text),
@@ -96,6 +99,11 @@ impl RuleSet {
     /// Whether any rule is for objects of this kind. If not, none is ever selected for one, whatever it holds.
     pub fn has_rules_for(&self, group_resource: &GroupResource) -> bool {
         self.index.covers(&self.rules, &group_resource.to_string())
+    }
+
+    /// Whether any rule reads or writes the managed fields. If not, they need not be there when it is applied.
+    pub const fn touches_managed_fields(&self) -> bool {
+        self.touches_managed_fields
     }
 
     /// Whether any rule for objects of this kind asks for their name.

@@ -379,3 +379,57 @@ fn sets_are_known_by_the_hash_of_their_text() {
         RuleSet::parse(&format!("{text}\n")).expect("is valid").hash()
     );
 }
+
+#[test]
+fn managed_fields_are_touched_by_whatever_reads_or_writes_them_or_what_holds_them() {
+    for (conditions, patches, touches) in [
+        (
+            "",
+            "patches: [{operation: remove, path: /metadata/managedFields}]",
+            true,
+        ),
+        (
+            "",
+            "patches: [{operation: remove, path: /metadata/managedFields/0/time}]",
+            true,
+        ),
+        (
+            "",
+            "patches: [{operation: copy, from: /metadata, path: /spec/copy}]",
+            true,
+        ),
+        (
+            "",
+            "patches: [{operation: copy, from: /metadata/labels, path: /spec/copy}]",
+            false,
+        ),
+        (
+            "",
+            "patches: [{operation: remove, path: /metadata/labels}]",
+            false,
+        ),
+        (
+            "matches: [{path: /metadata/managedFields/0/manager, value: x}]",
+            ADD,
+            true,
+        ),
+        ("matches: [{path: /spec/managedFields, value: x}]", ADD, false),
+        (
+            "",
+            "mergePatches: [{patchData: '{\"metadata\": {\"managedFields\": null}}'}]",
+            true,
+        ),
+        (
+            "",
+            "mergePatches: [{patchData: '{\"metadata\": {\"labels\": null}}'}]",
+            false,
+        ),
+        ("", "mergePatches: [{patchData: '{\"spec\": {}}'}]", false),
+    ] {
+        assert_eq!(
+            rule(conditions, patches).touches_managed_fields(),
+            touches,
+            "{conditions} {patches}"
+        );
+    }
+}

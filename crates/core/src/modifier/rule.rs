@@ -75,6 +75,13 @@ pub(super) enum Operation {
 }
 
 impl Operation {
+    pub(super) const fn from(&self) -> Option<&Pointer> {
+        match self {
+            Self::Move { from, .. } | Self::Copy { from, .. } => Some(from),
+            Self::Add { .. } | Self::Remove { .. } | Self::Replace { .. } | Self::Test { .. } => None,
+        }
+    }
+
     pub(super) const fn path(&self) -> &Pointer {
         match self {
             Self::Add { path, .. }
@@ -88,6 +95,19 @@ impl Operation {
 }
 
 impl Rule {
+    /// Whether it reads or writes a place, something in it, or something that holds it.
+    pub(super) fn touches(&self, place: &Pointer) -> bool {
+        let is_near = |path: &Pointer| path.contains(place) || place.contains(path);
+        let is_asked_for = self.conditions.matches.iter().any(|wanted| is_near(&wanted.path));
+        is_asked_for
+            || match &self.patches {
+                Patches::Json(operations) => operations
+                    .iter()
+                    .any(|operation| is_near(operation.path()) || operation.from().is_some_and(is_near)),
+                Patches::Merge(patches) => patches.iter().any(|patch| patch.reaches(place)),
+            }
+    }
+
     /// The line of the text on which it begins.
     pub const fn line(&self) -> usize {
         self.line

@@ -19,6 +19,7 @@
 use serde_json::{Map, Value};
 
 use super::text_fields::{Holder, is_text};
+use crate::patch::Pointer;
 use crate::yaml::{self, Content, Node, Resolved, Scalar};
 
 /// A value whose type may depend on the place it is put.
@@ -201,6 +202,24 @@ impl Operand {
                 other,
             }
         }
+    }
+
+    /// Whether, as a merge patch, it has something at the place, or replaces what holds it.
+    pub(super) fn reaches(&self, place: &Pointer) -> bool {
+        let reaches = |patch: &Value| {
+            let mut patch = patch;
+            for token in place.tokens() {
+                match patch.as_object().map(|members| members.get(token)) {
+                    Some(Some(member)) => patch = member,
+                    Some(None) => return false,
+                    None => return true,
+                }
+            }
+            true
+        };
+        Holder::ALL
+            .iter()
+            .any(|holder| self.value(*holder).map_or(true, reaches))
     }
 
     /// The value for an object.
