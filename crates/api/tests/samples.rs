@@ -1,4 +1,5 @@
 //! The samples in `manifests/samples` are what people copy: they have to be right.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::fs;

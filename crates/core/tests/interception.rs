@@ -1,7 +1,10 @@
 //! What becomes of one object under the interceptions that concern it.
-
-// The helpers of tests are tests, too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use std::sync::Arc;
 
