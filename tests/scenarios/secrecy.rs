@@ -53,7 +53,8 @@ async fn values_appear_in_no_answer_log_or_metric(cluster: Cluster) -> Result<()
             "the rule did not fail: {output:?}"
         );
         ensure!((output.code == Some(0)) == (on_error == "Warn"), "{output:?}");
-        seen += &format!("{output:?}");
+        seen += &output.stdout;
+        seen += &output.stderr;
     }
     let stored = cluster
         .kubectl(&["get", "secret", "warn", "-o", "json"])
