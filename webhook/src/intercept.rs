@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clusterbackup_api::labels;
 use clusterbackup_core::interception::{
-    Concern, Decision, Interception, OptIn, Subject, Unusable, Verdict, concern, decide,
+    Concern, Decision, Interception, OptIn, Subject, Verdict, concern, decide,
 };
 use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::ObjectName;
@@ -106,26 +106,27 @@ impl Intercept {
         let opt_in = case.opt_in;
         let generation = self.interceptions.current();
         let known = concern(&generation.interceptions, opt_in);
-        let is_final = match &known {
-            Concern::Interceptions(concerned) => {
+        let is_final = match (&known, opt_in.velero_restore) {
+            (Concern::Interceptions(concerned), _) => {
                 concerned.iter().all(|interception| interception.rules.is_ok())
             }
-            Concern::None => opt_in.velero_restore.is_none(),
-            Concern::Unknown => false,
+            (Concern::None, Some(restore)) => generation.is_unconcerned(restore),
+            (Concern::None, None) => true,
+            (Concern::Unknown, _) => false,
         };
-        if is_final || generation.is_confirmed(opt_in) {
+        if is_final {
             return Ok(known.interceptions().into_iter().cloned().collect());
         }
         self.metrics.live_read();
-        let found = self.live.concern(opt_in).await?;
-        if matches!(found, Concern::Unknown) {
-            return Err(Refusal::Unknown(opt_in.intercept.unwrap_or_default().to_owned()));
+        // Only that nobody is concerned is remembered. Nobody is refused for what a former read didn't find.
+        match (self.live.concern(opt_in).await?, opt_in.velero_restore) {
+            (Concern::Unknown, _) => Err(Refusal::Unknown(opt_in.intercept.unwrap_or_default().to_owned())),
+            (Concern::None, Some(restore)) => {
+                generation.set_unconcerned(restore);
+                Ok(Vec::new())
+            }
+            (found, _) => Ok(found.interceptions()),
         }
-        let found = found.interceptions();
-        if agree(&known.interceptions(), &found) {
-            generation.confirm(opt_in);
-        }
-        Ok(found)
     }
 
     fn decide(&self, case: &Case<'_>, concerned: &[Arc<Interception>]) -> Answer {
@@ -206,15 +207,6 @@ impl Answer {
             response: AdmissionResponse::deny(request.uid.as_ref(), 400, &message),
         }
     }
-}
-
-/// Whether a live read found what was known, so that the next one would, too.
-fn agree(known: &[&Arc<Interception>], found: &[Arc<Interception>]) -> bool {
-    let is_unread = |interception: &Interception| matches!(interception.rules, Err(Unusable::Unread(_)));
-    known.len() == found.len()
-        && known.iter().zip(found).all(|(known, found)| {
-            known.name == found.name && known.rules_hash() == found.rules_hash() && !is_unread(found)
-        })
 }
 
 fn name<'a>(case: &Case<'a>) -> ObjectName<'a> {

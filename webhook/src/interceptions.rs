@@ -16,17 +16,17 @@ mod status;
 mod watch;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use clusterbackup_core::interception::{Interception, OptIn};
+use clusterbackup_core::interception::Interception;
 
 pub use contents::{Identity, rule_text};
 pub use keeper::Keeper;
 pub use live::{LiveRead, LiveReadError};
 
-/// Labels remembered as confirmed; beyond it each object with others costs a read.
-const CONFIRMED: usize = 1024;
+/// Restores remembered as nobody's concern; beyond it each of their objects costs a read.
+const UNCONCERNED: usize = 1024;
 
 /// What reviews decide with. Cheap to read, exchanged whole.
 #[derive(Debug, Default)]
@@ -39,8 +39,8 @@ pub struct Interceptions {
 pub struct Generation {
     /// In the order in which they act.
     pub interceptions: Vec<Arc<Interception>>,
-    /// Opt-ins for which a live read found just what is here.
-    confirmed: Mutex<BTreeSet<Labels>>,
+    /// Velero restores of which a live read found, in this generation, that no interception answers to them.
+    unconcerned: Mutex<BTreeSet<String>>,
 }
 
 impl Interceptions {
@@ -53,36 +53,25 @@ impl Interceptions {
     pub fn publish(&self, interceptions: Vec<Arc<Interception>>) {
         self.current.store(Arc::new(Generation {
             interceptions,
-            confirmed: Mutex::default(),
+            unconcerned: Mutex::default(),
         }));
     }
 }
 
-/// The values of the opt-in labels.
-type Labels = (Option<String>, Option<String>);
-
 impl Generation {
-    /// Whether a live read found just this for the labels, since anything changed: no need for another.
-    pub fn is_confirmed(&self, opt_in: OptIn<'_>) -> bool {
-        self.confirmed().contains(&labels(opt_in))
+    /// Whether a restore is known to be nobody's concern.
+    pub fn is_unconcerned(&self, restore: &str) -> bool {
+        self.unconcerned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(restore)
     }
 
-    /// Remembers that a live read found just this for the labels, until something changes.
-    pub fn confirm(&self, opt_in: OptIn<'_>) {
-        let mut confirmed = self.confirmed();
-        if confirmed.len() < CONFIRMED {
-            confirmed.insert(labels(opt_in));
+    /// Remembers that a restore is nobody's concern, until something changes.
+    pub fn set_unconcerned(&self, restore: &str) {
+        let mut unconcerned = self.unconcerned.lock().unwrap_or_else(PoisonError::into_inner);
+        if unconcerned.len() < UNCONCERNED {
+            unconcerned.insert(restore.to_owned());
         }
     }
-
-    fn confirmed(&self) -> MutexGuard<'_, BTreeSet<Labels>> {
-        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn labels(opt_in: OptIn<'_>) -> Labels {
-    (
-        opt_in.intercept.map(str::to_owned),
-        opt_in.velero_restore.map(str::to_owned),
-    )
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::glob::Glob;
-use crate::modifier::{Problems, RuleSet, RuleSetHash};
+use crate::modifier::{Problems, RuleSet};
 
 pub use attempt::{Fate, RuleRecord};
 pub use decision::{Decision, Verdict, decide};
@@ -169,11 +169,4 @@ pub fn concern<'i>(
 /// Puts interceptions into the order in which they act: by priority, then by name.
 pub fn order(interceptions: &mut [Arc<Interception>]) {
     interceptions.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
-}
-
-impl Interception {
-    /// The hash of the rules in force, if there are any.
-    pub fn rules_hash(&self) -> Option<&RuleSetHash> {
-        self.rules.as_ref().ok().map(|rules| rules.hash())
-    }
 }
