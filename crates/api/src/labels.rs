@@ -18,7 +18,7 @@ pub const RESTORE_UID: &str = "clusterbackup.io/restore-uid";
 
 /// Annotation: which rule set, by hash, and which of its rules changed an object. Only ever written by the
 /// webhook: a mark that comes in with an object is from an earlier restore and is discarded.
-pub const MODIFIED: &str = "clusterbackup.io/modified";
+pub const MODIFIED: &str = clusterbackup_core::interception::MODIFIED;
 
 /// Label, with the value [`ENABLED`]: a `ConfigMap` holds resource modifier rules, to be validated when it
 /// is written.
