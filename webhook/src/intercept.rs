@@ -11,6 +11,7 @@ use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::ObjectName;
 use thiserror::Error;
 
+use crate::deadline::Deadline;
 use crate::interceptions::{Interceptions, LiveRead, LiveReadError};
 use crate::metrics::{Door, Metrics, Outcome};
 use crate::object;
@@ -119,7 +120,10 @@ impl Intercept {
         }
         self.metrics.live_read();
         // Only that nobody is concerned is remembered. Nobody is refused for what a former read didn't find.
-        match (self.live.concern(opt_in).await?, opt_in.velero_restore) {
+        match (
+            self.live.concern(opt_in, Deadline::from_now()).await?,
+            opt_in.velero_restore,
+        ) {
             (Concern::Unknown, _) => Err(Refusal::Unknown(opt_in.intercept.unwrap_or_default().to_owned())),
             (Concern::None, Some(restore)) => {
                 generation.set_unconcerned(restore);

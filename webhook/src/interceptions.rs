@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use clusterbackup_core::interception::Interception;
 
-pub use contents::{Identity, rule_text};
+pub use contents::rule_text;
 pub use keeper::Keeper;
 pub use live::{LiveRead, LiveReadError};
 

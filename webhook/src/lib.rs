@@ -9,12 +9,16 @@
 //! | [`intercept`] | `/intercept`: an opted-in object, changed by its rules |
 //! | [`validate`] | `/validate`: what users write for us |
 //! | [`interceptions`] | the interceptions and rules of the cluster, kept up to date |
+//! | [`deadline`] | how long a review may ask the API server |
+//! | [`identity`] | who we are to it, and how we get the right to read |
 //! | [`metrics`] | what can be counted |
 //! | [`run`] | all of it, as a process |
 //!
 //! What should become of an object is decided in `clusterbackup_core::interception`.
 
+pub mod deadline;
 pub mod door;
+pub mod identity;
 pub mod intercept;
 pub mod interceptions;
 pub mod metrics;

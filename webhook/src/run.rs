@@ -22,8 +22,9 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::door::{self, Review};
+use crate::identity::Identity;
 use crate::intercept::Intercept;
-use crate::interceptions::{Identity, Interceptions, Keeper, LiveRead};
+use crate::interceptions::{Interceptions, Keeper, LiveRead};
 use crate::metrics::Metrics;
 use crate::service::Service;
 

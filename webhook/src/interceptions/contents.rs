@@ -9,6 +9,8 @@ use clusterbackup_core::modifier::RuleSet;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 
+use crate::identity::{Identity, Role};
+
 /// The ConfigMap that a reference names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ConfigMapName {
@@ -80,7 +82,7 @@ impl ConfigMapName {
         if forbidden {
             return Unusable::Forbidden {
                 configmap,
-                remedy: reader.remedy(&self.namespace),
+                remedy: reader.remedy(Role::RULES_READER, &self.namespace),
             };
         }
         Unusable::Unread(format!("reading ConfigMap {configmap}: {error}"))
@@ -104,27 +106,5 @@ pub fn rule_text(config_map: &ConfigMap) -> Result<&str, String> {
                 keys.join(", ")
             ))
         }
-    }
-}
-
-/// Who reads the rules.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// Our own namespace, whose rules are the administrators'.
-    pub namespace: String,
-    /// The webhook's ServiceAccount in it.
-    pub service_account: String,
-}
-
-/// The ClusterRole that allows reading rules, bound in one namespace at a time.
-const RULES_READER: &str = "clusterbackup-rules-reader";
-
-impl Identity {
-    /// The exact command that lets it read rules in `namespace`.
-    fn remedy(&self, namespace: &str) -> String {
-        format!(
-            "kubectl -n {namespace} create rolebinding {RULES_READER} --clusterrole={RULES_READER} --serviceaccount={}:{}",
-            self.namespace, self.service_account
-        )
     }
 }

@@ -16,9 +16,10 @@ use tracing::info;
 
 use super::Interceptions;
 use super::assembly::{Assembled, assemble, status};
-use super::contents::{ConfigMapName, Contents, Identity};
+use super::contents::{ConfigMapName, Contents};
 use super::status::StatusWriter;
 use super::watch::{self, Seen};
+use crate::identity::Identity;
 use crate::metrics::Metrics;
 
 /// What the watches may be ahead of the loop.

@@ -2,7 +2,6 @@
 //! that are not there. A replica that has just started never lets an object in for want of a warm cache.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use clusterbackup_api::RestoreInterception;
 use clusterbackup_core::interception::{Concern, Interception, OptIn, Unusable, concern, order};
@@ -10,13 +9,11 @@ use futures::future::join_all;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use thiserror::Error;
-use tokio::time::timeout;
 
 use super::assembly::assemble;
-use super::contents::{ConfigMapName, Identity};
-
-/// Below the five seconds that the API server waits, so that the answer is ours.
-const DEADLINE: Duration = Duration::from_secs(3);
+use super::contents::ConfigMapName;
+use crate::deadline::{Deadline, Expired};
+use crate::identity::Identity;
 
 /// Reads interceptions and their rules past the watches.
 #[derive(Clone)]
@@ -32,8 +29,8 @@ pub enum LiveReadError {
     #[error("failed to read RestoreInterceptions: {0}")]
     Api(#[from] kube::Error),
     /// It did not answer in time.
-    #[error("failed to read RestoreInterceptions within {} s", DEADLINE.as_secs())]
-    Deadline,
+    #[error("failed to read RestoreInterceptions: {0}")]
+    Expired(#[from] Expired),
 }
 
 impl LiveRead {
@@ -43,10 +40,12 @@ impl LiveRead {
     }
 
     /// What answers to `opt_in` at this moment.
-    pub async fn concern(&self, opt_in: OptIn<'_>) -> Result<Concern<Arc<Interception>>, LiveReadError> {
-        timeout(DEADLINE, self.read(opt_in))
-            .await
-            .map_err(|_| LiveReadError::Deadline)?
+    pub async fn concern(
+        &self,
+        opt_in: OptIn<'_>,
+        deadline: Deadline,
+    ) -> Result<Concern<Arc<Interception>>, LiveReadError> {
+        deadline.await_answer(self.read(opt_in)).await?
     }
 
     async fn read(&self, opt_in: OptIn<'_>) -> Result<Concern<Arc<Interception>>, LiveReadError> {

@@ -12,7 +12,8 @@ use kube::{Api, Client, ResourceExt};
 use tokio::sync::mpsc::Sender;
 use tracing::warn;
 
-use super::contents::{ConfigMapName, Contents, Identity};
+use super::contents::{ConfigMapName, Contents};
+use crate::identity::Identity;
 
 /// Between attempts to watch a ConfigMap: how long a new RoleBinding may take to show.
 const RETRY: Duration = Duration::from_secs(3);
