@@ -77,6 +77,18 @@ pub struct RestoreInterceptionSpec {
     )]
     pub namespace_mappings: BTreeMap<String, String>,
 
+    /// The namespaces in which Velero keeps its Restores, for example velero, or dataprotection-microsoft where AKS
+    /// Backup does it. An object with the label velero.io/restore-name then comes from where the namespaceMapping of
+    /// that Restore says, and namespaceMappings here don't count for it; it is refused if there is no such Restore, or
+    /// more than one. The webhook needs a RoleBinding in each of the namespaces; a refusal says which. At most 16.
+    /// Default: none, Velero's Restores are not looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))
+    )]
+    pub velero_namespaces: Vec<String>,
+
     /// Further namespaces whose objects the rules may change, as globs (`*`, `?`, `[a-c]`, `{a,b}`). Rules
     /// in a ConfigMap of namespace N act on objects of N alone; whoever may edit that ConfigMap gains, by
     /// an entry here, a say over the objects created in these namespaces. Rules of the webhook's own

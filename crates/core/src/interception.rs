@@ -2,6 +2,7 @@
 //! rewrite it, and what comes of it. The webhook asks, the restore engine and the plugin ask the same.
 //!
 //! - `origin`: the namespaces an object may come from, by an interception's mappings
+//! - `velero`: which Restore of Velero a label stands for
 //! - `scope`: which objects the rules of a namespace may rewrite
 //! - `mark`: the annotation that says what was applied
 //! - `subject`: the object, as messages name it
@@ -15,7 +16,9 @@ mod mark;
 mod origin;
 mod scope;
 mod subject;
+mod velero;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -30,6 +33,7 @@ pub use mark::{MODIFIED, Mark};
 pub use origin::NamespaceMappings;
 pub use scope::{OutOfScope, Scope};
 pub use subject::Subject;
+pub use velero::RestoreLabel;
 
 /// One `RestoreInterception` with its rules, ready to decide.
 #[derive(Debug)]
@@ -46,6 +50,9 @@ pub struct Interception {
     pub on_error: OnModifierError,
     /// From original to restored namespaces.
     pub mappings: NamespaceMappings,
+    /// Where Velero keeps its Restores, whose mappings take the place of `mappings` for what they restore; empty where
+    /// nobody looks.
+    pub velero_namespaces: BTreeSet<String>,
     /// The compiled rules, or why there are none.
     pub rules: Result<Arc<RuleSet>, Unusable>,
 }

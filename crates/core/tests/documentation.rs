@@ -2,6 +2,7 @@
 //! printed.
 #![allow(clippy::expect_used, reason = "helpers of tests")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clusterbackup_core::interception::{
@@ -272,6 +273,7 @@ fn review(on_error: OnModifierError, rules: &str) -> Verdict {
         scope: Scope::Unlimited,
         on_error,
         mappings: NamespaceMappings::default(),
+        velero_namespaces: BTreeSet::new(),
         rules: Ok(Arc::new(RuleSet::parse(rules).expect(rules))),
     };
     let subject = Subject {

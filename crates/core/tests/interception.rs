@@ -6,6 +6,7 @@
     reason = "helpers of tests"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clusterbackup_core::glob::{Glob, Separator};
@@ -70,6 +71,7 @@ fn interception(name: &str, text: &str) -> Interception {
         scope: Scope::Unlimited,
         on_error: OnModifierError::Deny,
         mappings: NamespaceMappings::default(),
+        velero_namespaces: BTreeSet::new(),
         rules: Ok(rules(text)),
     }
 }

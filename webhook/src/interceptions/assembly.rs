@@ -86,6 +86,7 @@ pub(super) fn assemble(
             OnModifierError::Warn => interception::OnModifierError::Warn,
         },
         mappings,
+        velero_namespaces: spec.velero_namespaces.iter().cloned().collect(),
         rules,
     });
     Assembled { interception, report }
@@ -113,6 +114,10 @@ fn accepted(spec: &RestoreInterceptionSpec, mappings: &NamespaceMappings, conten
              the pin, or restore them",
             rules.hash()
         )));
+    }
+    // A Restore of Velero may map any namespace to another.
+    if !spec.velero_namespaces.is_empty() {
+        return Ok(rules);
     }
     let unreachable = mappings.unreachable(&rules, &namespaces::EXCLUDED);
     if unreachable.is_empty() {
@@ -307,6 +312,22 @@ resourceModifierRules:
             );
             assert_eq!(assembled.interception.rules.is_ok(), in_force, "{contents:?}");
             assert_eq!(assembled.state(), state);
+        }
+    }
+
+    #[test]
+    fn what_a_restore_of_velero_may_map_is_not_called_unreachable() {
+        let rules = RULES.replace(
+            "groupResource: pods",
+            "groupResource: pods, namespaces: [kube-system]",
+        );
+        let contents = Ok(Arc::new(RuleSet::parse(&rules).unwrap()));
+        for (spec, is_ready) in [
+            (json!({}), false),
+            (json!({ "veleroNamespaces": ["velero"] }), true),
+        ] {
+            let assembled = assemble(&interception(spec), &contents, None, "clusterbackup-system");
+            assert_eq!(matches!(assembled.report, Report::Accepted(..)), is_ready);
         }
     }
 
