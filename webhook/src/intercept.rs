@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clusterbackup_api::labels;
 use clusterbackup_core::interception::{
-    Concern, Decision, Interception, OptIn, Subject, Verdict, concern, decide,
+    self, Concern, Concerned, Decision, Interception, OptIn, Subject, Verdict, concern, decide,
 };
 use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::ObjectName;
@@ -149,8 +149,17 @@ impl Intercept {
             name: name(case),
             namespace: request.namespace(),
         };
-        let interceptions: Vec<&Interception> = concerned.iter().map(AsRef::as_ref).collect();
-        let Verdict { outcome, rules } = decide(&interceptions, subject, rename(case.metadata), object);
+        let concerned: Vec<Concerned<'_>> = concerned
+            .iter()
+            .map(|interception| interception.as_ref().into())
+            .collect();
+        let case = interception::Case {
+            subject,
+            rename: rename(case.metadata),
+            object,
+            existing: None,
+        };
+        let Verdict { outcome, rules, .. } = decide(&concerned, case);
         self.metrics.rules(&rules);
         match outcome {
             Ok(decision) => Answer::changed(request, decision),

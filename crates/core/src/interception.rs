@@ -7,13 +7,17 @@
 //! - `mark`: the annotation that says what was applied
 //! - `subject`: the object, as messages name it
 //! - `attempt`: the rules of one interception, tried on one object
+//! - `policy`: what an interception wants of failing rules, and of objects that exist already
+//! - `case`: what is decided about, and by whom
 //! - `decision`: all of it, for one object; `denial`: why it is refused
 
 mod attempt;
+mod case;
 mod decision;
 mod denial;
 mod mark;
 mod origin;
+mod policy;
 mod scope;
 mod subject;
 mod velero;
@@ -27,10 +31,12 @@ use crate::glob::Glob;
 use crate::modifier::{Problems, RuleSet};
 
 pub use attempt::{Fate, RuleRecord};
+pub use case::{Case, Concerned};
 pub use decision::{Decision, Verdict, decide};
 pub use denial::Denial;
 pub use mark::{MODIFIED, Mark};
 pub use origin::NamespaceMappings;
+pub use policy::{ConflictPolicy, OnModifierError, SkipAs};
 pub use scope::{OutOfScope, Scope};
 pub use subject::Subject;
 pub use velero::RestoreLabel;
@@ -48,6 +54,8 @@ pub struct Interception {
     pub scope: Scope,
     /// What becomes of an object when a rule fails on it.
     pub on_error: OnModifierError,
+    /// What an update of an existing object may do to it.
+    pub conflict_policy: ConflictPolicy,
     /// From original to restored namespaces.
     pub mappings: NamespaceMappings,
     /// Where Velero keeps its Restores, whose mappings take the place of `mappings` for what they restore; empty where
@@ -55,15 +63,6 @@ pub struct Interception {
     pub velero_namespaces: BTreeSet<String>,
     /// The compiled rules, or why there are none.
     pub rules: Result<Arc<RuleSet>, Unusable>,
-}
-
-/// What becomes of an object on which a rule fails. The greater one wins where interceptions differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OnModifierError {
-    /// It is admitted without the failing rule, with a warning.
-    Warn,
-    /// It is refused.
-    Deny,
 }
 
 /// Why an interception has no rules to apply. The reasons of its `Ready` condition.

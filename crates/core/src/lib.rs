@@ -4,6 +4,7 @@
 //! always gives the same output. `tests/purity.rs` keeps it so.
 
 mod allowance;
+pub mod clash;
 pub mod glob;
 pub mod interception;
 pub mod modifier;

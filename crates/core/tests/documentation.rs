@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clusterbackup_core::interception::{
-    Interception, MODIFIED, Matches, NamespaceMappings, OnModifierError, Scope, Subject, Verdict, decide,
+    Case, Concerned, ConflictPolicy, Interception, MODIFIED, Matches, NamespaceMappings, OnModifierError,
+    Scope, Subject, Verdict, decide,
 };
 use clusterbackup_core::modifier::{Problem, Rename, RuleOutcome, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName, Target};
@@ -272,6 +273,7 @@ fn review(on_error: OnModifierError, rules: &str) -> Verdict {
         },
         scope: Scope::Unlimited,
         on_error,
+        conflict_policy: ConflictPolicy::default(),
         mappings: NamespaceMappings::default(),
         velero_namespaces: BTreeSet::new(),
         rules: Ok(Arc::new(RuleSet::parse(rules).expect(rules))),
@@ -281,8 +283,13 @@ fn review(on_error: OnModifierError, rules: &str) -> Verdict {
         name: ObjectName::Exact("data"),
         namespace: Some("shop-staging"),
     };
-    let claim = json!({"metadata": {"name": "data"}, "spec": {"storageClassName": "standard"}});
-    decide(&[&interception], subject, Rename::Allowed, claim)
+    let case = Case {
+        subject,
+        rename: Rename::Allowed,
+        object: json!({"metadata": {"name": "data"}, "spec": {"storageClassName": "standard"}}),
+        existing: None,
+    };
+    decide(&[Concerned::from(&interception)], case)
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use clusterbackup_core::glob::{Glob, Separator};
 use clusterbackup_core::interception::{
-    Concern, Decision, Denial, Fate, Interception, MODIFIED, Matches, NamespaceMappings, OnModifierError,
-    OptIn, Scope, Subject, Unusable, Verdict, concern, decide, order,
+    Case, Concern, Concerned, ConflictPolicy, Decision, Denial, Fate, Interception, MODIFIED, Matches,
+    NamespaceMappings, OnModifierError, OptIn, Scope, Subject, Unusable, Verdict, concern, decide, order,
 };
 use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName};
@@ -70,6 +70,7 @@ fn interception(name: &str, text: &str) -> Interception {
         },
         scope: Scope::Unlimited,
         on_error: OnModifierError::Deny,
+        conflict_policy: ConflictPolicy::default(),
         mappings: NamespaceMappings::default(),
         velero_namespaces: BTreeSet::new(),
         rules: Ok(rules(text)),
@@ -96,7 +97,27 @@ fn review(interceptions: &[&Interception], namespace: &str, object: Value) -> Ve
         name: ObjectName::Exact("data"),
         namespace: Some(namespace),
     };
-    decide(interceptions, subject, Rename::Allowed, object)
+    decide_on(interceptions, subject, Rename::Allowed, object)
+}
+
+/// The verdict over a new object.
+fn decide_on(
+    interceptions: &[&Interception],
+    subject: Subject<'_>,
+    rename: Rename,
+    object: Value,
+) -> Verdict {
+    let concerned: Vec<Concerned<'_>> = interceptions
+        .iter()
+        .map(|&interception| interception.into())
+        .collect();
+    let case = Case {
+        subject,
+        rename,
+        object,
+        existing: None,
+    };
+    decide(&concerned, case)
 }
 
 fn admitted(verdict: Verdict) -> Decision {
@@ -347,7 +368,7 @@ resourceModifierRules:
             scope,
             ..interception("team", everything)
         };
-        let verdict = decide(&[&interception], subject, Rename::Allowed, object.clone());
+        let verdict = decide_on(&[&interception], subject, Rename::Allowed, object.clone());
         let outcome = verdict.outcome.map(|_| ()).map_err(|denial| denial.to_string());
         match (&outcome, expected) {
             (Ok(()), Ok(())) => {}
@@ -378,7 +399,7 @@ resourceModifierRules:
             ..interception("team", text)
         };
         let secret = json!({"metadata": {"name": "x"}, "type": "Opaque"});
-        let outcome = decide(&[&interception], subject, Rename::Allowed, secret).outcome;
+        let outcome = decide_on(&[&interception], subject, Rename::Allowed, secret).outcome;
         assert_eq!(outcome.is_ok(), admitted);
         if let Ok(decision) = outcome {
             assert_eq!(decision.object["type"], "Opaque");
@@ -429,7 +450,7 @@ fn a_rename_is_told_to_the_client_and_refused_where_it_would_be_lost() {
         name: ObjectName::Exact("data"),
         namespace: Some("shop"),
     };
-    let verdict = decide(
+    let verdict = decide_on(
         &[&interception],
         subject,
         Rename::Refused("it is applied"),
@@ -454,7 +475,7 @@ resourceModifierRules:
     };
     for (rules, warnings) in [(by_name, 1), (FASTER, 0)] {
         let object = json!({"metadata": {"generateName": "data-"}, "spec": {"storageClassName": "standard"}});
-        let verdict = decide(
+        let verdict = decide_on(
             &[&interception("claims", rules)],
             subject,
             Rename::Allowed,

@@ -8,7 +8,9 @@ use clusterbackup_api::{
     OnModifierError, RestoreInterception, RestoreInterceptionSpec, RestoreInterceptionStatus,
 };
 use clusterbackup_core::glob::{Glob, Separator};
-use clusterbackup_core::interception::{self, Interception, Matches, NamespaceMappings, Scope, Unusable};
+use clusterbackup_core::interception::{
+    self, ConflictPolicy, Interception, Matches, NamespaceMappings, Scope, Unusable,
+};
 use clusterbackup_core::modifier::RuleSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -85,6 +87,7 @@ pub(super) fn assemble(
             OnModifierError::Deny => interception::OnModifierError::Deny,
             OnModifierError::Warn => interception::OnModifierError::Warn,
         },
+        conflict_policy: ConflictPolicy::default(),
         mappings,
         velero_namespaces: spec.velero_namespaces.iter().cloned().collect(),
         rules,

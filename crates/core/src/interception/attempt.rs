@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::subject::Subject;
-use super::{Denial, Interception, OutOfScope};
+use super::{Concerned, Denial, Interception, OutOfScope};
 use crate::modifier::{PatchKind, Rename, RuleError, RuleIndex, RuleOutcome, RuleSet, Selection};
 use crate::object;
 use crate::patch::Draft;
@@ -22,10 +22,11 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     pub(super) fn new(
-        interception: &'a Interception,
+        concerned: Concerned<'a>,
         subject: Subject<'a>,
         object: &Value,
     ) -> Result<Self, Denial> {
+        let interception = concerned.interception;
         let rules = interception.rules.as_ref().map_err(|cause| Denial::Unusable {
             interception: interception.name.clone(),
             subject: subject.to_string(),

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::attempt::{Attempt, Plan, RuleRecord};
 use super::subject::Subject;
-use super::{Denial, Interception, Mark, OnModifierError};
+use super::{Case, Concerned, Denial, Mark, OnModifierError};
+use crate::clash::Field;
 use crate::modifier::Rename;
 use crate::object::ObjectName;
 use crate::patch::Draft;
@@ -30,16 +31,24 @@ pub struct Verdict {
     pub outcome: Result<Decision, Denial>,
     /// What became of each rule whose conditions hold on the object, up to the one that refused it.
     pub rules: Vec<RuleRecord>,
+    /// What becomes of the fields in which an update differs from the object in the cluster; none for a new object.
+    pub fields: Vec<Field>,
 }
 
-/// Applies the rules of every interception in `concerned`, in that order, to `object`.
+/// Applies the rules of every interception in `concerned`, in that order, to the object.
 ///
 /// All conditions are judged on the object as it came; patches accumulate. Where the interceptions differ in
 /// `onModifierError`, Deny wins.
-pub fn decide(concerned: &[&Interception], subject: Subject<'_>, rename: Rename, object: Value) -> Verdict {
+pub fn decide(concerned: &[Concerned<'_>], case: Case<'_>) -> Verdict {
+    let Case {
+        subject,
+        rename,
+        object,
+        ..
+    } = case;
     let plans: Result<Vec<_>, _> = concerned
         .iter()
-        .map(|interception| Plan::new(interception, subject, &object))
+        .map(|&concerned| Plan::new(concerned, subject, &object))
         .collect();
     let plans = match plans {
         Ok(plans) => plans,
@@ -47,13 +56,17 @@ pub fn decide(concerned: &[&Interception], subject: Subject<'_>, rename: Rename,
             return Verdict {
                 outcome: Err(denial),
                 rules: Vec::new(),
+                fields: Vec::new(),
             };
         }
     };
     let mut sitting = Sitting {
         subject,
         rename,
-        on_error: concerned.iter().map(|interception| interception.on_error).max(),
+        on_error: concerned
+            .iter()
+            .map(|concerned| concerned.interception.on_error)
+            .max(),
         draft: Draft::new(object),
         mark: Mark::default(),
         warnings: Vec::new(),
@@ -65,6 +78,7 @@ pub fn decide(concerned: &[&Interception], subject: Subject<'_>, rename: Rename,
     Verdict {
         outcome: carried_out.and_then(|()| sitting.close()),
         rules,
+        fields: Vec::new(),
     }
 }
 

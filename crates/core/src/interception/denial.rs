@@ -52,6 +52,16 @@ pub enum Denial {
         /// The namespaces it may come from.
         originals: Vec<String>,
     },
+    /// The object exists, and is to stay as it is.
+    #[error(
+        "interception {interception} leaves {subject} as it is, by its conflictPolicy: Skip; delete the object, or set conflictPolicy: Patch"
+    )]
+    Skipped {
+        /// Its name.
+        interception: String,
+        /// The object.
+        subject: String,
+    },
     /// The mark could not be written.
     #[error("{subject} can't be marked as changed: {cause}")]
     Unmarkable {
@@ -72,7 +82,17 @@ impl Denial {
                 ..
             } => 503,
             Self::OutOfScope { .. } | Self::Unusable { .. } => 403,
+            Self::Skipped { .. } => 409,
             Self::RuleFailed { .. } | Self::AmbiguousOrigin { .. } | Self::Unmarkable { .. } => 422,
+        }
+    }
+
+    /// The reason of the status, where clients go by it. The API server repeats a patch that is refused as `Conflict`,
+    /// so that this is none.
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Skipped { .. } => Some("AlreadyExists"),
+            _ => None,
         }
     }
 }

@@ -1,0 +1,76 @@
+//! What an update of a restored object does to the one in the cluster, field by field.
+
+use std::fmt;
+
+/// What becomes of one field in which the restored object and the one in the cluster differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// JSON pointer to it; never its value.
+    pub path: String,
+    /// What becomes of it.
+    pub outcome: Outcome,
+}
+
+/// What becomes of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The cluster's field takes the new value, or goes.
+    Changed,
+    /// It stays as it is in the cluster.
+    Kept(Reason),
+}
+
+/// Why a field stays as it is in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The restored object has no such field.
+    LeftOut,
+    /// The API server refuses the change.
+    Immutable,
+    /// The API server or a controller gives it its value.
+    Allocated,
+    /// The object as a whole is to stay as it is.
+    Skipped,
+}
+
+impl Outcome {
+    /// `Changed` or `Kept`, as in outputs for programs and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Changed => "Changed",
+            Self::Kept(_) => "Kept",
+        }
+    }
+
+    /// Why it stays.
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Changed => None,
+            Self::Kept(reason) => Some(reason),
+        }
+    }
+}
+
+impl Reason {
+    /// One word, as in outputs for programs and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LeftOut => "LeftOut",
+            Self::Immutable => "Immutable",
+            Self::Allocated => "Allocated",
+            Self::Skipped => "Skipped",
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LeftOut => "the restored object leaves it out",
+            Self::Immutable => "it can't be changed",
+            Self::Allocated => "the API server or a controller sets it",
+            Self::Skipped => "the object stays as it is",
+        })
+    }
+}
