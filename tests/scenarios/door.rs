@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::runner::scenarios;
-use crate::steps::{Plan, api_of, create, holds, manifest, mark, opted_in};
+use crate::steps::{Plan, api_of, by_velero, create, holds, manifest, mark, opted_in};
 
 scenarios! {
     Own: [
@@ -83,11 +83,6 @@ const RESTORED: &str = "/metadata/labels/restored";
 
 fn config_map(name: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } })
-}
-
-fn by_velero(mut object: Value, restore: &str) -> Value {
-    object["metadata"]["labels"][labels::VELERO_RESTORE] = json!(restore);
-    object
 }
 
 async fn only_the_creation_of_an_opted_in_object_makes_a_call(cluster: Cluster) -> Result<()> {

@@ -13,7 +13,7 @@ use kube::api::{ObjectMeta, PostParams};
 use serde_json::{Value, json};
 
 use crate::runner::{Context, scenarios};
-use crate::steps::{create, opted_in, refusal};
+use crate::steps::{create, foreign_kind, opted_in, refusal};
 
 scenarios! {
     Webhook: [
@@ -77,6 +77,7 @@ async fn kubectl_explains_every_field(context: &Context) -> Result<()> {
         "priority",
         "sha256",
         "targetNamespaces",
+        "veleroNamespaces",
     ] {
         ensure!(told.contains(field), "{field} is missing: {told}");
     }
@@ -135,6 +136,7 @@ async fn the_webhook_may_do_what_it_needs_and_no_more(context: &Context) -> Resu
     const MUTATING: &str = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
     const VALIDATING: &str = "validatingwebhookconfigurations.admissionregistration.k8s.io";
     const KIND: &str = "restoreinterceptions.clusterbackup.io";
+    const RESTORE: &str = "restores.velero.io";
     let elsewhere = context.namespace.name();
     #[rustfmt::skip]
     let table = [
@@ -172,6 +174,9 @@ async fn the_webhook_may_do_what_it_needs_and_no_more(context: &Context) -> Resu
         ("create", VALIDATING, "", "", false),
         ("delete", VALIDATING, "", "clusterbackup-validate", false),
         ("list", MUTATING, "", "", false),
+        ("get", RESTORE, elsewhere, "a", false),
+        ("list", RESTORE, elsewhere, "", false),
+        ("list", RESTORE, "", "", false),
         ("create", "pods", OWN, "", false),
         ("create", "serviceaccounts/token", OWN, webhook::NAME, false),
         ("bind", "clusterroles.rbac.authorization.k8s.io", "", "cluster-admin", false),
@@ -346,26 +351,6 @@ async fn installing_again_keeps_the_ca_bundle_and_every_sample_becomes_ready(clu
     let after = webhook.ca_bundle().await.context("the caBundle is gone")?;
     ensure!(before == after, "the caBundle is another");
     Ok(())
-}
-
-/// A kind of somebody else's, as far as it takes to store objects of it.
-fn foreign_kind(group: &str, version: &str, kind: &str) -> Value {
-    let singular = kind.to_lowercase();
-    let plural = format!("{singular}s");
-    let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": { "name": format!("{plural}.{group}") },
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": { "kind": kind, "plural": plural, "singular": singular },
-            "versions": [{
-                "name": version, "served": true, "storage": true, "schema": { "openAPIV3Schema": schema },
-            }],
-        },
-    })
 }
 
 async fn every_component_goes_in(cluster: Cluster) -> Result<()> {

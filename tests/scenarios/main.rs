@@ -21,6 +21,7 @@ mod samples;
 mod scope;
 mod secrecy;
 mod steps;
+mod velero_origin;
 
 use std::process::ExitCode;
 
@@ -42,5 +43,6 @@ fn main() -> ExitCode {
         samples::SCENARIOS,
         scope::SCENARIOS,
         secrecy::SCENARIOS,
+        velero_origin::SCENARIOS,
     ])
 }

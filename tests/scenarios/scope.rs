@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::runner::{Context, scenarios};
-use crate::steps::{Intercepted, Plan, create, holds, refusal};
+use crate::steps::{Intercepted, Plan, bind, command_in, create, holds, refusal};
 
 scenarios! {
     Webhook: [
@@ -88,25 +88,11 @@ async fn author(context: &Context) -> Result<Client> {
     Ok(author)
 }
 
-/// Has the webhook read the rules in the scenario's namespace.
-async fn let_rules_be_read(context: &Context) -> Result<()> {
-    let binding = [
-        "create",
-        "rolebinding",
-        "clusterbackup-rules-reader",
-        "--clusterrole=clusterbackup-rules-reader",
-        "--serviceaccount=clusterbackup-system:clusterbackup-webhook",
-        "-n",
-        context.namespace.name(),
-    ];
-    context.cluster.kubectl(&binding).await?.success().map(drop)
-}
-
 /// An interception with `spec`, whose rules the author of the scenario's namespace made greedy.
 async fn taken_over(context: &Context, spec: Value) -> Result<Intercepted> {
     let namespace = context.namespace.name();
     let author = author(context).await?;
-    let_rules_be_read(context).await?;
+    bind(&context.cluster, "clusterbackup-rules-reader", namespace).await?;
     let plan = Plan {
         name: namespace,
         rules_namespace: namespace,
@@ -260,12 +246,7 @@ async fn unreadable_rules_say_the_command_that_makes_them_readable(context: &Con
         "the refusal has no command: {refused}"
     );
 
-    let command = message
-        .split_once("kubectl ")
-        .and_then(|(_, rest)| rest.split(';').next())
-        .with_context(|| format!("no command in: {message}"))?;
-    let arguments: Vec<&str> = command.split(' ').collect();
-    context.cluster.kubectl(&arguments).await?.success()?;
+    context.cluster.kubectl(&command_in(&message)?).await?.success()?;
     interception.until_in_force(GREEDY).await?;
     let stored = interception.restore(Some(namespace), config_map()).await?;
     holds(&stored, &[(TAKEN, json!("over"))])

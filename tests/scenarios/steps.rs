@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::{RestoreInterception, labels};
 use clusterbackup_core::modifier::RuleSetHash;
-use clusterbackup_tests::{eventually, webhook};
+use clusterbackup_tests::{Cluster, eventually, webhook};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ObjectMeta, PostParams};
 use kube::{Api, Client};
@@ -197,6 +197,50 @@ pub(crate) fn opted_in(mut object: Value, interception: &str) -> Value {
     object
 }
 
+/// Adds the label that Velero gives to what its Restore `restore` restores.
+pub(crate) fn by_velero(mut object: Value, restore: &str) -> Value {
+    object["metadata"]["labels"][labels::VELERO_RESTORE] = json!(restore);
+    object
+}
+
+/// Lets the webhook do in `namespace` what a shipped ClusterRole allows.
+pub(crate) async fn bind(cluster: &Cluster, role: &str, namespace: &str) -> Result<()> {
+    let (role_ref, account) = (
+        format!("--clusterrole={role}"),
+        format!("--serviceaccount={}:{}", webhook::NAMESPACE, webhook::NAME),
+    );
+    let binding = [
+        "create",
+        "rolebinding",
+        role,
+        &role_ref,
+        &account,
+        "-n",
+        namespace,
+    ];
+    cluster.kubectl(&binding).await?.success().map(drop)
+}
+
+/// A kind of somebody else's, as far as it takes to store objects of it.
+pub(crate) fn foreign_kind(group: &str, version: &str, kind: &str) -> Value {
+    let singular = kind.to_lowercase();
+    let plural = format!("{singular}s");
+    let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": { "name": format!("{plural}.{group}") },
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": { "kind": kind, "plural": plural, "singular": singular },
+            "versions": [{
+                "name": version, "served": true, "storage": true, "schema": { "openAPIV3Schema": schema },
+            }],
+        },
+    })
+}
+
 /// Where objects of `object`'s kind are, in `namespace` or in the cluster. The plural is the kind's regular one.
 pub(crate) fn api_of(client: &Client, object: &Value, namespace: Option<&str>) -> Result<Api<DynamicObject>> {
     let text = |field: &str| {
@@ -232,6 +276,15 @@ pub(crate) fn refusal<T: std::fmt::Debug>(attempt: kube::Result<T>) -> Result<St
         Err(error) => Err(error).context("not refused, but broken"),
         Ok(stored) => anyhow::bail!("not refused, but stored: {stored:?}"),
     }
+}
+
+/// The arguments of the kubectl command that a message offers.
+pub(crate) fn command_in(message: &str) -> Result<Vec<&str>> {
+    let command = message
+        .split_once("kubectl ")
+        .and_then(|(_, rest)| rest.split(';').next())
+        .with_context(|| format!("no command in: {message}"))?;
+    Ok(command.split(' ').collect())
 }
 
 /// The name of an object, which every stored one has.

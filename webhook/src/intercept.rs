@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use clusterbackup_api::labels;
 use clusterbackup_core::interception::{
-    self, Concern, Concerned, Decision, Interception, OptIn, Subject, Verdict, concern, decide,
+    self, Concern, Concerned, Decision, Interception, NamespaceMappings, OptIn, RestoreLabel, Subject,
+    Verdict, concern, decide,
 };
 use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::ObjectName;
@@ -16,11 +17,13 @@ use crate::interceptions::{Interceptions, LiveRead, LiveReadError};
 use crate::metrics::{Door, Metrics, Outcome};
 use crate::object;
 use crate::review::{AdmissionRequest, AdmissionResponse, Metadata, Operation};
+use crate::velero::{VeleroError, VeleroRestores};
 
 /// The handler.
 pub struct Intercept {
     interceptions: Arc<Interceptions>,
     live: LiveRead,
+    velero: VeleroRestores,
     metrics: Arc<Metrics>,
 }
 
@@ -29,6 +32,13 @@ struct Case<'a> {
     request: &'a AdmissionRequest<'a>,
     metadata: &'a Metadata<'a>,
     opt_in: OptIn<'a>,
+}
+
+/// An interception that concerns an object.
+struct Party {
+    interception: Arc<Interception>,
+    /// The mappings of the Velero Restore that restores the object, where they count.
+    velero: Option<Arc<NamespaceMappings>>,
 }
 
 /// Why it isn't even known which rules concern an object.
@@ -43,6 +53,12 @@ enum Refusal {
     /// Whether there is one could not be found out.
     #[error("it could not be found out whose rules concern the object: {0}; try again")]
     LiveRead(#[from] LiveReadError),
+    /// It isn't known from where Velero has mapped its namespace.
+    #[error("interception {interception} concerns the object, but where it comes from is unknown: {cause}")]
+    Velero {
+        interception: String,
+        cause: VeleroError,
+    },
 }
 
 impl Refusal {
@@ -51,16 +67,23 @@ impl Refusal {
         match self {
             Self::Unknown(_) => 403,
             Self::LiveRead(_) => 503,
+            Self::Velero { cause, .. } => cause.code(),
         }
     }
 }
 
 impl Intercept {
-    /// Reviews by `interceptions`; what they don't know, by `live`.
-    pub fn new(interceptions: Arc<Interceptions>, live: LiveRead, metrics: Arc<Metrics>) -> Self {
+    /// Reviews by `interceptions`; what they don't know, by `live`; what Velero restores, also by `velero`.
+    pub fn new(
+        interceptions: Arc<Interceptions>,
+        live: LiveRead,
+        velero: VeleroRestores,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             interceptions,
             live,
+            velero,
             metrics,
         }
     }
@@ -94,16 +117,56 @@ impl Intercept {
                 velero_restore: metadata.label(labels::VELERO_RESTORE),
             },
         };
-        let answer = match self.concerned(&case).await {
-            Ok(concerned) if concerned.is_empty() => Answer::untouched(request),
-            Ok(concerned) => self.decide(&case, &concerned),
+        let answer = match self.parties(&case).await {
+            Ok(parties) if parties.is_empty() => Answer::untouched(request),
+            Ok(parties) => self.decide(&case, &parties),
             Err(refusal) => Answer::denied(request, refusal.code(), &refusal.to_string()),
         };
         (Door::of(case.opt_in), answer)
     }
 
+    /// The interceptions that concern the object, with all that has to be known to decide by them.
+    async fn parties(&self, case: &Case<'_>) -> Result<Vec<Party>, Refusal> {
+        let deadline = Deadline::from_now();
+        let mut parties = Vec::new();
+        for interception in self.concerned(case, deadline).await? {
+            let velero = self.velero_mappings(case, &interception, deadline).await?;
+            parties.push(Party { interception, velero });
+        }
+        Ok(parties)
+    }
+
+    /// From where the Velero Restore that restores the object has mapped its namespace, where the interception wants to
+    /// know.
+    async fn velero_mappings(
+        &self,
+        case: &Case<'_>,
+        interception: &Interception,
+        deadline: Deadline,
+    ) -> Result<Option<Arc<NamespaceMappings>>, Refusal> {
+        let namespaces = &interception.velero_namespaces;
+        let Some(restore) = case.opt_in.velero_restore else {
+            return Ok(None);
+        };
+        if namespaces.is_empty() || case.request.namespace().is_none() || interception.rules.is_err() {
+            return Ok(None);
+        }
+        let found = self
+            .velero
+            .mappings(namespaces, RestoreLabel::new(restore), deadline)
+            .await;
+        found.map(Some).map_err(|cause| Refusal::Velero {
+            interception: interception.name.clone(),
+            cause,
+        })
+    }
+
     /// The interceptions that concern the object. What the watches may not have seen yet is read once, directly.
-    async fn concerned(&self, case: &Case<'_>) -> Result<Vec<Arc<Interception>>, Refusal> {
+    async fn concerned(
+        &self,
+        case: &Case<'_>,
+        deadline: Deadline,
+    ) -> Result<Vec<Arc<Interception>>, Refusal> {
         let opt_in = case.opt_in;
         let generation = self.interceptions.current();
         let known = concern(&generation.interceptions, opt_in);
@@ -120,10 +183,7 @@ impl Intercept {
         }
         self.metrics.live_read();
         // Only that nobody is concerned is remembered. Nobody is refused for what a former read didn't find.
-        match (
-            self.live.concern(opt_in, Deadline::from_now()).await?,
-            opt_in.velero_restore,
-        ) {
+        match (self.live.concern(opt_in, deadline).await?, opt_in.velero_restore) {
             (Concern::Unknown, _) => Err(Refusal::Unknown(opt_in.intercept.unwrap_or_default().to_owned())),
             (Concern::None, Some(restore)) => {
                 generation.set_unconcerned(restore);
@@ -133,12 +193,12 @@ impl Intercept {
         }
     }
 
-    fn decide(&self, case: &Case<'_>, concerned: &[Arc<Interception>]) -> Answer {
+    fn decide(&self, case: &Case<'_>, parties: &[Party]) -> Answer {
         let request = case.request;
         let group_resource = request.group_resource();
-        let rules: Vec<&RuleSet> = concerned
+        let rules: Vec<&RuleSet> = parties
             .iter()
-            .filter_map(|interception| interception.rules.as_deref().ok())
+            .filter_map(|party| party.interception.rules.as_deref().ok())
             .collect();
         let object = match object::read(request.object, case.metadata, &group_resource, &rules) {
             Ok(object) => object,
@@ -149,9 +209,12 @@ impl Intercept {
             name: name(case),
             namespace: request.namespace(),
         };
-        let concerned: Vec<Concerned<'_>> = concerned
+        let concerned: Vec<_> = parties
             .iter()
-            .map(|interception| interception.as_ref().into())
+            .map(|party| Concerned {
+                interception: &party.interception,
+                velero: party.velero.as_deref(),
+            })
             .collect();
         let case = interception::Case {
             subject,

@@ -11,6 +11,7 @@
 //! | [`interceptions`] | the interceptions and rules of the cluster, kept up to date |
 //! | [`deadline`] | how long a review may ask the API server |
 //! | [`identity`] | who we are to it, and how we get the right to read |
+//! | [`velero`] | where Velero's Restores have mapped objects from |
 //! | [`metrics`] | what can be counted |
 //! | [`run`] | all of it, as a process |
 //!
@@ -27,3 +28,4 @@ pub mod review;
 pub mod run;
 pub mod service;
 pub mod validate;
+pub mod velero;

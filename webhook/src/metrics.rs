@@ -56,6 +56,23 @@ pub enum RulesState {
     Unread,
 }
 
+/// How a lookup of a Velero Restore ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// It was read.
+    Found,
+    /// It had been read a moment ago.
+    Recent,
+    /// It isn't there.
+    Missing,
+    /// There is more than one.
+    Ambiguous,
+    /// It may not be read.
+    Forbidden,
+    /// It could not be read.
+    Failed,
+}
+
 /// The webhook's metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -63,6 +80,7 @@ pub struct Metrics {
     duration: HistogramVec,
     rule_results: IntCounterVec,
     live_reads: IntCounter,
+    velero_lookups: IntCounterVec,
     interceptions: IntGaugeVec,
 }
 
@@ -98,6 +116,19 @@ impl Outcome {
             Self::Changed => "changed",
             Self::Denied => "denied",
             Self::Malformed => "malformed",
+        }
+    }
+}
+
+impl Lookup {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::Recent => "recent",
+            Self::Missing => "missing",
+            Self::Ambiguous => "ambiguous",
+            Self::Forbidden => "forbidden",
+            Self::Failed => "failed",
         }
     }
 }
@@ -148,6 +179,11 @@ impl Metrics {
                 "clusterbackup_live_reads_total",
                 "Reviews that needed a direct read of the API server.",
             )?,
+            velero_lookups: registry.counters(
+                "clusterbackup_velero_lookups_total",
+                "Velero Restores looked up for the namespaces that objects come from.",
+                &["outcome"],
+            )?,
             interceptions: registry.int_gauges(
                 "clusterbackup_interceptions",
                 "RestoreInterceptions by the state of their rules in this replica.",
@@ -178,6 +214,11 @@ impl Metrics {
     /// Counts one direct read.
     pub fn live_read(&self) {
         self.live_reads.inc();
+    }
+
+    /// Counts one lookup of a Velero Restore.
+    pub fn velero_lookup(&self, outcome: Lookup) {
+        self.velero_lookups.with_label_values(&[outcome.label()]).inc();
     }
 
     /// Shows the states of all interceptions.

@@ -27,6 +27,7 @@ use crate::intercept::Intercept;
 use crate::interceptions::{Interceptions, Keeper, LiveRead};
 use crate::metrics::Metrics;
 use crate::service::Service;
+use crate::velero::VeleroRestores;
 
 /// Beyond the drain: what is left then hangs.
 const END: Duration = Duration::from_secs(5);
@@ -169,7 +170,9 @@ impl Args {
         );
         shutdown.spawn("admin", admin);
 
-        let intercept = Intercept::new(interceptions, LiveRead::new(client, identity), metrics.clone());
+        let live = LiveRead::new(client.clone(), identity.clone());
+        let velero = VeleroRestores::new(client, identity, metrics.clone());
+        let intercept = Intercept::new(interceptions, live, velero, metrics.clone());
         let service = Service::new(intercept, metrics);
         server
             .serve(move |request| {

@@ -42,7 +42,7 @@ impl<'a> Plan<'a> {
         };
         let originals = subject
             .namespace
-            .map_or_else(Vec::new, |namespace| interception.mappings.originals(namespace));
+            .map_or_else(Vec::new, |namespace| concerned.mappings().originals(namespace));
         let selection = select(originals.first().copied());
         let mut alternatives: Vec<_> = originals
             .iter()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Interception, Subject};
+use super::{Interception, NamespaceMappings, Subject};
 use crate::modifier::Rename;
 
 /// An object on its way into the cluster.
@@ -23,10 +23,22 @@ pub struct Case<'a> {
 pub struct Concerned<'a> {
     /// The interception.
     pub interception: &'a Interception,
+    /// The namespace mappings of the Velero Restore that restores the object, where the interception has it looked up.
+    pub velero: Option<&'a NamespaceMappings>,
+}
+
+impl<'a> Concerned<'a> {
+    /// The mappings that say where the object comes from.
+    pub fn mappings(self) -> &'a NamespaceMappings {
+        self.velero.unwrap_or(&self.interception.mappings)
+    }
 }
 
 impl<'a> From<&'a Interception> for Concerned<'a> {
     fn from(interception: &'a Interception) -> Self {
-        Self { interception }
+        Self {
+            interception,
+            velero: None,
+        }
     }
 }
