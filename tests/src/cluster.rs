@@ -16,7 +16,7 @@ use kube::api::PostParams;
 use kube::config::Kubeconfig;
 use kube::{Api, Client};
 
-use self::control_plane::ControlPlane;
+use self::control_plane::{Apis, ControlPlane};
 use crate::kubeconfig::{self, Caller};
 use crate::pki::{Identity, Pki};
 use crate::process::Warden;
@@ -66,10 +66,19 @@ impl KubectlOutput {
 impl Cluster {
     /// Starts a cluster and waits until it serves. The first call on a machine builds the programs.
     pub async fn start() -> Result<Self> {
+        Self::start_with(Apis::Usual).await
+    }
+
+    /// The same, with every API and feature on that Kubernetes has.
+    pub async fn start_with_every_api() -> Result<Self> {
+        Self::start_with(Apis::Every).await
+    }
+
+    async fn start_with(apis: Apis) -> Result<Self> {
         let tools = tokio::task::spawn_blocking(Tools::locate).await??;
         let mut attempt = 1;
         loop {
-            match Self::start_once(tools.clone()).await {
+            match Self::start_once(tools.clone(), apis).await {
                 Err(error)
                     if attempt < ATTEMPTS && format!("{error:#}").contains("address already in use") =>
                 {
@@ -80,12 +89,12 @@ impl Cluster {
         }
     }
 
-    async fn start_once(tools: Tools) -> Result<Self> {
+    async fn start_once(tools: Tools, apis: Apis) -> Result<Self> {
         let warden = Warden::new()?;
         let logs = new_logs_folder()?;
         let pki = Pki::new(&warden.folder().join("pki"))?;
         let admin_identity = pki.client("admin", Some("system:masters"))?;
-        let control_plane = ControlPlane::start(&tools, &warden, &logs, &pki, &admin_identity).await?;
+        let control_plane = ControlPlane::start(&tools, &warden, &logs, &pki, &admin_identity, apis).await?;
         let config = kubeconfig::kubeconfig(
             &control_plane.url(),
             &pki.authority(),

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod kubeconfig;
 pub mod metrics;
 pub mod namespace;
+pub mod openapi;
 pub mod pki;
 pub mod ports;
 pub mod probe;

@@ -7,6 +7,7 @@ mod deny;
 mod foreground;
 mod image;
 mod manifests;
+mod schemas;
 mod test;
 
 use std::process::ExitCode;
@@ -40,6 +41,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write the table of built-in kinds, from what a real API server says of them.
+    Schemas {
+        /// Only say whether it is current.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -51,6 +58,7 @@ fn main() -> ExitCode {
         Task::Deny => deny::run().map(|()| ExitCode::SUCCESS),
         Task::Image => image::run().map(|()| ExitCode::SUCCESS),
         Task::Manifests { check } => manifests::run(check).map(|()| ExitCode::SUCCESS),
+        Task::Schemas { check } => schemas::run(check).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -11,5 +11,6 @@ pub mod modifier;
 pub mod object;
 pub mod patch;
 pub mod pattern;
+pub mod schema;
 pub mod selector;
 pub mod yaml;

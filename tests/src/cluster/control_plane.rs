@@ -24,6 +24,27 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 /// nobody reaches it this way.
 const ADVERTISED: &str = "192.0.2.1";
 
+/// Which APIs a cluster serves.
+#[derive(Clone, Copy)]
+pub(super) enum Apis {
+    /// Those that are on by default.
+    Usual,
+    /// Every one there is, alpha and beta.
+    Every,
+}
+
+impl Apis {
+    const fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Usual => &[],
+            Self::Every => &[
+                "--runtime-config=api/all=true",
+                "--feature-gates=AllAlpha=true,AllBeta=true",
+            ],
+        }
+    }
+}
+
 /// Dropped in this order: who depends on another goes first.
 pub(super) struct ControlPlane {
     controller_manager: Process,
@@ -39,6 +60,7 @@ impl ControlPlane {
         logs: &Path,
         pki: &Pki,
         admin: &Identity,
+        apis: Apis,
     ) -> Result<Self> {
         let (etcd, store) = start_etcd(tools, warden, logs).await?;
 
@@ -47,7 +69,7 @@ impl ControlPlane {
             warden,
             logs,
             "kube-apiserver",
-            apiserver_command(tools, pki, store, address),
+            apiserver_command(tools, pki, store, address, apis),
         )?;
         let url = format!("https://{address}");
         let admin = kubeconfig::kubeconfig(&url, &pki.authority(), &Caller::Certificate(admin))?;
@@ -106,7 +128,13 @@ async fn start_etcd(tools: &Tools, warden: &Arc<Warden>, logs: &Path) -> Result<
     Ok((etcd, clients))
 }
 
-fn apiserver_command(tools: &Tools, pki: &Pki, store: SocketAddr, address: SocketAddr) -> Command {
+fn apiserver_command(
+    tools: &Tools,
+    pki: &Pki,
+    store: SocketAddr,
+    address: SocketAddr,
+    apis: Apis,
+) -> Command {
     let file = |flag: &str, name: &str| format!("--{flag}={}", pki.file(name).display());
     let mut command = Command::new(&tools.apiserver);
     command
@@ -125,7 +153,8 @@ fn apiserver_command(tools: &Tools, pki: &Pki, store: SocketAddr, address: Socke
         .arg(file("tls-cert-file", "serving.crt"))
         .arg(file("tls-private-key-file", "serving.key"))
         .arg(file("service-account-key-file", "tokens.pub"))
-        .arg(file("service-account-signing-key-file", "tokens.key"));
+        .arg(file("service-account-signing-key-file", "tokens.key"))
+        .args(apis.flags());
     command
 }
 
