@@ -5,6 +5,7 @@
 //! entry, a name and a `caBundle`, is invalid). A patch owns the field alone. It also never creates a configuration,
 //! so a component that isn't installed stays away.
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use futures::{
@@ -13,16 +14,17 @@ use futures::{
 };
 use jiff::Timestamp;
 use k8s_openapi::{
-    ByteString,
+    ByteString, ClusterResourceScope,
     api::admissionregistration::v1::{
         MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
     },
 };
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     api::{Patch, PatchParams},
     runtime::{WatchStreamExt as _, watcher},
 };
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 /// Who owns the `caBundle` fields, and the Secret.
@@ -47,53 +49,58 @@ impl Configuration {
     /// What the entries of the configuration carry, whenever it changes; `None` while it is absent.
     pub(crate) fn watch(&self, client: &Client) -> BoxStream<'static, watcher::Result<Option<Vec<Entry>>>> {
         match self {
-            Self::Mutating(name) => {
-                let api = Api::<MutatingWebhookConfiguration>::all(client.clone());
-                let entries = |configuration: MutatingWebhookConfiguration| {
-                    let webhooks = configuration.webhooks.into_iter().flatten();
-                    webhooks
-                        .map(|webhook| Entry::new(webhook.name, webhook.client_config))
-                        .collect()
-                };
-                let changes = watcher::watch_object(api, name).default_backoff();
-                changes
-                    .map(move |change| change.map(|found| found.map(entries)))
-                    .boxed()
-            }
-            Self::Validating(name) => {
-                let api = Api::<ValidatingWebhookConfiguration>::all(client.clone());
-                let entries = |configuration: ValidatingWebhookConfiguration| {
-                    let webhooks = configuration.webhooks.into_iter().flatten();
-                    webhooks
-                        .map(|webhook| Entry::new(webhook.name, webhook.client_config))
-                        .collect()
-                };
-                let changes = watcher::watch_object(api, name).default_backoff();
-                changes
-                    .map(move |change| change.map(|found| found.map(entries)))
-                    .boxed()
-            }
+            Self::Mutating(name) => MutatingWebhookConfiguration::watch(client, name),
+            Self::Validating(name) => ValidatingWebhookConfiguration::watch(client, name),
         }
     }
 
     pub(crate) async fn patch(&self, client: &Client, patch: json_patch::Patch) -> kube::Result<()> {
+        let patch = Patch::Json(patch);
+        match self {
+            Self::Mutating(name) => MutatingWebhookConfiguration::patch(client, name, &patch).await,
+            Self::Validating(name) => ValidatingWebhookConfiguration::patch(client, name, &patch).await,
+        }
+    }
+}
+
+/// The two kinds of webhook configuration, as far as they are alike.
+trait Kind: Resource<DynamicType = (), Scope = ClusterResourceScope> + DeserializeOwned
+where
+    Self: Clone + Debug + Send + 'static,
+{
+    fn entries(self) -> Vec<Entry>;
+
+    fn watch(client: &Client, name: &str) -> BoxStream<'static, watcher::Result<Option<Vec<Entry>>>> {
+        let changes = watcher::watch_object(Api::<Self>::all(client.clone()), name).default_backoff();
+        changes
+            .map(|change| change.map(|found| found.map(Self::entries)))
+            .boxed()
+    }
+
+    async fn patch(client: &Client, name: &str, patch: &Patch<()>) -> kube::Result<()> {
         let params = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let patch = Patch::Json::<()>(patch);
-        match self {
-            Self::Mutating(name) => {
-                let api = Api::<MutatingWebhookConfiguration>::all(client.clone());
-                api.patch_metadata(name, &params, &patch).await.map(drop)
-            }
-            Self::Validating(name) => {
-                let api = Api::<ValidatingWebhookConfiguration>::all(client.clone());
-                api.patch_metadata(name, &params, &patch).await.map(drop)
-            }
-        }
+        let api = Api::<Self>::all(client.clone());
+        api.patch_metadata(name, &params, patch).await.map(drop)
     }
 }
+
+/// Their entries are of two types with the same fields.
+macro_rules! kinds {
+    ($($kind:ty),*) => {$(
+        impl Kind for $kind {
+            fn entries(self) -> Vec<Entry> {
+                let webhooks = self.webhooks.into_iter().flatten();
+                webhooks
+                    .map(|webhook| Entry::new(webhook.name, webhook.client_config))
+                    .collect()
+            }
+        }
+    )*};
+}
+kinds!(MutatingWebhookConfiguration, ValidatingWebhookConfiguration);
 
 /// One webhook of a configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]

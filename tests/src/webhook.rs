@@ -255,22 +255,15 @@ trait Configuration: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Dese
     fn clients(self) -> Vec<(String, WebhookClientConfig)>;
 }
 
-impl Configuration for MutatingWebhookConfiguration {
-    fn clients(self) -> Vec<(String, WebhookClientConfig)> {
-        self.webhooks
-            .into_iter()
-            .flatten()
-            .map(|entry| (entry.name, entry.client_config))
-            .collect()
-    }
+/// Their entries are of two types with the same fields.
+macro_rules! configurations {
+    ($($kind:ty),*) => {$(
+        impl Configuration for $kind {
+            fn clients(self) -> Vec<(String, WebhookClientConfig)> {
+                let webhooks = self.webhooks.into_iter().flatten();
+                webhooks.map(|entry| (entry.name, entry.client_config)).collect()
+            }
+        }
+    )*};
 }
-
-impl Configuration for ValidatingWebhookConfiguration {
-    fn clients(self) -> Vec<(String, WebhookClientConfig)> {
-        self.webhooks
-            .into_iter()
-            .flatten()
-            .map(|entry| (entry.name, entry.client_config))
-            .collect()
-    }
-}
+configurations!(MutatingWebhookConfiguration, ValidatingWebhookConfiguration);

@@ -129,19 +129,34 @@ fn mutating(entry: &Entry) -> MutatingWebhook {
     }
 }
 
+/// The same, of the other type.
 fn validating(entry: &Entry) -> ValidatingWebhook {
+    let MutatingWebhook {
+        name,
+        admission_review_versions,
+        client_config,
+        failure_policy,
+        match_conditions,
+        match_policy,
+        namespace_selector,
+        object_selector,
+        reinvocation_policy: _,
+        rules,
+        side_effects,
+        timeout_seconds,
+    } = mutating(entry);
     ValidatingWebhook {
-        name: entry.name.to_owned(),
-        admission_review_versions: vec!["v1".to_owned()],
-        client_config: client_config(entry),
-        failure_policy: Some(failure_policy(entry)),
-        match_conditions: match_conditions(entry),
-        match_policy: Some("Equivalent".to_owned()),
-        namespace_selector: namespace_selector(entry),
-        object_selector: object_selector(entry),
-        rules: Some(rules(entry)),
-        side_effects: "None".to_owned(),
-        timeout_seconds: Some(TIMEOUT_SECONDS),
+        name,
+        admission_review_versions,
+        client_config,
+        failure_policy,
+        match_conditions,
+        match_policy,
+        namespace_selector,
+        object_selector,
+        rules,
+        side_effects,
+        timeout_seconds,
     }
 }
 
