@@ -7,7 +7,7 @@ use clusterbackup_tests::{webhook, workspace};
 use serde_json::{Value, json};
 
 use crate::runner::{Context, scenarios};
-use crate::steps::{Intercepted, holds};
+use crate::steps::{Intercepted, holds, volume};
 
 scenarios! {
     Webhook: [
@@ -76,19 +76,6 @@ fn ingress() -> Value {
             },
         },
         "spec": { "defaultBackend": { "service": { "name": "web", "port": { "number": 80 } } } },
-    })
-}
-
-fn volume(name: &str) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": { "name": name },
-        "spec": {
-            "capacity": { "storage": "1Gi" },
-            "accessModes": ["ReadWriteMany"],
-            "nfs": { "server": "nfs.old.example", "path": "/exports" },
-        },
     })
 }
 

@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::runner::{Context, scenarios};
-use crate::steps::{Intercepted, Plan, bind, command_in, create, holds, refusal};
+use crate::steps::{Intercepted, Plan, bind, command_in, create, holds, refusal, volume};
 
 scenarios! {
     Webhook: [
@@ -115,19 +115,6 @@ fn role(kind: &str, name: &str) -> Value {
         "kind": kind,
         "metadata": { "name": name },
         "rules": [{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get"] }],
-    })
-}
-
-fn volume(name: &str) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": { "name": name },
-        "spec": {
-            "capacity": { "storage": "1Gi" },
-            "accessModes": ["ReadWriteMany"],
-            "nfs": { "server": "nfs.example", "path": "/exports" },
-        },
     })
 }
 

@@ -287,6 +287,20 @@ pub(crate) fn command_in(message: &str) -> Result<Vec<&str>> {
     Ok(command.split(' ').collect())
 }
 
+/// A cluster-scoped object: a volume on an old file server.
+pub(crate) fn volume(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": { "name": name },
+        "spec": {
+            "capacity": { "storage": "1Gi" },
+            "accessModes": ["ReadWriteMany"],
+            "nfs": { "server": "nfs.old.example", "path": "/exports" },
+        },
+    })
+}
+
 /// The name of an object, which every stored one has.
 pub(crate) fn name_of(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
