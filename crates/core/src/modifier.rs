@@ -98,7 +98,7 @@ impl RuleSet {
 
     /// Whether any rule is for objects of this kind. If not, none is ever selected for one, whatever it holds.
     pub fn has_rules_for(&self, group_resource: &GroupResource) -> bool {
-        self.index.covers(&self.rules, &group_resource.to_string())
+        self.index.covers(&self.rules, group_resource.as_str())
     }
 
     /// Whether any rule reads or writes the managed fields. If not, they need not be there when it is applied.
@@ -110,7 +110,7 @@ impl RuleSet {
     pub fn asks_for_name(&self, group_resource: &GroupResource) -> bool {
         let mut candidates = self
             .index
-            .candidates(&self.rules, &group_resource.to_string())
+            .candidates(&self.rules, group_resource.as_str())
             .into_iter();
         candidates.any(|index| self.rule(index).conditions.name.is_some())
     }

@@ -2,33 +2,41 @@
 
 use std::fmt;
 
-/// The kind of an object as Kubernetes' URLs name it, without the version.
+/// The kind of an object as Kubernetes' URLs name it, without the version. One text, `deployments.apps` or
+/// `configmaps`, since that is what rules are matched against, several times for one object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GroupResource {
-    /// The API group; empty for the core group.
-    pub group: String,
-    /// The resource: plural and lower case.
-    pub resource: String,
-}
+pub struct GroupResource(String);
 
 impl GroupResource {
-    /// A resource of a group.
-    pub fn new(group: impl Into<String>, resource: impl Into<String>) -> Self {
-        Self {
-            group: group.into(),
-            resource: resource.into(),
-        }
+    /// A resource (plural and lower case, without dots) of a group, which is empty for the core group.
+    pub fn new(group: &str, resource: &str) -> Self {
+        Self(match group {
+            "" => resource.to_owned(),
+            group => format!("{resource}.{group}"),
+        })
+    }
+
+    /// The whole text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The API group; empty for the core group.
+    pub fn group(&self) -> &str {
+        self.0.split_once('.').map_or("", |(_, group)| group)
+    }
+
+    /// The resource.
+    pub fn resource(&self) -> &str {
+        self.0
+            .split_once('.')
+            .map_or(self.as_str(), |(resource, _)| resource)
     }
 }
 
-/// `deployments.apps`, `configmaps`.
 impl fmt::Display for GroupResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.resource)?;
-        if !self.group.is_empty() {
-            write!(f, ".{}", self.group)?;
-        }
-        Ok(())
+        f.write_str(&self.0)
     }
 }
 
@@ -66,11 +74,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_core_group_is_not_written() {
-        assert_eq!(GroupResource::new("", "configmaps").to_string(), "configmaps");
-        assert_eq!(
-            GroupResource::new("apps", "deployments").to_string(),
-            "deployments.apps"
-        );
+    fn a_text_has_its_parts_and_the_core_group_is_not_written() {
+        for (group, resource, text) in [
+            ("", "configmaps", "configmaps"),
+            ("apps", "deployments", "deployments.apps"),
+            (
+                "rbac.authorization.k8s.io",
+                "roles",
+                "roles.rbac.authorization.k8s.io",
+            ),
+        ] {
+            let group_resource = GroupResource::new(group, resource);
+            assert_eq!(group_resource.as_str(), text);
+            assert_eq!(
+                (group_resource.group(), group_resource.resource()),
+                (group, resource)
+            );
+        }
     }
 }

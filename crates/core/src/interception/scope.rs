@@ -112,11 +112,10 @@ impl Scope {
 
 /// What makes an object privileged, if anything does.
 fn privilege(group_resource: &GroupResource, object: &Value) -> Option<String> {
-    if PRIVILEGED_GROUPS.contains(&group_resource.group.as_str()) {
+    if PRIVILEGED_GROUPS.contains(&group_resource.group()) {
         return Some(group_resource.to_string());
     }
-    let token_secret = group_resource.group.is_empty()
-        && group_resource.resource == "secrets"
+    let token_secret = group_resource.as_str() == "secrets"
         && object.get("type").and_then(Value::as_str) == Some(TOKEN_SECRET);
     token_secret.then(|| format!("Secrets of type {TOKEN_SECRET}"))
 }

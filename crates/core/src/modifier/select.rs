@@ -88,7 +88,7 @@ pub(super) fn select(rules: &[Rule], index: &Index, target: &Target<'_>, object:
             failure: Some(failure),
         }),
     };
-    let candidates = index.candidates(rules, &target.group_resource.to_string());
+    let candidates = index.candidates(rules, target.group_resource.as_str());
     Selection(candidates.into_iter().filter_map(judge).collect())
 }
 
