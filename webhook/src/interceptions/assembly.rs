@@ -149,7 +149,7 @@ fn report(spec: &RestoreInterceptionSpec, accepted: &Contents) -> Report {
         Unusable::Specification(_) => (Reason::InterceptionInvalid, REFUSED),
         Unusable::Missing { .. } => (Reason::RulesMissing, REFUSED),
         Unusable::Forbidden { .. } => (Reason::RulesForbidden, REFUSED),
-        Unusable::Invalid { .. } | Unusable::Unfit { .. } => (Reason::RulesInvalid, KEPT),
+        Unusable::Invalid { .. } | Unusable::Unfit { .. } => (Reason::RulesInvalid, kept(spec)),
     };
     Report::Refused(reason, format!("{unusable}; {consequence}"))
 }
@@ -157,8 +157,12 @@ fn report(spec: &RestoreInterceptionSpec, accepted: &Contents) -> Report {
 const REFUSED: &str = "objects it matches are refused";
 
 /// The same on every replica, whatever each of them remembers.
-const KEPT: &str =
-    "replicas that hold the last good rules keep them in force, others refuse the objects it matches";
+const fn kept(spec: &RestoreInterceptionSpec) -> &'static str {
+    match spec.resource_modifier_reference.sha256 {
+        None => "replicas that hold the last good rules keep them in force, others refuse the objects it matches",
+        Some(_) => "replicas that hold the pinned rules keep them in force, others refuse the objects it matches",
+    }
+}
 
 fn matches(object: &RestoreInterception) -> Matches {
     let matches = &object.spec.matches;
@@ -344,6 +348,10 @@ resourceModifierRules:
             let object = interception(json!({ "resourceModifierReference": { "sha256": pin } }));
             let assembled = assemble(&object, &broken(), Some(&previous), "clusterbackup-system");
             assert_eq!(assembled.interception.rules.is_ok(), in_force, "{pin}");
+            let Report::Refused(Reason::RulesInvalid, told) = assembled.report else {
+                panic!("{:?}", assembled.report)
+            };
+            assert!(told.contains("hold the pinned rules"), "{told}");
         }
     }
 
