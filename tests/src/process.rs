@@ -4,6 +4,8 @@
 //! ends the groups and removes the working folder when the pipe closes, and the kernel closes it however this
 //! program ends: normally, by a panic, by Ctrl-C, SIGTERM or SIGKILL.
 
+mod ward;
+
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
+
+pub use self::ward::Ward;
 
 const WATCH: &str = r#"
 groups=

@@ -159,8 +159,12 @@ const REFUSED: &str = "objects it matches are refused";
 /// The same on every replica, whatever each of them remembers.
 const fn kept(spec: &RestoreInterceptionSpec) -> &'static str {
     match spec.resource_modifier_reference.sha256 {
-        None => "replicas that hold the last good rules keep them in force, others refuse the objects it matches",
-        Some(_) => "replicas that hold the pinned rules keep them in force, others refuse the objects it matches",
+        None => {
+            "replicas that hold the last good rules keep them in force, others refuse the objects it matches"
+        }
+        Some(_) => {
+            "replicas that hold the pinned rules keep them in force, others refuse the objects it matches"
+        }
     }
 }
 

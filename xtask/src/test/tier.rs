@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use clusterbackup_tests::process::Ward;
 use clusterbackup_tests::tools::Tools;
 use clusterbackup_tests::workspace;
 
@@ -159,12 +160,8 @@ fn missing_component(command: &str, component: &str) -> Option<String> {
 
 /// Runs a command of cargo that passes or fails as a whole.
 fn passes(arguments: &[&str]) -> Result<bool> {
-    let status = workspace::cargo()
-        .args(arguments)
-        .stdin(Stdio::null())
-        .status()
-        .context("failed to run cargo")?;
-    Ok(status.success())
+    let cargo = Ward::start(workspace::cargo().args(arguments))?;
+    Ok(cargo.wait()?.success())
 }
 
 /// A command of cargo that runs tests, whose output is shown and counted.
@@ -178,19 +175,15 @@ fn tests(arguments: &[&str], filter: Option<&str>) -> Result<Counts> {
 }
 
 fn counted(command: &mut Command) -> Result<Counts> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("failed to run cargo")?;
-    let output = child.stdout.take().context("no output of cargo")?;
+    let mut cargo = Ward::start(command.stdout(Stdio::piped()))?;
+    let output = cargo.output().context("no output of cargo")?;
     let mut counts = Counts::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         println!("{line}");
         counts.take(&line);
     }
-    let status = child.wait()?;
+    let status = cargo.wait()?;
     if !status.success() && counts.failed == 0 {
         // It did not come to a closing line: it did not compile, or a test took the runner down.
         counts.failed = 1;
