@@ -97,10 +97,10 @@ async fn good_rules_are_ready_and_kubectl_shows_it(context: &Context) -> Result<
         bail!("{table}")
     };
     ensure!(
-        *header == ["NAME", "READY", "REASON", "RULES", "PRIORITY", "AGE"],
+        *header == ["NAME", "READY", "REASON", "RULES", "CONFLICTS", "PRIORITY", "AGE"],
         "{table}"
     );
-    ensure!(row[..5] == [name, "True", "Ready", "2", "0"], "{table}");
+    ensure!(row[..6] == [name, "True", "Ready", "2", "Skip", "0"], "{table}");
 
     // Another generation of the spec is observed too.
     let patch = Patch::Merge(json!({ "spec": { "priority": 7 } }));

@@ -197,26 +197,39 @@ fn volume_samples(unique: &str) -> Vec<Sample> {
     ]
 }
 
-fn annotation_sample() -> Sample {
-    (
-        "annotation",
-        vec![(
-            ingress(),
-            vec![
-                (
-                    "/metadata/annotations/cert-manager.io~1cluster-issuer",
-                    Value::Null,
-                ),
-                ("/metadata/annotations/example.com~1keep", json!("me")),
-            ],
-        )],
-    )
+/// Samples that take an annotation off and leave the others.
+fn annotation_samples() -> Vec<Sample> {
+    let last_applied = "kubectl.kubernetes.io/last-applied-configuration";
+    let mut applied = ingress();
+    applied["metadata"]["annotations"][last_applied] = json!("{}");
+    let without = |annotation| {
+        vec![
+            (annotation, Value::Null),
+            ("/metadata/annotations/example.com~1keep", json!("me")),
+        ]
+    };
+    vec![
+        (
+            "annotation",
+            vec![(
+                ingress(),
+                without("/metadata/annotations/cert-manager.io~1cluster-issuer"),
+            )],
+        ),
+        (
+            "velero-patch",
+            vec![(
+                applied,
+                without("/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"),
+            )],
+        ),
+    ]
 }
 
 async fn every_shipped_sample_changes_what_it_is_for(context: &Context) -> Result<()> {
     let client = context.cluster.admin();
     let samples = [
-        vec![annotation_sample()],
+        annotation_samples(),
         workload_samples(),
         volume_samples(context.namespace.name()),
     ]

@@ -9,6 +9,8 @@
     reason = "the comments are shown by kubectl explain, as plain text"
 )]
 
+mod policy;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -20,7 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{conditions, namespaces};
 
-/// Which restored objects are changed when they are created, by which resource modifier rules.
+pub use policy::{ConflictPolicy, OnModifierError, SkipAs};
+
+/// Which restored objects are changed on their way into the cluster, by which resource modifier rules.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[kube(
@@ -31,12 +35,15 @@ use crate::{conditions, namespaces};
     status = "RestoreInterceptionStatus",
     shortname = "ri",
     category = "clusterbackup",
-    doc = "Whose restored objects the webhook changes when they are created, and how.",
+    doc = "Whose restored objects the webhook changes on their way into the cluster, and how.",
     validation = Rule::new("size(self.metadata.name) <= 63 || size(self.spec.match.interceptLabels) > 0")
         .message("a name over 63 characters can't be a label value: shorten it, or list spec.match.interceptLabels"),
+    validation = Rule::new("self.spec.conflictPolicy == 'Skip' || self.spec.skipAs == 'Deny'")
+        .message("spec.skipAs says how conflictPolicy Skip answers: remove it, or set conflictPolicy: Skip"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Rules", type_ = "integer", json_path = ".status.ruleCount"),
+    printcolumn(name = "Conflicts", type_ = "string", json_path = ".spec.conflictPolicy"),
     printcolumn(name = "Priority", type_ = "integer", json_path = ".spec.priority"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -62,6 +69,22 @@ pub struct RestoreInterceptionSpec {
     /// Deny is enough. Default: Deny.
     #[serde(default)]
     pub on_modifier_error: OnModifierError,
+
+    /// What a restore may do to an object that exists already; asked when Velero updates one (its
+    /// existingResourcePolicy is update) and the Velero door is installed. Skip: the object in the cluster
+    /// stays as it is, but for the restore's labels. Patch: it takes what the restored object says, field by
+    /// field: what the restored object leaves out stays, the rules are applied, and what can't change on an
+    /// existing object keeps its value, with a warning. Where several interceptions match, one Skip is
+    /// enough. Default: Skip.
+    #[serde(default)]
+    pub conflict_policy: ConflictPolicy,
+
+    /// How an update is answered that conflictPolicy Skip keeps out. Deny: it is refused as "already
+    /// exists", which Velero records as a warning of its restore. Silent: it is accepted and changes nothing
+    /// but the restore's labels; the client believes that it updated the object. Where several
+    /// interceptions match, one Deny is enough. Default: Deny.
+    #[serde(default)]
+    pub skip_as: SkipAs,
 
     /// For restores into other namespaces: original namespace → the namespace it is restored into. The
     /// `namespaces` conditions of rules speak of original namespaces; an object created in a namespace that
@@ -159,18 +182,6 @@ pub struct ResourceModifierReference {
             .message("must be a SHA-256 digest: 64 lower-case hexadecimal digits")
     )]
     pub sha256: Option<String>,
-}
-
-/// What happens to an object when one of its rules fails.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
-)]
-pub enum OnModifierError {
-    /// The object is refused.
-    #[default]
-    Deny,
-    /// The object gets in without that rule's changes, and the client is warned.
-    Warn,
 }
 
 /// What the webhook makes of the interception.
@@ -286,6 +297,10 @@ mod tests {
     fn a_reference_is_all_that_must_be_said() {
         let spec = spec(&json!({}));
         assert_eq!(spec.on_modifier_error, OnModifierError::Deny);
+        assert_eq!(
+            (spec.conflict_policy, spec.skip_as),
+            (ConflictPolicy::Skip, SkipAs::Deny)
+        );
         assert_eq!(
             (
                 spec.priority,

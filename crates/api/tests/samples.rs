@@ -204,6 +204,14 @@ fn the_samples_do_what_they_say() {
 }
 
 #[test]
+fn what_is_restored_in_place_loses_the_note_of_the_last_apply() {
+    let note = "kubectl.kubernetes.io/last-applied-configuration";
+    let object = json!({"metadata": {"annotations": {"a": "b", note: "{}"}}});
+    let (object, _) = restored("velero-patch", ("apps", "deployments"), "web", object);
+    assert_eq!(object, json!({"metadata": {"annotations": {"a": "b"}}}));
+}
+
+#[test]
 fn no_rule_of_a_sample_fails_on_an_object_that_it_is_not_about() {
     let bystanders = [
         (

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use clusterbackup_api::conditions::{self, Reason};
 use clusterbackup_api::namespaces;
 use clusterbackup_api::{
-    OnModifierError, RestoreInterception, RestoreInterceptionSpec, RestoreInterceptionStatus,
+    ConflictPolicy, OnModifierError, RestoreInterception, RestoreInterceptionSpec, RestoreInterceptionStatus,
+    SkipAs,
 };
 use clusterbackup_core::glob::{Glob, Separator};
-use clusterbackup_core::interception::{
-    self, ConflictPolicy, Interception, Matches, NamespaceMappings, Scope, Unusable,
-};
+use clusterbackup_core::interception::{self, Interception, Matches, NamespaceMappings, Scope, Unusable};
 use clusterbackup_core::modifier::RuleSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -87,7 +86,7 @@ pub(super) fn assemble(
             OnModifierError::Deny => interception::OnModifierError::Deny,
             OnModifierError::Warn => interception::OnModifierError::Warn,
         },
-        conflict_policy: ConflictPolicy::default(),
+        conflict_policy: conflict_policy(spec),
         mappings,
         velero_namespaces: spec.velero_namespaces.iter().cloned().collect(),
         rules,
@@ -179,6 +178,18 @@ fn matches(object: &RestoreInterception) -> Matches {
     Matches {
         intercept_labels: globs(labels),
         velero_restores: globs(&matches.velero_restores),
+    }
+}
+
+fn conflict_policy(spec: &RestoreInterceptionSpec) -> interception::ConflictPolicy {
+    match (spec.conflict_policy, spec.skip_as) {
+        (ConflictPolicy::Patch, _) => interception::ConflictPolicy::Patch,
+        (ConflictPolicy::Skip, SkipAs::Silent) => {
+            interception::ConflictPolicy::Skip(interception::SkipAs::Silent)
+        }
+        (ConflictPolicy::Skip, SkipAs::Deny) => {
+            interception::ConflictPolicy::Skip(interception::SkipAs::Deny)
+        }
     }
 }
 
