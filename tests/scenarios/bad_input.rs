@@ -160,8 +160,10 @@ async fn operations_that_are_not_intercepted_pass_with_a_warning(context: &Conte
     let direct = way_in(context).await?;
     for operation in ["UPDATE", "DELETE", "CONNECT"] {
         let mut whole: Value = serde_json::from_str(&changed("/request/operation", json!(operation))?)?;
-        if operation == "DELETE" {
-            whole["request"]["object"] = json!(null);
+        match operation {
+            "DELETE" => whole["request"]["object"] = json!(null),
+            "UPDATE" => whole["request"]["oldObject"] = whole["request"]["object"].clone(),
+            _ => {}
         }
         let answer = direct.post("/intercept", whole.to_string()).await?;
         let response = answer.response()?;

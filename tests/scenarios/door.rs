@@ -31,16 +31,16 @@ const LIMIT: Duration = Duration::from_secs(30);
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// A cluster in which nobody but the scenario makes the webhook do anything.
-struct Quiet {
+pub(crate) struct Quiet {
     replica: Replica,
-    namespace: TestNamespace,
-    client: Client,
+    pub(crate) namespace: TestNamespace,
+    pub(crate) client: Client,
     _webhook: Webhook,
     cluster: Cluster,
 }
 
 impl Quiet {
-    async fn start(cluster: Cluster) -> Result<Self> {
+    pub(crate) async fn start(cluster: Cluster) -> Result<Self> {
         let webhook = Webhook::install(&cluster, &["velero-door"]).await?;
         Ok(Self {
             replica: webhook.start(ReplicaOptions::default()).await?,
@@ -57,14 +57,17 @@ impl Quiet {
     }
 
     /// Checks how many calls a request takes; its answer.
-    async fn costs<T>(
+    pub(crate) async fn costs<T, E: Into<anyhow::Error>>(
         &self,
         calls: u64,
         what: &str,
-        request: impl Future<Output = kube::Result<T>>,
+        request: impl Future<Output = Result<T, E>>,
     ) -> Result<T> {
         let before = self.calls().await?;
-        let answer = request.await.with_context(|| what.to_owned())?;
+        let answer = request
+            .await
+            .map_err(Into::into)
+            .with_context(|| what.to_owned())?;
         let made = self.calls().await? - before;
         ensure!(made == calls, "{what} makes {made} calls, not {calls}");
         Ok(answer)

@@ -21,6 +21,7 @@ mod samples;
 mod scope;
 mod secrecy;
 mod steps;
+mod update;
 mod velero_origin;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         samples::SCENARIOS,
         scope::SCENARIOS,
         secrecy::SCENARIOS,
+        update::door::SCENARIOS,
         velero_origin::SCENARIOS,
     ])
 }

@@ -6,7 +6,15 @@
 //! waits for us. A selector can't say OR, so there is one entry per opt-in label; their conditions exclude
 //! each other, so an object with several labels is reviewed once.
 
+mod conditions;
+
 use clusterbackup_api::{labels, namespaces};
+
+use self::conditions::{
+    BY_ANOTHER_RESTORE, NOT_A_CONTROLLERS_UPDATE, NOT_A_LEASE_OR_EVENT, NOT_A_QUESTION, NOT_BY_A_NODE,
+    NOT_BY_A_SYSTEM_CONTROLLER, NOT_BY_THE_CONTROL_PLANE, NOT_OPTED_IN_BY_NAME, NOT_OUR_OWN_KIND,
+};
+pub use self::conditions::{Condition, is_control_plane};
 
 /// Where [`Review::Mutating`] requests go.
 pub const INTERCEPT_PATH: &str = "/intercept";
@@ -80,15 +88,6 @@ pub enum OptIn {
     Enabled(&'static str),
 }
 
-/// A condition in CEL, named for what passes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Condition {
-    /// Name of the condition, shown in the API server's errors.
-    pub name: &'static str,
-    /// The expression; a request for which it is false is not sent.
-    pub expression: &'static str,
-}
-
 /// What the API server does when we don't answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailurePolicy {
@@ -97,49 +96,6 @@ pub enum FailurePolicy {
     /// Let it through unseen.
     Ignore,
 }
-
-/// **Labels propagate**: the endpoints and endpointslice controllers copy a Service's labels to what they
-/// make of it, a restore's label among them. Had we a say over those objects, a rule or an outage of ours
-/// would block the controller for ever; so what the control plane writes is never sent. The two conditions
-/// below say the same of nodes and of controllers that run under their own account.
-const NOT_BY_THE_CONTROL_PLANE: Condition = Condition {
-    name: "not-by-the-control-plane",
-    expression: "!(request.userInfo.username in ['system:kube-controller-manager', 'system:kube-scheduler', 'system:apiserver'])",
-};
-
-const NOT_BY_A_NODE: Condition = Condition {
-    name: "not-by-a-node",
-    expression: "!request.userInfo.username.startsWith('system:node:')",
-};
-
-const NOT_BY_A_SYSTEM_CONTROLLER: Condition = Condition {
-    name: "not-by-a-system-controller",
-    expression: "!request.userInfo.username.startsWith('system:serviceaccount:kube-system:')",
-};
-
-/// Heartbeats and notes: written all the time by parts that must not wait, restored by nobody.
-const NOT_A_LEASE_OR_EVENT: Condition = Condition {
-    name: "not-a-lease-or-event",
-    expression: "!(request.resource.resource in ['leases', 'events'] && request.resource.group in ['', 'coordination.k8s.io', 'events.k8s.io'])",
-};
-
-/// Questions in the shape of objects (who am I, may I): nothing is stored, so nothing can be restored.
-const NOT_A_QUESTION: Condition = Condition {
-    name: "not-a-question",
-    expression: "!(request.resource.group in ['authentication.k8s.io', 'authorization.k8s.io'])",
-};
-
-/// A rule that changes our own kinds could lock its own way out.
-const NOT_OUR_OWN_KIND: Condition = Condition {
-    name: "not-our-own-kind",
-    expression: "request.resource.group != 'clusterbackup.io'",
-};
-
-/// Keeps the Velero door's objects apart from those of the first door.
-const NOT_OPTED_IN_BY_NAME: Condition = Condition {
-    name: "not-opted-in-by-name",
-    expression: "!has(object.metadata.labels) || !('clusterbackup.io/intercept' in object.metadata.labels)",
-};
 
 const EVERYTHING: Resources = Resources {
     group: "*",
@@ -169,14 +125,14 @@ pub const ENTRIES: [Entry; 4] = [
         ],
         failure_policy: FailurePolicy::Fail,
     },
-    // Velero labels everything that it restores, so this entry is a configuration of its own: to install it is
-    // to opt every Velero restore in.
+    // Velero labels everything that it restores, what exists already included, so this entry is a configuration of its
+    // own: to install it is to opt every Velero restore in.
     Entry {
         configuration: "clusterbackup-velero",
         name: "velero.clusterbackup.io",
         review: Review::Mutating,
         resources: EVERYTHING,
-        operations: &["CREATE"],
+        operations: &["CREATE", "UPDATE"],
         opt_in: Some(OptIn::Exists(labels::VELERO_RESTORE)),
         excluded_namespaces: &namespaces::EXCLUDED,
         conditions: &[
@@ -187,6 +143,8 @@ pub const ENTRIES: [Entry; 4] = [
             NOT_A_QUESTION,
             NOT_OUR_OWN_KIND,
             NOT_OPTED_IN_BY_NAME,
+            BY_ANOTHER_RESTORE,
+            NOT_A_CONTROLLERS_UPDATE,
         ],
         failure_policy: FailurePolicy::Fail,
     },
@@ -247,11 +205,6 @@ mod tests {
     #[test]
     fn an_object_with_both_labels_passes_one_door() {
         assert!(
-            NOT_OPTED_IN_BY_NAME
-                .expression
-                .contains(&format!("'{}'", labels::INTERCEPT))
-        );
-        assert!(
             entry("velero.clusterbackup.io")
                 .conditions
                 .contains(&NOT_OPTED_IN_BY_NAME)
@@ -265,13 +218,23 @@ mod tests {
 
     #[test]
     fn our_own_kinds_are_never_intercepted() {
-        assert!(
-            NOT_OUR_OWN_KIND
-                .expression
-                .contains(&format!("'{}'", clusterbackup_api::GROUP))
-        );
         for entry in ENTRIES.iter().filter(|entry| entry.review == Review::Mutating) {
             assert!(entry.conditions.contains(&NOT_OUR_OWN_KIND), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn an_entry_that_takes_updates_takes_those_alone_that_are_a_restores() {
+        for entry in ENTRIES.iter().filter(|entry| entry.review == Review::Mutating) {
+            let takes_updates = entry.operations.contains(&"UPDATE");
+            for condition in [BY_ANOTHER_RESTORE, NOT_A_CONTROLLERS_UPDATE] {
+                assert_eq!(
+                    entry.conditions.contains(&condition),
+                    takes_updates,
+                    "{}",
+                    entry.name
+                );
+            }
         }
     }
 

@@ -1,75 +1,41 @@
 //! `/intercept`: an opted-in object on its way into the cluster → the same object, changed by its rules.
+//!
+//! - `opt_in`: the door's conditions, once more
+//! - `parties`: whom the object concerns
+//! - `answer`: what is answered, and what it counts as
+//! - `clashes`: what is told of the fields of an object that exists already
+
+mod answer;
+mod clashes;
+mod opt_in;
+mod parties;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use clusterbackup_api::labels;
-use clusterbackup_core::interception::{
-    self, Concern, Concerned, Decision, Interception, NamespaceMappings, OptIn, RestoreLabel, Subject,
-    Verdict, concern, decide,
-};
+use clusterbackup_core::interception::{Case, Concerned, Subject, Verdict, decide};
 use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::ObjectName;
-use thiserror::Error;
 
-use crate::deadline::Deadline;
-use crate::interceptions::{Interceptions, LiveRead, LiveReadError};
-use crate::metrics::{Door, Metrics, Outcome};
+use self::answer::Answer;
+use self::opt_in::opt_in;
+use self::parties::{Directory, Party};
+use crate::interceptions::{Interceptions, LiveRead};
+use crate::metrics::{Door, Metrics};
 use crate::object;
 use crate::review::{AdmissionRequest, AdmissionResponse, Metadata, Operation};
-use crate::velero::{VeleroError, VeleroRestores};
+use crate::velero::VeleroRestores;
 
 /// The handler.
 pub struct Intercept {
-    interceptions: Arc<Interceptions>,
-    live: LiveRead,
-    velero: VeleroRestores,
+    directory: Directory,
     metrics: Arc<Metrics>,
 }
 
-/// An object with what concerns it.
-struct Case<'a> {
+/// A request, and the metadata of its object.
+struct Incoming<'a> {
     request: &'a AdmissionRequest<'a>,
     metadata: &'a Metadata<'a>,
-    opt_in: OptIn<'a>,
-}
-
-/// An interception that concerns an object.
-struct Party {
-    interception: Arc<Interception>,
-    /// The mappings of the Velero Restore that restores the object, where they count.
-    velero: Option<Arc<NamespaceMappings>>,
-}
-
-/// Why it isn't even known which rules concern an object.
-#[derive(Debug, Error)]
-enum Refusal {
-    /// It names an interception that isn't there.
-    #[error(
-        "no RestoreInterception answers to the label {}={_0}; create it, correct the label, or remove it",
-        labels::INTERCEPT
-    )]
-    Unknown(String),
-    /// Whether there is one could not be found out.
-    #[error("it could not be found out whose rules concern the object: {0}; try again")]
-    LiveRead(#[from] LiveReadError),
-    /// It isn't known from where Velero has mapped its namespace.
-    #[error("interception {interception} concerns the object, but where it comes from is unknown: {cause}")]
-    Velero {
-        interception: String,
-        cause: VeleroError,
-    },
-}
-
-impl Refusal {
-    /// 503 makes clients try again.
-    const fn code(&self) -> u16 {
-        match self {
-            Self::Unknown(_) => 403,
-            Self::LiveRead(_) => 503,
-            Self::Velero { cause, .. } => cause.code(),
-        }
-    }
 }
 
 impl Intercept {
@@ -81,9 +47,12 @@ impl Intercept {
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
-            interceptions,
-            live,
-            velero,
+            directory: Directory {
+                interceptions,
+                live,
+                velero,
+                metrics: metrics.clone(),
+            },
             metrics,
         }
     }
@@ -97,11 +66,11 @@ impl Intercept {
     }
 
     async fn answer(&self, request: &AdmissionRequest<'_>) -> (Door, Answer) {
-        if request.operation != Operation::Create {
+        if !matches!(request.operation, Operation::Create | Operation::Update) {
             return (Door::None, Answer::not_intercepted(request));
         }
-        let metadata = match Metadata::parse(request.object) {
-            Ok(metadata) => metadata,
+        let (metadata, existing) = match read_metadata(request) {
+            Ok(both) => both,
             Err(error) => {
                 return (
                     Door::None,
@@ -109,105 +78,39 @@ impl Intercept {
                 );
             }
         };
-        let case = Case {
+        let Some(by) = opt_in(request, &metadata, existing.as_ref()) else {
+            return (Door::None, Answer::not_intercepted(request));
+        };
+        let incoming = Incoming {
             request,
             metadata: &metadata,
-            opt_in: OptIn {
-                intercept: metadata.label(labels::INTERCEPT),
-                velero_restore: metadata.label(labels::VELERO_RESTORE),
-            },
         };
-        let answer = match self.parties(&case).await {
+        let answer = match self.directory.parties(by, request.namespace()).await {
             Ok(parties) if parties.is_empty() => Answer::untouched(request),
-            Ok(parties) => self.decide(&case, &parties),
-            Err(refusal) => Answer::denied(request, refusal.code(), &refusal.to_string()),
+            Ok(parties) => self
+                .decide(&incoming, &parties)
+                .unwrap_or_else(|error| Answer::malformed(request, "the object", &error)),
+            Err(refusal) => Answer::refused(request, refusal.code(), &refusal.to_string()),
         };
-        (Door::of(case.opt_in), answer)
+        (Door::of(by), answer)
     }
 
-    /// The interceptions that concern the object, with all that has to be known to decide by them.
-    async fn parties(&self, case: &Case<'_>) -> Result<Vec<Party>, Refusal> {
-        let deadline = Deadline::from_now();
-        let mut parties = Vec::new();
-        for interception in self.concerned(case, deadline).await? {
-            let velero = self.velero_mappings(case, &interception, deadline).await?;
-            parties.push(Party { interception, velero });
-        }
-        Ok(parties)
-    }
-
-    /// From where the Velero Restore that restores the object has mapped its namespace, where the interception wants to
-    /// know.
-    async fn velero_mappings(
-        &self,
-        case: &Case<'_>,
-        interception: &Interception,
-        deadline: Deadline,
-    ) -> Result<Option<Arc<NamespaceMappings>>, Refusal> {
-        let namespaces = &interception.velero_namespaces;
-        let Some(restore) = case.opt_in.velero_restore else {
-            return Ok(None);
-        };
-        if namespaces.is_empty() || case.request.namespace().is_none() || interception.rules.is_err() {
-            return Ok(None);
-        }
-        let found = self
-            .velero
-            .mappings(namespaces, RestoreLabel::new(restore), deadline)
-            .await;
-        found.map(Some).map_err(|cause| Refusal::Velero {
-            interception: interception.name.clone(),
-            cause,
-        })
-    }
-
-    /// The interceptions that concern the object. What the watches may not have seen yet is read once, directly.
-    async fn concerned(
-        &self,
-        case: &Case<'_>,
-        deadline: Deadline,
-    ) -> Result<Vec<Arc<Interception>>, Refusal> {
-        let opt_in = case.opt_in;
-        let generation = self.interceptions.current();
-        let known = concern(&generation.interceptions, opt_in);
-        let is_final = match (&known, opt_in.velero_restore) {
-            (Concern::Interceptions(concerned), _) => {
-                concerned.iter().all(|interception| interception.rules.is_ok())
-            }
-            (Concern::None, Some(restore)) => generation.is_unconcerned(restore),
-            (Concern::None, None) => true,
-            (Concern::Unknown, _) => false,
-        };
-        if is_final {
-            return Ok(known.interceptions().into_iter().cloned().collect());
-        }
-        self.metrics.live_read();
-        // Only that nobody is concerned is remembered. Nobody is refused for what a former read didn't find.
-        match (self.live.concern(opt_in, deadline).await?, opt_in.velero_restore) {
-            (Concern::Unknown, _) => Err(Refusal::Unknown(opt_in.intercept.unwrap_or_default().to_owned())),
-            (Concern::None, Some(restore)) => {
-                generation.set_unconcerned(restore);
-                Ok(Vec::new())
-            }
-            (found, _) => Ok(found.interceptions()),
-        }
-    }
-
-    fn decide(&self, case: &Case<'_>, parties: &[Party]) -> Answer {
-        let request = case.request;
+    fn decide(&self, incoming: &Incoming<'_>, parties: &[Party]) -> Result<Answer, serde_json::Error> {
+        let Incoming { request, metadata } = incoming;
         let group_resource = request.group_resource();
         let rules: Vec<&RuleSet> = parties
             .iter()
             .filter_map(|party| party.interception.rules.as_deref().ok())
             .collect();
-        let object = match object::read(request.object, case.metadata, &group_resource, &rules) {
-            Ok(object) => object,
-            Err(error) => return Answer::malformed(request, "the object", &error),
-        };
-        let subject = Subject {
-            group_resource: &group_resource,
-            name: name(case),
-            namespace: request.namespace(),
+        let (object, existing) = match request.existing() {
+            None => (
+                object::read(request.object, metadata, &group_resource, &rules)?,
+                None,
+            ),
+            Some(existing) => (
+                object::read_whole(request.object, &rules)?,
+                Some(object::read_whole(existing, &[])?),
+            ),
         };
         let concerned: Vec<_> = parties
             .iter()
@@ -216,78 +119,42 @@ impl Intercept {
                 velero: party.velero.as_deref(),
             })
             .collect();
-        let case = interception::Case {
-            subject,
-            rename: rename(case.metadata),
-            object,
-            existing: None,
+        let subject = Subject {
+            group_resource: &group_resource,
+            name: name(incoming),
+            namespace: request.namespace(),
         };
-        let Verdict { outcome, rules, .. } = decide(&concerned, case);
-        self.metrics.rules(&rules);
-        match outcome {
-            Ok(decision) => Answer::changed(request, decision),
-            Err(denial) => Answer::denied(request, denial.code(), &denial.to_string()),
-        }
-    }
-}
-
-/// What is answered, and what it counts as.
-struct Answer {
-    outcome: Outcome,
-    response: AdmissionResponse,
-}
-
-impl Answer {
-    fn untouched(request: &AdmissionRequest<'_>) -> Self {
-        Self {
-            outcome: Outcome::Untouched,
-            response: AdmissionResponse::allow(request.uid.as_ref()),
-        }
-    }
-
-    fn not_intercepted(request: &AdmissionRequest<'_>) -> Self {
-        let warning = format!(
-            "{:?} is not intercepted; the webhook configuration asks for it nevertheless",
-            request.operation
-        );
-        let Self { outcome, response } = Self::untouched(request);
-        Self {
+        let case = Case {
+            subject,
+            rename: rename(incoming),
+            object,
+            existing,
+        };
+        let Verdict {
             outcome,
-            response: response.with_warnings(vec![warning]),
-        }
-    }
-
-    fn changed(request: &AdmissionRequest<'_>, decision: Decision) -> Self {
-        match AdmissionResponse::allow(request.uid.as_ref()).with_patch(&decision.operations) {
-            Ok(response) => Self {
-                outcome: Outcome::Changed,
-                response: response
-                    .with_warnings(decision.warnings)
-                    .with_audit("modified", decision.mark.to_string()),
-            },
-            Err(error) => Self::denied(request, 500, &format!("the patch can't be written: {error}")),
-        }
-    }
-
-    fn denied(request: &AdmissionRequest<'_>, code: u16, message: &str) -> Self {
-        Self {
-            outcome: Outcome::Denied,
-            response: AdmissionResponse::deny(request.uid.as_ref(), code, message),
-        }
-    }
-
-    fn malformed(request: &AdmissionRequest<'_>, what: &str, error: &serde_json::Error) -> Self {
-        let message = format!("{what} can't be read: {error}");
-        Self {
-            outcome: Outcome::Malformed,
-            response: AdmissionResponse::deny(request.uid.as_ref(), 400, &message),
-        }
+            rules,
+            fields,
+        } = decide(&concerned, case);
+        self.metrics.rules(&rules);
+        self.metrics.clashes(&fields);
+        Ok(match outcome {
+            Ok(decision) => Answer::admitted(request, &subject, decision, &fields),
+            Err(denial) => Answer::denied(request, &denial),
+        })
     }
 }
 
-fn name<'a>(case: &Case<'a>) -> ObjectName<'a> {
-    let given = Some(case.request.name.as_ref()).filter(|name| !name.is_empty());
-    let metadata = case.metadata;
+/// The metadata of the object as it would be stored and, on UPDATE, as it is stored.
+fn read_metadata<'a>(
+    request: &AdmissionRequest<'a>,
+) -> Result<(Metadata<'a>, Option<Metadata<'a>>), serde_json::Error> {
+    let existing = request.existing().map(Metadata::parse).transpose()?;
+    Ok((Metadata::parse(request.object)?, existing))
+}
+
+fn name<'a>(incoming: &Incoming<'a>) -> ObjectName<'a> {
+    let given = Some(incoming.request.name.as_ref()).filter(|name| !name.is_empty());
+    let metadata = incoming.metadata;
     match (
         given.or(metadata.name.as_deref()),
         metadata.generate_name.as_deref(),
@@ -297,9 +164,15 @@ fn name<'a>(case: &Case<'a>) -> ObjectName<'a> {
     }
 }
 
-/// A server-side apply that creates stores the object under the key it was sent to: renamed, it could not be read.
-fn rename(metadata: &Metadata<'_>) -> Rename {
-    if metadata.is_server_side_apply() {
+/// What exists has its name. A server-side apply that creates stores the object under the key it was sent to: renamed,
+/// it could not be read.
+fn rename(incoming: &Incoming<'_>) -> Rename {
+    if incoming.request.operation == Operation::Update {
+        return Rename::Refused(
+            "the object exists under its name; delete it, or restore it into another namespace",
+        );
+    }
+    if incoming.metadata.is_server_side_apply() {
         return Rename::Refused(
             "server-side apply stores the object under the name it was applied to; create it instead",
         );

@@ -1,8 +1,9 @@
-//! What can be counted: reviews, rules, interceptions. Label values are from closed sets, never names of objects.
+//! What can be counted: reviews, rules, clashes, interceptions. Label values are from closed sets, never names of objects.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use clusterbackup_core::clash;
 use clusterbackup_core::interception::{Fate, OptIn, RuleRecord};
 use clusterbackup_core::modifier::PatchKind;
 use clusterbackup_kit::metrics::{MetricsError, Registry};
@@ -33,6 +34,8 @@ pub enum Outcome {
     Untouched,
     /// It was admitted with the mark of its rules, whatever they changed.
     Changed,
+    /// It exists, and stays as it is in the cluster.
+    Skipped,
     /// It was refused.
     Denied,
     /// The request could not be read.
@@ -79,6 +82,7 @@ pub struct Metrics {
     reviews: IntCounterVec,
     duration: HistogramVec,
     rule_results: IntCounterVec,
+    clash_fields: IntCounterVec,
     live_reads: IntCounter,
     velero_lookups: IntCounterVec,
     interceptions: IntGaugeVec,
@@ -114,6 +118,7 @@ impl Outcome {
         match self {
             Self::Untouched => "untouched",
             Self::Changed => "changed",
+            Self::Skipped => "skipped",
             Self::Denied => "denied",
             Self::Malformed => "malformed",
         }
@@ -175,6 +180,11 @@ impl Metrics {
                 "What rules did to objects on which their conditions hold.",
                 &["patch", "outcome"],
             )?,
+            clash_fields: registry.counters(
+                "clusterbackup_clash_fields_total",
+                "Fields in which a restored object and the one in the cluster differed.",
+                &["outcome", "reason"],
+            )?,
             live_reads: registry.counter(
                 "clusterbackup_live_reads_total",
                 "Reviews that needed a direct read of the API server.",
@@ -208,6 +218,14 @@ impl Metrics {
             self.rule_results
                 .with_label_values(&[patch_label(record.patch), fate_label(record.fate)])
                 .inc();
+        }
+    }
+
+    /// Counts what became of the fields of an object that exists already.
+    pub fn clashes(&self, fields: &[clash::Field]) {
+        for field in fields {
+            let (outcome, reason) = clash_labels(field.outcome);
+            self.clash_fields.with_label_values(&[outcome, reason]).inc();
         }
     }
 
@@ -246,5 +264,21 @@ const fn fate_label(fate: Fate) -> &'static str {
         Fate::TestFailed => "test_failed",
         Fate::Failed => "failed",
         Fate::OutOfScope => "out_of_scope",
+    }
+}
+
+const fn clash_labels(outcome: clash::Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        clash::Outcome::Changed => ("changed", ""),
+        clash::Outcome::Kept(reason) => ("kept", reason_label(reason)),
+    }
+}
+
+const fn reason_label(reason: clash::Reason) -> &'static str {
+    match reason {
+        clash::Reason::LeftOut => "left_out",
+        clash::Reason::Immutable => "immutable",
+        clash::Reason::Allocated => "allocated",
+        clash::Reason::Skipped => "skipped",
     }
 }

@@ -14,7 +14,7 @@ use crate::review::Metadata;
 
 const MANAGED_FIELDS: [&str; 2] = ["metadata", "managedFields"];
 
-/// Reads `object` for `rules`. Where none of them is for its kind, all that will happen to it is that it gets its
+/// Reads a new object for `rules`. Where none of them is for its kind, all that will happen to it is that it gets its
 /// mark, for which its metadata do.
 pub fn read(
     object: &RawValue,
@@ -22,9 +22,16 @@ pub fn read(
     group_resource: &GroupResource,
     rules: &[&RuleSet],
 ) -> Result<Value, serde_json::Error> {
-    if !rules.iter().any(|rules| rules.has_rules_for(group_resource)) {
+    if rules.iter().any(|rules| rules.has_rules_for(group_resource)) {
+        read_whole(object, rules)
+    } else {
         metadata.outline()
-    } else if rules.iter().any(|rules| rules.touches_managed_fields()) {
+    }
+}
+
+/// Reads all of an object for `rules`, but for managed fields that none of them looks at.
+pub fn read_whole(object: &RawValue, rules: &[&RuleSet]) -> Result<Value, serde_json::Error> {
+    if rules.iter().any(|rules| rules.touches_managed_fields()) {
         serde_json::from_str(object.get())
     } else {
         without(object.get(), &MANAGED_FIELDS)

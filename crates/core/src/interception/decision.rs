@@ -19,7 +19,7 @@ pub struct Decision {
     /// The object as it becomes.
     pub object: Value,
     /// What was applied; also on the object, as an annotation.
-    pub mark: Mark,
+    pub mark: Option<Mark>,
     /// What the client should know.
     pub warnings: Vec<String>,
 }
@@ -180,7 +180,7 @@ impl Sitting<'_> {
         Ok(Decision {
             operations,
             object,
-            mark: self.mark,
+            mark: Some(self.mark),
             warnings: self.warnings,
         })
     }
