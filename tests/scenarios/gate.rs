@@ -49,6 +49,7 @@ impl Gate {
         ReplicaOptions {
             arguments: arguments.to_vec(),
             environment: vec![("KUBECONFIG".to_owned(), self.kubeconfig.display().to_string())],
+            ..ReplicaOptions::default()
         }
     }
 

@@ -78,6 +78,19 @@ impl Load {
         .await
     }
 
+    /// Waits until nothing flows any more: whatever is under way stays there.
+    pub(crate) async fn until_stuck(&self) -> Result<()> {
+        const STUCK: Duration = Duration::from_millis(500);
+        eventually("the stream is stuck", LIMIT, || async {
+            let before = self.created.load(Ordering::Relaxed);
+            tokio::time::sleep(STUCK).await;
+            let more = self.created.load(Ordering::Relaxed) - before;
+            ensure!(more == 0, "{more} more objects were stored in {STUCK:?}");
+            Ok(())
+        })
+        .await
+    }
+
     /// Ends the stream.
     pub(crate) async fn stop(mut self) -> Result<Tally> {
         self.going.store(false, Ordering::Relaxed);
@@ -143,7 +156,8 @@ async fn create_all(
     tally
 }
 
-async fn create(api: &Api<ConfigMap>, interception: &str) -> kube::Result<ConfigMap> {
+/// Creates one object of the stream's kind.
+pub(crate) async fn create(api: &Api<ConfigMap>, interception: &str) -> kube::Result<ConfigMap> {
     let object = json!({
         "metadata": { "generateName": "load-", "labels": { labels::INTERCEPT: interception } },
         "data": { "given": "by the client" },

@@ -5,6 +5,7 @@ mod certificates;
 mod conditions;
 mod direct;
 mod door;
+mod drills;
 mod gate;
 mod harness;
 mod install;
@@ -32,6 +33,10 @@ fn main() -> ExitCode {
         certificates::SCENARIOS,
         conditions::SCENARIOS,
         door::SCENARIOS,
+        drills::cluster::SCENARIOS,
+        drills::replica::SCENARIOS,
+        drills::rules::SCENARIOS,
+        drills::trust::SCENARIOS,
         harness::SCENARIOS,
         install::SCENARIOS,
         origin::SCENARIOS,

@@ -201,6 +201,16 @@ impl Cluster {
         self.control_plane.process_ids()
     }
 
+    /// Kills the API server, carries `work` out, and starts it again: the same one, on the same address.
+    pub async fn without_api_server<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.control_plane.without_api_server(work).await?
+    }
+
+    /// Kills etcd, carries `work` out, and starts it again over what it had stored.
+    pub async fn without_etcd<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.control_plane.without_etcd(work).await?
+    }
+
     pub(crate) fn warden(&self) -> &Arc<Warden> {
         &self.warden
     }

@@ -90,6 +90,7 @@ impl Drop for Warden {
 pub struct Process {
     name: String,
     log: PathBuf,
+    command: Command,
     child: Mutex<Child>,
     warden: Arc<Warden>,
 }
@@ -99,21 +100,27 @@ impl Process {
     pub fn start(warden: &Arc<Warden>, logs: &Path, name: &str, mut command: Command) -> Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let output = File::create(&log).with_context(|| format!("failed to create {}", log.display()))?;
-        let child = command
+        command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("failed to start {}", command.get_program().display()))?;
+            .process_group(0);
         let process = Self {
             name: name.to_owned(),
             log,
-            child: Mutex::new(child),
+            child: Mutex::new(spawn(&mut command)?),
+            command,
             warden: Arc::clone(warden),
         };
         process.warden.tell("started", process.id())?;
         Ok(process)
+    }
+
+    /// Starts it again by the same command, after it has ended; its output goes on in the same log.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.end()?;
+        self.child = Mutex::new(spawn(&mut self.command)?);
+        self.warden.tell("started", self.id())
     }
 
     /// The process id, which is the group's too.
@@ -183,7 +190,8 @@ impl Process {
         lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n")
     }
 
-    fn end(&self) -> Result<()> {
+    /// Kills its whole group; what has ended already stays so.
+    pub fn end(&self) -> Result<()> {
         self.signal(Signal::KILL)?;
         locked(&self.child).wait()?;
         self.warden.tell("ended", self.id())
@@ -199,6 +207,12 @@ impl Drop for Process {
             );
         }
     }
+}
+
+fn spawn(command: &mut Command) -> Result<Child> {
+    command
+        .spawn()
+        .with_context(|| format!("failed to start {}", command.get_program().display()))
 }
 
 /// A thread that panicked while it held the lock has not made the child any less ours to clean up.

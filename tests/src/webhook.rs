@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
@@ -55,8 +56,10 @@ impl Webhook {
         let relay = Relay::start().await?;
         let admin = cluster.admin();
         lead_service_here(&admin).await?;
-        lead_entries_here::<MutatingWebhookConfiguration>(&admin, relay.port()).await?;
-        lead_entries_here::<ValidatingWebhookConfiguration>(&admin, relay.port()).await?;
+        // An `ExternalName` Service maps no ports.
+        let port = json!(relay.port());
+        set_in_entries::<MutatingWebhookConfiguration>(&admin, "service/port", &port).await?;
+        set_in_entries::<ValidatingWebhookConfiguration>(&admin, "service/port", &port).await?;
         Ok(Self {
             admin,
             kubeconfig: cluster.kubeconfig_for(NAMESPACE, NAME).await?,
@@ -104,6 +107,23 @@ impl Webhook {
             .find_map(|entry| entry.client.ca_bundle)
             .context("no entry has a caBundle")?;
         Ok(String::from_utf8(bundle.0)?)
+    }
+
+    /// Has the API server trust another authority for the webhook, as cert-manager's injector does.
+    pub async fn set_ca_bundle(&self, pem: &str) -> Result<()> {
+        let bundle = serde_json::to_value(ByteString(pem.as_bytes().to_vec()))?;
+        set_in_entries::<MutatingWebhookConfiguration>(&self.admin, "caBundle", &bundle).await?;
+        set_in_entries::<ValidatingWebhookConfiguration>(&self.admin, "caBundle", &bundle).await
+    }
+
+    /// From now on each piece of an answer is so long under way to the API server.
+    pub fn delay_answers(&self, by: Duration) {
+        self.relay.delay(by);
+    }
+
+    /// Cuts the API server's connections to the replicas; it may make new ones.
+    pub fn cut_connections(&self) {
+        self.relay.cut();
     }
 
     /// Waits until every entry has its caBundle, and the API server has taken notice of it.
@@ -199,17 +219,17 @@ async fn lead_service_here(admin: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Puts the local port into each entry that calls our Service; an `ExternalName` Service maps no ports.
-async fn lead_entries_here<K: Configuration>(admin: &Client, port: u16) -> Result<()> {
+/// Sets a field of the `clientConfig` in each entry that calls our Service.
+async fn set_in_entries<K: Configuration>(admin: &Client, field: &str, value: &Value) -> Result<()> {
     for entry in entries::<K>(admin).await? {
         let operation = json!([{
             "op": "add",
-            "path": format!("/webhooks/{}/clientConfig/service/port", entry.index),
-            "value": port,
+            "path": format!("/webhooks/{}/clientConfig/{field}", entry.index),
+            "value": value,
         }]);
         let patch = Patch::<Value>::Json(serde_json::from_value(operation)?);
         // The webhook may run already and set its caBundle: the index stays, for nobody moves entries.
-        eventually("the entry takes its port", INSTALL_LIMIT, || async {
+        eventually("the entry takes the field", INSTALL_LIMIT, || async {
             Ok(Api::<K>::all(admin.clone())
                 .patch(&entry.configuration, &PatchParams::default(), &patch)
                 .await?)

@@ -51,6 +51,7 @@ pub(super) struct ControlPlane {
     apiserver: Process,
     etcd: Process,
     address: SocketAddr,
+    admin: Client,
 }
 
 impl ControlPlane {
@@ -92,7 +93,26 @@ impl ControlPlane {
             apiserver,
             etcd,
             address,
+            admin,
         })
+    }
+
+    /// Kills the API server, carries `work` out, and starts it again.
+    pub(super) async fn without_api_server<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
+        self.apiserver.end()?;
+        let done = work.await;
+        self.apiserver.start_again()?;
+        self.apiserver.while_running(wait_ready(&self.admin)).await?;
+        Ok(done)
+    }
+
+    /// Kills etcd, carries `work` out, and starts it again over what it had stored.
+    pub(super) async fn without_etcd<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
+        self.etcd.end()?;
+        let done = work.await;
+        self.etcd.start_again()?;
+        self.apiserver.while_running(wait_ready(&self.admin)).await?;
+        Ok(done)
     }
 
     pub(super) fn url(&self) -> String {

@@ -2,13 +2,14 @@
 //! in turn, to the replicas that say they are ready.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::probe;
@@ -19,7 +20,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(super) struct Relay {
     port: u16,
     replicas: Arc<Replicas>,
+    network: Arc<Network>,
     accepting: AbortHandle,
+}
+
+/// How the connections are doing.
+#[derive(Default)]
+struct Network {
+    /// How many milliseconds each piece of an answer is under way.
+    delay: AtomicU64,
+    /// A change ends every connection.
+    cut: watch::Sender<()>,
 }
 
 /// A replica's place behind the Service; given up when dropped.
@@ -44,13 +55,26 @@ impl Relay {
     pub(super) async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
-        let replicas = Arc::<Replicas>::default();
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&replicas))).abort_handle();
+        let (replicas, network) = (Arc::<Replicas>::default(), Arc::<Network>::default());
+        let accepting =
+            tokio::spawn(accept(listener, Arc::clone(&replicas), Arc::clone(&network))).abort_handle();
         Ok(Self {
             port,
             replicas,
+            network,
             accepting,
         })
+    }
+
+    /// From now on each piece of an answer is so long under way.
+    pub(super) fn delay(&self, by: Duration) {
+        let milliseconds = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.network.delay.store(milliseconds, Ordering::Relaxed);
+    }
+
+    /// Ends every connection; new ones are served.
+    pub(super) fn cut(&self) {
+        self.network.cut.send_replace(());
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -105,22 +129,48 @@ impl Replicas {
     }
 }
 
-async fn accept(listener: TcpListener, replicas: Arc<Replicas>) {
+async fn accept(listener: TcpListener, replicas: Arc<Replicas>, network: Arc<Network>) {
     // An accept that fails concerns one connection that is gone already.
     loop {
         if let (Ok((client, _)), Some(address)) = (listener.accept().await, replicas.next()) {
-            tokio::spawn(relay(client, address));
+            tokio::spawn(relay(client, address, Arc::clone(&network)));
         }
     }
 }
 
 /// Ends when either side does; what they have to say about it they say to each other.
-async fn relay(mut client: TcpStream, address: SocketAddr) -> std::io::Result<()> {
-    let mut replica = TcpStream::connect(address).await?;
+async fn relay(client: TcpStream, address: SocketAddr, network: Arc<Network>) -> std::io::Result<()> {
+    let mut cut = network.cut.subscribe();
+    let replica = TcpStream::connect(address).await?;
     client.set_nodelay(true)?;
     replica.set_nodelay(true)?;
-    copy_bidirectional(&mut client, &mut replica).await?;
-    Ok(())
+    let (mut questions, answered) = client.into_split();
+    let (answers, mut asked) = replica.into_split();
+    tokio::select! {
+        done = copy(&mut questions, &mut asked) => done.map(drop),
+        done = pass(answers, answered, &network.delay) => done,
+        _ = cut.changed() => Ok(()),
+    }
+}
+
+/// Copies with a delay, which counts for each piece anew.
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    delay: &AtomicU64,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let read = from.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        let delay = Duration::from_millis(delay.load(Ordering::Relaxed));
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        to.write_all(&buffer[..read]).await?;
+    }
 }
 
 async fn look(backend: Arc<Backend>, admin: SocketAddr) {

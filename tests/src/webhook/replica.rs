@@ -20,6 +20,8 @@ pub struct ReplicaOptions {
     pub arguments: Vec<String>,
     /// Environment beside `KUBECONFIG`.
     pub environment: Vec<(String, String)>,
+    /// The most bytes of data it may have; when the kernel gives it no more, it ends. None is for no limit.
+    pub memory: Option<u64>,
 }
 
 /// A webhook process; dropping it kills it.
@@ -41,7 +43,7 @@ impl Replica {
         relay: &Relay,
     ) -> Result<Self> {
         let (address, admin) = (ports::free()?, ports::free()?);
-        let mut command = Command::new(program);
+        let mut command = limited(program, options.memory);
         command
             .arg(format!("--listen={address}"))
             .arg(format!("--admin-listen={admin}"))
@@ -107,8 +109,36 @@ impl Replica {
         self.process.ended(Duration::from_secs(10)).await
     }
 
+    /// Stops it by SIGSTOP: it keeps its connections and answers nobody.
+    pub fn pause(&self) -> Result<()> {
+        self.process.signal(Signal::STOP)
+    }
+
+    /// Has it go on after [`Replica::pause`].
+    pub fn resume(&self) -> Result<()> {
+        self.process.signal(Signal::CONT)
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&self, limit: Duration) -> Result<ExitStatus> {
+        self.process.ended(limit).await
+    }
+
     /// Carries `work` out, unless the process ends meanwhile: that is the error then, with the end of its log.
     pub async fn while_running<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.process.while_running(work).await
     }
+}
+
+/// The program under a limit of its data segment (its private writable memory), set by the shell that becomes it.
+fn limited(program: &Path, memory: Option<u64>) -> Command {
+    let Some(bytes) = memory else {
+        return Command::new(program);
+    };
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", r#"ulimit -d "$0" && exec "$@""#])
+        .arg((bytes >> 10).to_string())
+        .arg(program);
+    shell
 }
