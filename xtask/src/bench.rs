@@ -5,6 +5,7 @@ mod creates;
 mod installed;
 mod load;
 mod review;
+mod soak;
 
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
@@ -21,6 +22,9 @@ pub(crate) struct Arguments {
     /// For how long each load is put on.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// For how long the soak lasts.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(3..))]
+    minutes: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,11 +35,13 @@ enum Part {
     Load,
     /// Creates of objects that did not opt in, with and without the webhook.
     Creates,
+    /// Reviews at a steady pace for many minutes, and whether memory grows; only when asked for.
+    Soak,
 }
 
 impl Arguments {
     fn includes(&self, part: Part) -> bool {
-        self.only.is_empty() || self.only.contains(&part)
+        self.only.contains(&part) || (self.only.is_empty() && part != Part::Soak)
     }
 }
 
@@ -48,7 +54,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         criterion("clusterbackup-core", "modifier")?;
         criterion("clusterbackup-webhook", "review")?;
     }
-    if arguments.includes(Part::Load) || arguments.includes(Part::Creates) {
+    if [Part::Load, Part::Creates, Part::Soak]
+        .into_iter()
+        .any(|part| arguments.includes(part))
+    {
         let runtime = tokio::runtime::Runtime::new()?;
         runtime.block_on(on_a_cluster(arguments))?;
     }
@@ -63,6 +72,9 @@ async fn on_a_cluster(arguments: &Arguments) -> Result<()> {
     }
     if arguments.includes(Part::Creates) {
         creates::run(&installed).await?;
+    }
+    if arguments.includes(Part::Soak) {
+        soak::run(&installed, arguments.minutes).await?;
     }
     Ok(())
 }

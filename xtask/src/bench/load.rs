@@ -66,17 +66,17 @@ impl Target {
         })
     }
 
-    /// Posts `body` over so many connections for `time`. A single answer that is no admission is an error.
+    /// Posts the bodies in turn over so many connections for `time`. A single answer that is no admission is an error.
     pub(super) async fn load(
         &self,
-        body: &Bytes,
+        bodies: &[Bytes],
         connections: u32,
         pace: Pace,
         time: Duration,
     ) -> Result<Report> {
         let mut opened = Vec::new();
         for _ in 0..connections {
-            opened.push(Connection::open(self, body.clone()).await?);
+            opened.push(Connection::open(self, bodies).await?);
         }
         let start = Instant::now();
         let mut workers = JoinSet::new();
@@ -120,11 +120,12 @@ struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
     path: &'static str,
-    body: Bytes,
+    bodies: Vec<Bytes>,
+    turn: usize,
 }
 
 impl Connection {
-    async fn open(target: &Target, body: Bytes) -> Result<Self> {
+    async fn open(target: &Target, bodies: &[Bytes]) -> Result<Self> {
         let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
         let stream = target
@@ -139,15 +140,18 @@ impl Connection {
             sender,
             host: target.server.to_str().into_owned(),
             path: target.path,
-            body,
+            bodies: bodies.to_vec(),
+            turn: 0,
         })
     }
 
     async fn post(&mut self) -> Result<()> {
+        let body = self.bodies[self.turn % self.bodies.len()].clone();
+        self.turn += 1;
         let request = Request::post(self.path)
             .header(HOST, &self.host)
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(self.body.clone()))?;
+            .body(Full::new(body))?;
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();

@@ -11,14 +11,12 @@ use serde_json::{Value, json};
 use super::installed::{self, CHANGING, IDLE, Installed};
 use super::load::{Pace, Target};
 
-const CONNECTIONS: u32 = 8;
+pub(super) const CONNECTIONS: u32 = 8;
 /// Requests before the first that counts: caches and allocator are cold only once.
 const WARM_UP: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(installed: &Installed, time: Duration) -> Result<()> {
-    let authority = installed.webhook.ca_bundle().await?;
-    let server = format!("{NAME}.{NAMESPACE}.svc");
-    let target = Target::new(installed.replica.address(), server, INTERCEPT_PATH, &authority)?;
+    let target = target(installed).await?;
     println!(
         "\nreviews over HTTPS, {CONNECTIONS} kept connections, {} s each",
         time.as_secs()
@@ -67,8 +65,9 @@ pub(super) async fn run(installed: &Installed, time: Duration) -> Result<()> {
         ),
     ] {
         let body = body(review, interception);
-        target.load(&body, CONNECTIONS, pace, WARM_UP).await?;
-        let report = target.load(&body, CONNECTIONS, pace, time).await?;
+        let bodies = [body];
+        target.load(&bodies, CONNECTIONS, pace, WARM_UP).await?;
+        let report = target.load(&bodies, CONNECTIONS, pace, time).await?;
         let memory = installed.memory()?;
         println!(
             "{title:<34} {:>9.0} {:>9.3} {:>9.3} {:>9.3} {:>9.3} {:>9.1} {:>9.1}",
@@ -84,7 +83,14 @@ pub(super) async fn run(installed: &Installed, time: Duration) -> Result<()> {
     Ok(())
 }
 
-fn review() -> Result<Value> {
+/// The replica, past the Service.
+pub(super) async fn target(installed: &Installed) -> Result<Target> {
+    let authority = installed.webhook.ca_bundle().await?;
+    let server = format!("{NAME}.{NAMESPACE}.svc");
+    Target::new(installed.replica.address(), server, INTERCEPT_PATH, &authority)
+}
+
+pub(super) fn review() -> Result<Value> {
     Ok(serde_json::from_str(&installed::fixture("review.json")?)?)
 }
 
@@ -101,12 +107,12 @@ fn enlarged(mut review: Value, bytes: usize) -> Result<Value> {
     Ok(review)
 }
 
-fn body(review: &Value, interception: &str) -> Bytes {
+pub(super) fn body(review: &Value, interception: &str) -> Bytes {
     let mut review = review.clone();
     review["request"]["object"]["metadata"]["labels"]["clusterbackup.io/intercept"] = interception.into();
     review.to_string().into()
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+pub(super) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
