@@ -198,8 +198,9 @@ fn what_is_no_review_is_a_bad_request() {
 fn a_request_that_is_wrong_beyond_its_uid_is_refused_by_a_review() {
     let desk = Desk::open();
     let nested = (0..200).fold(json!(1), |inner, _| json!([inner]));
-    let cases: [(&str, Option<Value>, &str); 12] = [
+    let cases: [(&str, Option<Value>, &str); 13] = [
         ("/request/operation", Some(json!("PATCH")), "PATCH"),
+        ("/request/operation", Some(json!("UPDATE")), "oldObject"),
         ("/request/operation", None, "operation"),
         ("/request/object", None, "object"),
         ("/request/object", Some(Value::Null), "null"),

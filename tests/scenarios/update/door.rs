@@ -37,7 +37,7 @@ async fn stage(cluster: Cluster) -> Result<(Quiet, Value)> {
     Ok((quiet, object))
 }
 
-fn labelled(labels: Value) -> Value {
+fn labelled(labels: &Value) -> Value {
     json!({ "metadata": { "labels": labels } })
 }
 
@@ -64,7 +64,7 @@ async fn only_the_update_by_another_restore_makes_a_call(cluster: Cluster) -> Re
     let mut plan = Plan::new("nightly", RULES);
     plan.spec = json!({ "conflictPolicy": "Patch", "match": { "veleroRestores": ["nightly-*"] } });
     let _in_force = plan.in_force(quiet.client.clone()).await?;
-    let restore = |name: &str| labelled(json!({ labels::VELERO_RESTORE: name }));
+    let restore = |name: &str| labelled(&json!({ labels::VELERO_RESTORE: name }));
     let with_data = |name: &str, value: &str| {
         let mut patch = restore(name);
         patch["data"] = json!({ "key": value });
@@ -90,17 +90,17 @@ async fn only_the_update_by_another_restore_makes_a_call(cluster: Cluster) -> Re
         (
             "an update of another label",
             0,
-            labelled(json!({ "velero.io/backup-name": "b" })),
+            labelled(&json!({ "velero.io/backup-name": "b" })),
         ),
         ("an update by the next restore", 1, with_data("nightly-2", "4")),
         ("an update by nobody's restore", 1, with_data("weekly-1", "5")),
         ("an update of labels alone", 1, restore("nightly-3")),
         ("an update that drops the label", 0, restore_dropped()),
-        ("an update that drops all labels", 0, labelled(Value::Null)),
+        ("an update that drops all labels", 0, labelled(&Value::Null)),
         (
             "an update that opts in by name",
             0,
-            labelled(json!({ labels::INTERCEPT: "unheard-of" })),
+            labelled(&json!({ labels::INTERCEPT: "unheard-of" })),
         ),
         (
             "an update by a restore of what is opted in by name",
@@ -116,7 +116,7 @@ async fn only_the_update_by_another_restore_makes_a_call(cluster: Cluster) -> Re
 }
 
 fn restore_dropped() -> Value {
-    labelled(json!({ labels::VELERO_RESTORE: null }))
+    labelled(&json!({ labels::VELERO_RESTORE: null }))
 }
 
 async fn excluded_namespaces(quiet: &Quiet, object: &Value, patch: &Value) -> Result<()> {
