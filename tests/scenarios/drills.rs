@@ -1,11 +1,15 @@
-//! Failure drills: something breaks while objects are created, some of which opted in and some of which didn't.
+//! Failure drills: something breaks while objects are created and restored over, and others have nothing to do with us.
 //!
 //! Whatever it is: no opted-in object is ever stored unmodified, nobody else waits, and once the cause is gone
 //! everything works again without help.
+//!
+//! - `ordinary`: objects that never opted in
+//! - `restored`: an object that exists, and is restored again
 
 pub(crate) mod cluster;
 mod ordinary;
 pub(crate) mod replica;
+mod restored;
 pub(crate) mod rules;
 pub(crate) mod trust;
 
@@ -13,12 +17,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::labels;
-use clusterbackup_tests::eventually;
+use clusterbackup_tests::{Cluster, Webhook, eventually};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ListParams;
 use kube::{Api, Client};
 
+use serde_json::json;
+
 use self::ordinary::Ordinary;
+use self::restored::Restored;
 use crate::load::{self, Load, Tally, marking};
 use crate::steps::{Intercepted, Plan, holds, mark, refusal};
 
@@ -28,24 +35,34 @@ const NAMESPACE: &str = "default";
 /// So many objects show that a stream flows.
 const FLOWS: usize = 20;
 
-/// The two streams of objects while something breaks.
+/// The door for Velero's updates is open as well.
+async fn install(cluster: &Cluster) -> Result<Webhook> {
+    Webhook::install(cluster, &["velero-door"]).await
+}
+
+/// The streams of objects while something breaks.
 struct Drill {
     client: Client,
     interception: Intercepted,
     opted_in: Load,
+    restored: Restored,
     ordinary: Ordinary,
 }
 
 impl Drill {
-    /// Both streams flow, through a webhook that works.
+    /// All streams flow, through a webhook that works.
     async fn start(client: Client) -> Result<Self> {
-        let interception = Plan::new(INTERCEPTION, &marking("a"))
-            .in_force(client.clone())
-            .await?;
+        let rules = marking("a");
+        let mut plan = Plan::new(INTERCEPTION, &rules);
+        plan.spec = json!({
+            "match": { "interceptLabels": [INTERCEPTION], "veleroRestores": ["nightly-*"] },
+            "conflictPolicy": "Patch",
+        });
         let drill = Self {
+            interception: plan.in_force(client.clone()).await?,
             opted_in: Load::start(&client, NAMESPACE, INTERCEPTION),
+            restored: Restored::start(&client, NAMESPACE).await?,
             ordinary: Ordinary::start(&client, NAMESPACE),
-            interception,
             client,
         };
         drill.until_opted_in_flow().await?;
@@ -57,7 +74,8 @@ impl Drill {
     }
 
     async fn until_opted_in_flow(&self) -> Result<()> {
-        self.opted_in.until_stored(FLOWS).await
+        self.opted_in.until_stored(FLOWS).await?;
+        self.restored.until_stored(FLOWS).await
     }
 
     /// Waits until opted-in objects are refused with these words.
@@ -78,6 +96,7 @@ impl Drill {
             .await
             .context("it does not work again by itself")?;
         self.ordinary.stop().await?.never_waited()?;
+        self.restored.stop().await?;
         let tally = self.opted_in.stop().await?;
         tally.has_only(values)?;
         let stored = all_are_modified(&self.client, values).await?;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook};
+use clusterbackup_tests::{Cluster, ReplicaOptions};
 use tokio::time::sleep;
 
 use super::ordinary::Ordinary;
-use super::{Drill, NAMESPACE};
+use super::{Drill, NAMESPACE, install};
 use crate::runner::scenarios;
 
 scenarios! {
@@ -26,7 +26,7 @@ async fn away() -> Result<()> {
 }
 
 async fn the_api_server_is_killed_and_comes_back(mut cluster: Cluster) -> Result<()> {
-    let webhook = Webhook::install(&cluster, &[]).await?;
+    let webhook = install(&cluster).await?;
     let _replica = webhook.start(ReplicaOptions::default()).await?;
     let mut drill = Drill::start(cluster.admin()).await?;
     for _ in 0..2 {
@@ -42,7 +42,7 @@ async fn the_api_server_is_killed_and_comes_back(mut cluster: Cluster) -> Result
 }
 
 async fn etcd_is_killed_and_comes_back(mut cluster: Cluster) -> Result<()> {
-    let webhook = Webhook::install(&cluster, &[]).await?;
+    let webhook = install(&cluster).await?;
     let _replica = webhook.start(ReplicaOptions::default()).await?;
     let mut drill = Drill::start(cluster.admin()).await?;
     drill.ordinary.stop().await?.never_waited()?;

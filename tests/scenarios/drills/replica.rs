@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook};
+use clusterbackup_tests::{Cluster, ReplicaOptions};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Drill, INTERCEPTION, LIMIT};
+use super::{Drill, INTERCEPTION, LIMIT, install};
 use crate::load;
 use crate::runner::scenarios;
 use crate::steps::opted_in;
@@ -29,7 +29,7 @@ const NOBODY_ANSWERS: &str = "failed calling webhook \"intercept.clusterbackup.i
 const TOO_LATE: &str = "deadline exceeded";
 
 async fn killed_in_the_middle_of_reviews(cluster: Cluster) -> Result<()> {
-    let webhook = Webhook::install(&cluster, &[]).await?;
+    let webhook = install(&cluster).await?;
     let mut replica = webhook.start(ReplicaOptions::default()).await?;
     let drill = Drill::start(cluster.admin()).await?;
     for _ in 0..3 {
@@ -48,7 +48,7 @@ async fn killed_in_the_middle_of_reviews(cluster: Cluster) -> Result<()> {
 }
 
 async fn hanging_until_the_api_server_gives_up(cluster: Cluster) -> Result<()> {
-    let webhook = Webhook::install(&cluster, &[]).await?;
+    let webhook = install(&cluster).await?;
     let replica = webhook.start(ReplicaOptions::default()).await?;
     let drill = Drill::start(cluster.admin()).await?;
     replica.pause()?;
@@ -59,7 +59,7 @@ async fn hanging_until_the_api_server_gives_up(cluster: Cluster) -> Result<()> {
 
 async fn slow_for_patient_and_impatient_clients(cluster: Cluster) -> Result<()> {
     const IMPATIENCE: Duration = Duration::from_millis(300);
-    let webhook = Webhook::install(&cluster, &[]).await?;
+    let webhook = install(&cluster).await?;
     let _replica = webhook.start(ReplicaOptions::default()).await?;
     let drill = Drill::start(cluster.admin()).await?;
 
@@ -80,7 +80,7 @@ async fn slow_for_patient_and_impatient_clients(cluster: Cluster) -> Result<()> 
 
 async fn ended_by_its_memory_limit_in_the_middle_of_large_reviews(cluster: Cluster) -> Result<()> {
     const MEMORY: u64 = 40 << 20;
-    let webhook = Webhook::install(&cluster, &[]).await?;
+    let webhook = install(&cluster).await?;
     let small = ReplicaOptions {
         memory: Some(MEMORY),
         ..ReplicaOptions::default()

@@ -1,12 +1,12 @@
 //! The rules can't be read, or not understood.
 
 use anyhow::Result;
-use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook, webhook};
+use clusterbackup_tests::{Cluster, ReplicaOptions, webhook};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::Api;
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
 
-use super::Drill;
+use super::{Drill, install};
 use crate::load::marking;
 use crate::runner::scenarios;
 
@@ -19,7 +19,7 @@ const BROKEN: &str = "version: v1\nresourceModifierRules:\n- conditions: {}\n";
 const BINDING: &str = "clusterbackup-rules-reader";
 
 async fn broken_rules_then_none_then_no_right_to_read_them(cluster: Cluster) -> Result<()> {
-    let webhook = Webhook::install(&cluster, &[]).await?;
+    let webhook = install(&cluster).await?;
     let replica = webhook.start(ReplicaOptions::default()).await?;
     let drill = Drill::start(cluster.admin()).await?;
 

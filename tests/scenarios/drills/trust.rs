@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clusterbackup_certs::authority::{Authority, ServiceNames};
-use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook, eventually, webhook};
+use clusterbackup_tests::{Cluster, ReplicaOptions, eventually, webhook};
 use jiff::{SignedDuration, Timestamp};
 
-use super::Drill;
+use super::{Drill, install};
 use crate::runner::scenarios;
 
 scenarios! {
@@ -57,7 +57,7 @@ impl Issuer {
 }
 
 async fn an_expired_certificate_is_renewed_too_late(cluster: Cluster) -> Result<()> {
-    let webhook = Webhook::install(&cluster, &[]).await?;
+    let webhook = install(&cluster).await?;
     let issuer = Issuer::new(&cluster.folder().join("mounted"))?;
     issuer.issue(SignedDuration::from_secs(20))?;
     let expiry = Timestamp::now() + SignedDuration::from_secs(20);
@@ -78,7 +78,7 @@ async fn an_expired_certificate_is_renewed_too_late(cluster: Cluster) -> Result<
 }
 
 async fn a_wrong_authority_in_the_ca_bundle(cluster: Cluster) -> Result<()> {
-    let webhook = Webhook::install(&cluster, &[]).await?;
+    let webhook = install(&cluster).await?;
     let issuer = Issuer::new(&cluster.folder().join("mounted"))?;
     let stranger = Issuer::new(&cluster.folder().join("stranger"))?;
     issuer.issue(HOUR)?;
