@@ -10,6 +10,7 @@
 //! | [`validate`] | `/validate`: what users write for us |
 //! | [`interceptions`] | the interceptions and rules of the cluster, kept up to date |
 //! | [`deadline`] | how long a review may ask the API server |
+//! | [`shared_reads`] | that many reviews ask it once |
 //! | [`identity`] | who we are to it, and how we get the right to read |
 //! | [`velero`] | where Velero's Restores have mapped objects from |
 //! | [`metrics`] | what can be counted |
@@ -27,5 +28,6 @@ pub mod object;
 pub mod review;
 pub mod run;
 pub mod service;
+pub mod shared_reads;
 pub mod validate;
 pub mod velero;

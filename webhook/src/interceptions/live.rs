@@ -11,23 +11,28 @@ use kube::{Api, Client};
 use thiserror::Error;
 
 use super::assembly::assemble;
-use super::contents::ConfigMapName;
+use super::contents::{ConfigMapName, Contents};
 use crate::deadline::{Deadline, Expired};
 use crate::identity::Identity;
+use crate::shared_reads::SharedReads;
 
 /// Reads interceptions and their rules past the watches.
-#[derive(Clone)]
 pub struct LiveRead {
     client: Client,
     identity: Identity,
+    lists: SharedReads<(), List>,
+    rules: SharedReads<ConfigMapName, Contents>,
 }
+
+/// All interceptions, without their rules.
+type List = Result<Arc<Vec<RestoreInterception>>, Arc<kube::Error>>;
 
 /// Why a live read came to nothing.
 #[derive(Debug, Error)]
 pub enum LiveReadError {
     /// The API server refused or could not be reached.
     #[error("failed to read RestoreInterceptions: {0}")]
-    Api(#[from] kube::Error),
+    Api(#[from] Arc<kube::Error>),
     /// It did not answer in time.
     #[error("failed to read RestoreInterceptions: {0}")]
     Expired(#[from] Expired),
@@ -36,7 +41,12 @@ pub enum LiveReadError {
 impl LiveRead {
     /// Reads with `client`, as `identity`.
     pub fn new(client: Client, identity: Identity) -> Self {
-        Self { client, identity }
+        Self {
+            client,
+            identity,
+            lists: SharedReads::default(),
+            rules: SharedReads::default(),
+        }
     }
 
     /// What answers to `opt_in` at this moment.
@@ -49,10 +59,7 @@ impl LiveRead {
     }
 
     async fn read(&self, opt_in: OptIn<'_>) -> Result<Concern<Arc<Interception>>, LiveReadError> {
-        let objects = Api::<RestoreInterception>::all(self.client.clone())
-            .list(&ListParams::default())
-            .await?
-            .items;
+        let objects = self.lists.join(&(), list(self.client.clone())).await?;
         let without_rules = |object: &RestoreInterception| {
             assemble(
                 object,
@@ -80,7 +87,16 @@ impl LiveRead {
 
     async fn complete(&self, object: &RestoreInterception) -> Arc<Interception> {
         let config_map = ConfigMapName::from(&object.spec.resource_modifier_reference);
-        let contents = config_map.read(&self.client, &self.identity).await;
+        let (client, identity) = (self.client.clone(), self.identity.clone());
+        let named = config_map.clone();
+        let read = async move { named.read(&client, &identity).await };
+        let contents = self.rules.join(&config_map, read).await;
         assemble(object, &contents, None, &self.identity.namespace).interception
     }
+}
+
+async fn list(client: Client) -> List {
+    let api = Api::<RestoreInterception>::all(client);
+    let list = api.list(&ListParams::default()).await?;
+    Ok(Arc::new(list.items))
 }
