@@ -23,6 +23,7 @@ use self::restores::Restore;
 use crate::deadline::{Deadline, Expired};
 use crate::identity::Identity;
 use crate::metrics::{Lookup, Metrics};
+use crate::shared_reads::SharedReads;
 
 /// Looks Restores up.
 pub struct VeleroRestores {
@@ -30,7 +31,17 @@ pub struct VeleroRestores {
     identity: Identity,
     metrics: Arc<Metrics>,
     recent: Recent,
+    reads: SharedReads<Question, Answer>,
 }
+
+/// What is looked for, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Question {
+    namespaces: BTreeSet<String>,
+    label: String,
+}
+
+type Answer = Result<Arc<NamespaceMappings>, Arc<VeleroError>>;
 
 /// Why it isn't known from where a Restore has mapped namespaces.
 #[derive(Debug, Error)]
@@ -127,6 +138,7 @@ impl VeleroRestores {
             identity,
             metrics,
             recent: Recent::default(),
+            reads: SharedReads::default(),
         }
     }
 
@@ -136,58 +148,62 @@ impl VeleroRestores {
         namespaces: &BTreeSet<String>,
         label: RestoreLabel<'_>,
         deadline: Deadline,
-    ) -> Result<Arc<NamespaceMappings>, VeleroError> {
+    ) -> Result<Arc<NamespaceMappings>, Arc<VeleroError>> {
         if let Some(mappings) = self.recent.get(namespaces, label, Instant::now()) {
             self.metrics.velero_lookup(Lookup::Recent);
             return Ok(mappings);
         }
         let began = Instant::now();
-        let found = match deadline.await_answer(self.look_up(namespaces, label)).await {
-            Ok(found) => found,
-            Err(expired) => Err(expired.into()),
+        let question = Question {
+            namespaces: namespaces.clone(),
+            label: label.value().to_owned(),
         };
-        self.metrics.velero_lookup(
-            found
-                .as_ref()
-                .map_or_else(VeleroError::outcome, |_| Lookup::Found),
-        );
-        let mappings = Arc::new(found?);
-        self.recent.put(namespaces, label, mappings.clone(), began);
-        Ok(mappings)
+        let read = question
+            .clone()
+            .answer(self.client.clone(), self.identity.clone());
+        let read = self.reads.join(&question, read);
+        let found = match deadline.await_answer(read).await {
+            Ok(found) => found,
+            Err(expired) => Err(Arc::new(expired.into())),
+        };
+        let outcome = found
+            .as_ref()
+            .map_or_else(|error| error.outcome(), |_| Lookup::Found);
+        self.metrics.velero_lookup(outcome);
+        if let Ok(mappings) = &found {
+            self.recent.put(question, mappings.clone(), began);
+        }
+        found
     }
+}
 
-    async fn look_up(
-        &self,
-        namespaces: &BTreeSet<String>,
-        label: RestoreLabel<'_>,
-    ) -> Result<NamespaceMappings, VeleroError> {
-        let everywhere = namespaces
+impl Question {
+    async fn answer(self, client: Client, identity: Identity) -> Answer {
+        let label = RestoreLabel::new(&self.label);
+        let everywhere = self
+            .namespaces
             .iter()
-            .map(|namespace| restores::find(&self.client, &self.identity, namespace, label));
+            .map(|namespace| restores::find(&client, &identity, namespace, label));
         let mut candidates = Vec::new();
         for found in join_all(everywhere).await {
             candidates.extend(found?);
         }
-        the_one(candidates, namespaces, label)?.mappings()
+        Ok(Arc::new(self.only_one(candidates)?.mappings()?))
     }
-}
 
-fn the_one(
-    candidates: Vec<Restore>,
-    namespaces: &BTreeSet<String>,
-    label: RestoreLabel<'_>,
-) -> Result<Restore, VeleroError> {
-    let label = label.value().to_owned();
-    match <[Restore; 1]>::try_from(candidates) {
-        Ok([restore]) => Ok(restore),
-        Err(none) if none.is_empty() => Err(VeleroError::Missing {
-            label,
-            namespaces: joined(namespaces),
-        }),
-        Err(several) => Err(VeleroError::Ambiguous {
-            label,
-            candidates: joined(&several),
-        }),
+    fn only_one(&self, candidates: Vec<Restore>) -> Result<Restore, VeleroError> {
+        let label = self.label.clone();
+        match <[Restore; 1]>::try_from(candidates) {
+            Ok([restore]) => Ok(restore),
+            Err(none) if none.is_empty() => Err(VeleroError::Missing {
+                label,
+                namespaces: joined(&self.namespaces),
+            }),
+            Err(several) => Err(VeleroError::Ambiguous {
+                label,
+                candidates: joined(&several),
+            }),
+        }
     }
 }
 

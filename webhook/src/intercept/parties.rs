@@ -45,13 +45,13 @@ pub(super) enum Refusal {
     #[error("interception {interception} concerns the object, but where it comes from is unknown: {cause}")]
     Velero {
         interception: String,
-        cause: VeleroError,
+        cause: Arc<VeleroError>,
     },
 }
 
 impl Refusal {
     /// 503 makes clients try again.
-    pub(super) const fn code(&self) -> u16 {
+    pub(super) fn code(&self) -> u16 {
         match self {
             Self::Unknown(_) => 403,
             Self::LiveRead(_) => 503,

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use clusterbackup_core::interception::{NamespaceMappings, RestoreLabel};
 
+use super::Question;
+
 /// Long beside the time between two objects of a restore, short beside what it takes to restore anew under a name
 /// that was used already.
 const KEPT: Duration = Duration::from_secs(3);
@@ -20,8 +22,7 @@ pub(super) struct Recent(Mutex<VecDeque<Entry>>);
 
 #[derive(Debug)]
 struct Entry {
-    namespaces: BTreeSet<String>,
-    label: String,
+    question: Question,
     mappings: Arc<NamespaceMappings>,
     read: Instant,
 }
@@ -38,25 +39,20 @@ impl Recent {
         entries.retain(|entry| now.saturating_duration_since(entry.read) < KEPT);
         let found = entries
             .iter()
-            .find(|entry| entry.label == label.value() && entry.namespaces == *namespaces);
+            .find(|entry| entry.question.label == label.value() && entry.question.namespaces == *namespaces);
         found.map(|entry| entry.mappings.clone())
     }
 
     /// Keeps what was found by a look that began at `read`.
-    pub(super) fn put(
-        &self,
-        namespaces: &BTreeSet<String>,
-        label: RestoreLabel<'_>,
-        mappings: Arc<NamespaceMappings>,
-        read: Instant,
-    ) {
+    pub(super) fn put(&self, question: Question, mappings: Arc<NamespaceMappings>, read: Instant) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Everybody who shared a read brings what it found.
+        entries.retain(|entry| entry.question != question);
         if entries.len() == CAPACITY {
             entries.pop_front();
         }
         entries.push_back(Entry {
-            namespaces: namespaces.clone(),
-            label: label.value().to_owned(),
+            question,
             mappings,
             read,
         });
@@ -67,16 +63,23 @@ impl Recent {
 mod tests {
     use super::*;
 
-    fn in_namespace(namespace: &str) -> BTreeSet<String> {
-        BTreeSet::from([namespace.to_owned()])
+    fn question(namespace: &str, label: &str) -> Question {
+        Question {
+            namespaces: BTreeSet::from([namespace.to_owned()]),
+            label: label.to_owned(),
+        }
+    }
+
+    fn get(recent: &Recent, namespace: &str, label: &str, now: Instant) -> Option<Arc<NamespaceMappings>> {
+        let namespaces = BTreeSet::from([namespace.to_owned()]);
+        recent.get(&namespaces, RestoreLabel::new(label), now)
     }
 
     #[test]
     fn what_was_found_counts_for_the_same_question_and_not_for_long() {
         let (recent, read) = (Recent::default(), Instant::now());
         let mappings = Arc::new(NamespaceMappings::invert([("shop", "staging")]));
-        let restore = RestoreLabel::new("restore");
-        recent.put(&in_namespace("velero"), restore, mappings.clone(), read);
+        recent.put(question("velero", "restore"), mappings.clone(), read);
         for (namespace, label, age, expected) in [
             ("velero", "restore", Duration::ZERO, Some(&mappings)),
             ("velero", "restore", KEPT / 2, Some(&mappings)),
@@ -84,7 +87,7 @@ mod tests {
             ("elsewhere", "restore", Duration::ZERO, None),
             ("velero", "restore", KEPT, None),
         ] {
-            let found = recent.get(&in_namespace(namespace), RestoreLabel::new(label), read + age);
+            let found = get(&recent, namespace, label, read + age);
             assert_eq!(found.as_ref(), expected, "{label} in {namespace} after {age:?}");
         }
     }
@@ -92,12 +95,11 @@ mod tests {
     #[test]
     fn the_oldest_makes_room() {
         let (recent, read) = (Recent::default(), Instant::now());
-        let namespaces = in_namespace("velero");
         let labels: Vec<_> = (0..=CAPACITY).map(|number| number.to_string()).collect();
         for label in &labels {
-            recent.put(&namespaces, RestoreLabel::new(label), Arc::default(), read);
+            recent.put(question("velero", label), Arc::default(), read);
         }
-        let is_there = |label: &String| recent.get(&namespaces, RestoreLabel::new(label), read).is_some();
+        let is_there = |label: &String| get(&recent, "velero", label, read).is_some();
         assert!(!is_there(&labels[0]) && is_there(&labels[1]) && is_there(&labels[CAPACITY]));
     }
 }
