@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clusterbackup_tests::metrics::Counts;
 use clusterbackup_tests::{Cluster, Replica, ReplicaOptions, Webhook, eventually, webhook};
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use serde_json::json;
@@ -19,6 +21,7 @@ scenarios! {
     Own: [
         objects_are_refused_or_changed_while_the_first_replicas_start,
         a_replica_with_cold_caches_reads_directly_or_refuses,
+        reviews_that_wait_share_one_direct_read,
         replicas_are_replaced_under_load_without_a_failed_create,
         a_killed_replica_costs_no_more_than_the_moment_until_it_is_noticed,
         without_the_api_server_known_rules_act_and_unknown_ones_refuse_in_time,
@@ -123,6 +126,68 @@ async fn a_replica_with_cold_caches_reads_directly_or_refuses(cluster: Cluster) 
     let answer = answered.0?;
     ensure!(is_changed(&answer)?, "{answer:?}");
     cold.until_ready(LIMIT).await
+}
+
+async fn reviews_that_wait_share_one_direct_read(cluster: Cluster) -> Result<()> {
+    const REVIEWS: usize = 20;
+    let webhook = Webhook::install(&cluster, &[]).await?;
+    let gate = Gate::before(&cluster).await?;
+    let replica = webhook.start(gate.replica(&[])).await?;
+    let authority = webhook.ca_bundle().await?;
+    let waiting = async || {
+        Ok::<_, anyhow::Error>(
+            Counts::parse(&replica.metrics().await?)?.get("clusterbackup_live_reads_total"),
+        )
+    };
+    let (asked, listed) = (waiting().await?, lists(&cluster).await?);
+
+    gate.bar();
+    let asking = join_all((0..REVIEWS).map(|_| ask(&replica, &authority, "unheard-of")));
+    let unbarring = async {
+        let all = eventually("all of them wait", LIMIT, || async {
+            let waiting = waiting().await? - asked;
+            ensure!(waiting == REVIEWS as u64, "{waiting} wait");
+            Ok(())
+        });
+        let all = all.await;
+        gate.unbar();
+        all
+    };
+    let (answers, all) = tokio::join!(asking, unbarring);
+    all?;
+    for answer in answers {
+        let response = answer?.response()?;
+        ensure!(response["status"]["code"] == 403, "{response:#}");
+    }
+    // That of the first, and the one that all others have waited for.
+    let reads = lists(&cluster).await? - listed;
+    ensure!(reads == 2, "{reads} reads for {REVIEWS} reviews");
+    Ok(())
+}
+
+/// How often somebody has listed the interceptions.
+async fn lists(cluster: &Cluster) -> Result<u64> {
+    let metrics = cluster
+        .admin()
+        .request_text(http::Request::get("/metrics").body(Vec::new())?)
+        .await?;
+    let is_list = |line: &&str| {
+        [
+            "apiserver_request_total{",
+            "resource=\"restoreinterceptions\"",
+            "verb=\"LIST\"",
+        ]
+        .iter()
+        .all(|part| line.contains(part))
+    };
+    metrics
+        .lines()
+        .filter(is_list)
+        .map(|line| {
+            let count = line.rsplit(' ').next().unwrap_or_default();
+            count.parse::<u64>().with_context(|| line.to_owned())
+        })
+        .sum()
 }
 
 /// The argument for a replica that serves the stored certificate from files, so that it serves before it has reached
