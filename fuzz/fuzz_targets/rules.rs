@@ -32,7 +32,7 @@ fuzz_target!(|text: &str| {
         for rename in [Rename::Allowed, Rename::Refused("for a reason")] {
             let selection = rules.select(&target, &OBJECT);
             let mut draft = Draft::new(OBJECT.clone());
-            rules.apply(&selection, &mut draft, rename);
+            rules.apply(&selection, &mut draft, &rename.into());
             let (result, operations) = draft.into_parts();
             let mut repeated = OBJECT.clone();
             json_patch::patch(&mut repeated, &Patch(operations)).expect("the operations fit");

@@ -23,7 +23,6 @@ scenarios! {
         rules_that_are_missing_take_force_once_they_are_there,
         several_data_keys_are_refused_by_name,
         a_pin_admits_just_the_rules_it_names,
-        strategic_patches_are_refused_with_a_remedy,
         kubectl_shows_everything_that_validation_refuses,
         objects_created_while_rules_are_edited_get_one_set_or_the_other,
     ],
@@ -44,14 +43,6 @@ resourceModifierRules:
     resourceNameRegex: '('
   patches:
   - {operation: remove, path: /data/first}
-";
-
-const STRATEGIC: &str = "version: v1
-resourceModifierRules:
-- conditions:
-    groupResource: deployments.apps
-  strategicPatches:
-  - patchData: '{\"spec\": {\"replicas\": 1}}'
 ";
 
 fn object(name: &str, interception: &str) -> Value {
@@ -271,18 +262,6 @@ async fn a_pin_admits_just_the_rules_it_names(context: &Context) -> Result<()> {
     Ok(())
 }
 
-async fn strategic_patches_are_refused_with_a_remedy(context: &Context) -> Result<()> {
-    let name = context.namespace.name();
-    let interception = Plan::new(name, STRATEGIC).create(context.cluster.admin()).await?;
-    let message = interception.until("RulesInvalid", |_| Ok(())).await?;
-    ensure!(
-        message.contains("line 6, column 5: resourceModifierRules[0].strategicPatches")
-            && message.contains("not supported in this version; use mergePatches"),
-        "{message}"
-    );
-    Ok(())
-}
-
 async fn kubectl_shows_everything_that_validation_refuses(context: &Context) -> Result<()> {
     let name = context.namespace.name();
     let interception = |labels: &Value| {
@@ -316,8 +295,6 @@ async fn kubectl_shows_everything_that_validation_refuses(context: &Context) -> 
         ensure!(refused.contains(part), "{part:?} is missing: {refused}");
     }
     names_both_problems(&apply(&context.cluster, name, &config_map(BROKEN)).await?)?;
-    let strategic = apply(&context.cluster, name, &config_map(STRATEGIC)).await?;
-    ensure!(strategic.contains("not supported in this version"), "{strategic}");
 
     let applied = apply(&context.cluster, name, &config_map(&marking("a"))).await?;
     ensure!(applied.contains("created (server dry run)"), "{applied}");

@@ -129,6 +129,7 @@ impl Intercept {
             rename: rename(incoming),
             object,
             existing,
+            custom: None,
         };
         let Verdict {
             outcome,

@@ -254,6 +254,7 @@ const fn patch_label(patch: PatchKind) -> &'static str {
     match patch {
         PatchKind::Json => "json",
         PatchKind::Merge => "merge",
+        PatchKind::Strategic => "strategic",
     }
 }
 

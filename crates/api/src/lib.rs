@@ -14,8 +14,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 
 pub use restore_interception::{
-    ConflictPolicy, Match, OnModifierError, Problem, ResourceModifierReference, RestoreInterception,
-    RestoreInterceptionSpec, RestoreInterceptionStatus, SkipAs,
+    ConflictPolicy, CustomResourceStrategy, Match, OnModifierError, Problem, ResourceModifierReference,
+    RestoreInterception, RestoreInterceptionSpec, RestoreInterceptionStatus, SkipAs,
 };
 
 /// The API group of our own kinds.

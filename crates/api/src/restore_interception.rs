@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{conditions, namespaces};
 
-pub use policy::{ConflictPolicy, OnModifierError, SkipAs};
+pub use policy::{ConflictPolicy, CustomResourceStrategy, OnModifierError, SkipAs};
 
 /// Which restored objects are changed on their way into the cluster, by which resource modifier rules.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -85,6 +85,14 @@ pub struct RestoreInterceptionSpec {
     /// interceptions match, one Deny is enough. Default: Deny.
     #[serde(default)]
     pub skip_as: SkipAs,
+
+    /// What strategicPatches do to custom resources, whose lists have no merge keys in Kubernetes. Refuse: the
+    /// rule fails; mergePatches work. ListMapKeys: lists are merged by the keys that the
+    /// CustomResourceDefinition gives for server-side apply (x-kubernetes-list-type,
+    /// x-kubernetes-list-map-keys), an extension of Kubernetes' strategic merge; lists without them are
+    /// replaced. Default: Refuse.
+    #[serde(default)]
+    pub custom_resource_strategy: CustomResourceStrategy,
 
     /// For restores into other namespaces: original namespace → the namespace it is restored into. The
     /// `namespaces` conditions of rules speak of original namespaces; an object created in a namespace that

@@ -96,7 +96,7 @@ fn restored(
     let rules = rules(objects);
     let selection = rules.select(&target, &object);
     let mut draft = Draft::new(object);
-    let results = rules.apply(&selection, &mut draft, Rename::Allowed);
+    let results = rules.apply(&selection, &mut draft, &Rename::Allowed.into());
     (
         draft.into_parts().0,
         results.into_iter().map(|result| result.outcome).collect(),

@@ -120,7 +120,7 @@ fn apply(criterion: &mut Criterion, name: &str, rules: &str, object: &Value) {
             |object| {
                 let selection = rules.select(black_box(&target), &object);
                 let mut draft = Draft::new(object);
-                let results = rules.apply(&selection, &mut draft, Rename::Allowed);
+                let results = rules.apply(&selection, &mut draft, &Rename::Allowed.into());
                 (draft, results)
             },
             BatchSize::SmallInput,

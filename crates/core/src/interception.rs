@@ -36,7 +36,7 @@ pub use decision::{Decision, Verdict, decide};
 pub use denial::Denial;
 pub use mark::{MODIFIED, Mark};
 pub use origin::NamespaceMappings;
-pub use policy::{ConflictPolicy, OnModifierError, SkipAs};
+pub use policy::{ConflictPolicy, CustomResourceStrategy, OnModifierError, SkipAs};
 pub use scope::{OutOfScope, Scope};
 pub use subject::Subject;
 pub use velero::RestoreLabel;
@@ -56,6 +56,8 @@ pub struct Interception {
     pub on_error: OnModifierError,
     /// What an update of an existing object may do to it.
     pub conflict_policy: ConflictPolicy,
+    /// What strategic patches do to custom resources.
+    pub custom_resources: CustomResourceStrategy,
     /// From original to restored namespaces.
     pub mappings: NamespaceMappings,
     /// Where Velero keeps its Restores, whose mappings take the place of `mappings` for what they restore; empty where

@@ -5,6 +5,7 @@
 
 mod allowance;
 pub mod clash;
+pub mod custom_kind;
 pub mod glob;
 pub mod interception;
 pub mod modifier;

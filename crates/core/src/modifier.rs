@@ -25,7 +25,7 @@ use std::fmt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use apply::{Rename, RuleOutcome, RuleResult};
+pub use apply::{Circumstances, Rename, RuleOutcome, RuleResult};
 pub use failure::RuleError;
 pub use problem::{Problem, Problems};
 pub use rule::{PatchKind, Rule, RuleIndex};
@@ -101,6 +101,11 @@ impl RuleSet {
         self.index.covers(&self.rules, group_resource.as_str())
     }
 
+    /// Whether any rule for objects of this kind has strategic patches.
+    pub fn has_strategic_rules_for(&self, group_resource: &GroupResource) -> bool {
+        self.is_any_for(group_resource, |rule| rule.patch_kind() == PatchKind::Strategic)
+    }
+
     /// Whether any rule reads or writes the managed fields. If not, they need not be there when it is applied.
     pub const fn touches_managed_fields(&self) -> bool {
         self.touches_managed_fields
@@ -108,11 +113,12 @@ impl RuleSet {
 
     /// Whether any rule for objects of this kind asks for their name.
     pub fn asks_for_name(&self, group_resource: &GroupResource) -> bool {
-        let mut candidates = self
-            .index
-            .candidates(&self.rules, group_resource.as_str())
-            .into_iter();
-        candidates.any(|index| self.rule(index).conditions.name.is_some())
+        self.is_any_for(group_resource, |rule| rule.conditions.name.is_some())
+    }
+
+    fn is_any_for(&self, group_resource: &GroupResource, is_so: impl Fn(&Rule) -> bool) -> bool {
+        let candidates = self.index.candidates(&self.rules, group_resource.as_str());
+        candidates.into_iter().any(|index| is_so(self.rule(index)))
     }
 
     /// The rules whose conditions hold on an object no rule has changed yet. A rule whose `matches` can't be
@@ -122,8 +128,13 @@ impl RuleSet {
     }
 
     /// Applies the rules of a selection of this set in their order, each of them wholly or not at all.
-    pub fn apply(&self, selection: &Selection, draft: &mut Draft, rename: Rename) -> Vec<RuleResult> {
-        apply::apply(&self.rules, selection, draft, rename)
+    pub fn apply(
+        &self,
+        selection: &Selection,
+        draft: &mut Draft,
+        circumstances: &Circumstances<'_>,
+    ) -> Vec<RuleResult> {
+        apply::apply(&self.rules, selection, draft, circumstances)
     }
 }
 

@@ -143,6 +143,11 @@ impl<'s> Place<'s> {
         }
     }
 
+    /// Whether it is the same place of the same schema.
+    pub fn is_same(self, other: Place<'_>) -> bool {
+        std::ptr::eq(self.shape, other.shape) && std::ptr::eq(self.marks, other.marks)
+    }
+
     /// The names of an object's fields, if they are known.
     pub fn fields(self) -> impl Iterator<Item = &'s str> {
         let fields = match self.shape {

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clusterbackup_core::interception::{
-    Case, Concerned, ConflictPolicy, Interception, MODIFIED, Matches, NamespaceMappings, OnModifierError,
-    Scope, Subject, Verdict, decide,
+    Case, Concerned, ConflictPolicy, CustomResourceStrategy, Interception, MODIFIED, Matches,
+    NamespaceMappings, OnModifierError, Scope, Subject, Verdict, decide,
 };
 use clusterbackup_core::modifier::{Problem, Rename, RuleOutcome, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName, Target};
@@ -97,6 +97,13 @@ fn with_patch_data(data: &str) -> String {
     ))
 }
 
+/// A set of one rule with a strategic patch.
+fn with_strategic_patch(data: &str) -> String {
+    set(&format!(
+        "{{conditions: {{groupResource: pods}}, strategicPatches: [{{patchData: {data}}}]}}"
+    ))
+}
+
 /// What it says of a problem, without the place.
 fn said(problem: &Problem) -> String {
     let hint = problem.hint.as_ref();
@@ -131,7 +138,11 @@ fn apply(text: &str, object: &Value) -> (Value, Vec<RuleOutcome>) {
         original_namespace: Some("shop"),
     };
     let mut draft = Draft::new(object.clone());
-    let results = rules.apply(&rules.select(&target, object), &mut draft, Rename::Allowed);
+    let results = rules.apply(
+        &rules.select(&target, object),
+        &mut draft,
+        &Rename::Allowed.into(),
+    );
     let outcomes = results.into_iter().map(|result| result.outcome).collect();
     (draft.into_parts().0, outcomes)
 }
@@ -220,6 +231,19 @@ fn values_become_what_the_table_says() {
 }
 
 #[test]
+fn strategic_patches_do_what_the_table_says() {
+    let read = |text: &str| yaml::to_json_documents(text).expect(text).remove(0);
+    for row in table("in the spec").iter().skip(1) {
+        let text = with_strategic_patch(&format!("{{spec: {}}}", row[1]));
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": read(&row[0])});
+        let (object, outcomes) = apply(&text, &pod);
+        assert_eq!(outcomes, [RuleOutcome::Applied], "{text}");
+        assert_eq!(object["spec"], read(&row[2]), "{text}");
+        assert_eq!(warnings(&text), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
 fn the_operations_shown_do_something() {
     let object = json!({"metadata": {"name": "web", "labels": {"a": "x"}}, "spec": {"replicas": 3, "volumeName": "pv"}});
     for row in table("operation").iter().skip(1) {
@@ -234,12 +258,13 @@ fn the_operations_shown_do_something() {
 
 #[test]
 fn problems_are_told_as_the_tables_say() {
-    let places: [(&str, SetWith); 5] = [
+    let places: [(&str, SetWith); 6] = [
         ("refused as a text", str::to_owned),
         ("refused as a rule", set),
         ("refused in conditions", with_condition),
         ("refused in patches", with_patch),
         ("refused as patchData", with_patch_data),
+        ("refused as a strategic patch", with_strategic_patch),
     ];
     for (header, text_with) in places {
         for row in table(header).iter().skip(1) {
@@ -250,10 +275,11 @@ fn problems_are_told_as_the_tables_say() {
 
 #[test]
 fn warnings_are_told_as_the_tables_say() {
-    let places: [(&str, SetWith); 3] = [
+    let places: [(&str, SetWith); 4] = [
         ("warned about in conditions", with_condition),
         ("warned about in patches", with_patch),
         ("warned about as patchData", with_patch_data),
+        ("warned about as a strategic patch", with_strategic_patch),
     ];
     for (header, text_with) in places {
         for row in table(header).iter().skip(1) {
@@ -274,6 +300,7 @@ fn review(on_error: OnModifierError, rules: &str) -> Verdict {
         scope: Scope::Unlimited,
         on_error,
         conflict_policy: ConflictPolicy::default(),
+        custom_resources: CustomResourceStrategy::default(),
         mappings: NamespaceMappings::default(),
         velero_namespaces: BTreeSet::new(),
         rules: Ok(Arc::new(RuleSet::parse(rules).expect(rules))),
@@ -288,6 +315,7 @@ fn review(on_error: OnModifierError, rules: &str) -> Verdict {
         rename: Rename::Allowed,
         object: json!({"metadata": {"name": "data"}, "spec": {"storageClassName": "standard"}}),
         existing: None,
+        custom: None,
     };
     decide(&[Concerned::from(&interception)], case)
 }

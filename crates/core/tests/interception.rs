@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use clusterbackup_core::glob::{Glob, Separator};
 use clusterbackup_core::interception::{
-    Case, Concern, Concerned, ConflictPolicy, Decision, Denial, Fate, Interception, MODIFIED, Matches,
-    NamespaceMappings, OnModifierError, OptIn, Scope, Subject, Unusable, Verdict, concern, decide, order,
+    Case, Concern, Concerned, ConflictPolicy, CustomResourceStrategy, Decision, Denial, Fate, Interception,
+    MODIFIED, Matches, NamespaceMappings, OnModifierError, OptIn, Scope, Subject, Unusable, Verdict, concern,
+    decide, order,
 };
 use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName};
@@ -71,6 +72,7 @@ fn interception(name: &str, text: &str) -> Interception {
         scope: Scope::Unlimited,
         on_error: OnModifierError::Deny,
         conflict_policy: ConflictPolicy::default(),
+        custom_resources: CustomResourceStrategy::default(),
         mappings: NamespaceMappings::default(),
         velero_namespaces: BTreeSet::new(),
         rules: Ok(rules(text)),
@@ -116,6 +118,7 @@ fn decide_on(
         rename,
         object,
         existing: None,
+        custom: None,
     };
     decide(&concerned, case)
 }

@@ -166,7 +166,7 @@ proptest! {
         let target = Target { group_resource: &group_resource, name: ObjectName::Exact("p"), original_namespace: None };
         let run = |object: &Value| {
             let mut draft = Draft::new(object.clone());
-            rules.apply(&rules.select(&target, object), &mut draft, Rename::Allowed);
+            rules.apply(&rules.select(&target, object), &mut draft, &Rename::Allowed.into());
             draft.into_parts()
         };
         let (result, operations) = run(&object);

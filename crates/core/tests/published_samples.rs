@@ -1,7 +1,7 @@
 //! The samples of rules that AKS Backup's documentation shows work as they stand there.
 #![allow(clippy::expect_used, reason = "helpers of tests")]
 
-use clusterbackup_core::modifier::{Problems, Rename, RuleOutcome, RuleSet};
+use clusterbackup_core::modifier::{Rename, RuleOutcome, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName, Target};
 use clusterbackup_core::patch::Draft;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn apply(rules: &str, group_resource: (&str, &str), namespace: &str, object: &Va
     };
     let selection = rules.select(&target, object);
     let mut draft = Draft::new(object.clone());
-    for result in rules.apply(&selection, &mut draft, Rename::Allowed) {
+    for result in rules.apply(&selection, &mut draft, &Rename::Allowed.into()) {
         assert!(!matches!(result.outcome, RuleOutcome::Failed(_)), "{result:?}");
     }
     draft.into_parts().0
@@ -144,12 +144,17 @@ fn a_merge_patch_sets_a_label() {
 }
 
 #[test]
-fn strategic_patches_are_refused_and_say_what_to_use() {
+fn a_strategic_patch_finds_a_container_by_its_name() {
     let rules = include_str!("published/strategic-patch.yaml");
-    let problems = RuleSet::parse(rules)
-        .map(|_| ())
-        .map_err(|problems: Problems| problems.to_string());
-    let expected = "line 9, column 5: resourceModifierRules[0].strategicPatches: strategicPatches are not supported \
-                    in this version; use mergePatches, or patches with the index of a list's element";
-    assert_eq!(problems, Err(expected.to_owned()));
+    let pod = |image: &str| {
+        let containers =
+            json!([{"name": "side", "image": "side:1"}, {"name": "nginx", "image": image, "tty": true}]);
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "nginx-1"}, "spec": {"containers": containers}})
+    };
+    let expected = pod("mcr.microsoft.com/cbl-mariner/base/nginx:1.22");
+    assert_eq!(apply(rules, ("", "pods"), "default", &pod("nginx:1")), expected);
+    assert_eq!(
+        apply(rules, ("", "pods"), "other", &pod("nginx:1")),
+        pod("nginx:1")
+    );
 }

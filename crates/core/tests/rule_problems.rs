@@ -335,7 +335,7 @@ fn values_are_judged_by_what_the_rule_is_for() {
 
 #[test]
 fn a_rule_has_patches_of_one_kind() {
-    let nothing = "changes nothing; give it either patches or mergePatches";
+    let nothing = "changes nothing; give it patches, mergePatches or strategicPatches";
     assert_refused(
         &rule("pods", "", ""),
         "line 3, column 3: resourceModifierRules[0]: the rule",

@@ -45,7 +45,7 @@ fn select(rules: &RuleSet, object: &Value) -> Selection {
 
 fn apply(rules: &RuleSet, object: &Value, rename: Rename) -> (Value, Vec<RuleOutcome>) {
     let mut draft = Draft::new(object.clone());
-    let results = rules.apply(&select(rules, object), &mut draft, rename);
+    let results = rules.apply(&select(rules, object), &mut draft, &rename.into());
     (
         draft.into_parts().0,
         results

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clusterbackup_api::conditions::{self, Reason};
 use clusterbackup_api::namespaces;
 use clusterbackup_api::{
-    ConflictPolicy, OnModifierError, RestoreInterception, RestoreInterceptionSpec, RestoreInterceptionStatus,
-    SkipAs,
+    ConflictPolicy, CustomResourceStrategy, OnModifierError, RestoreInterception, RestoreInterceptionSpec,
+    RestoreInterceptionStatus, SkipAs,
 };
 use clusterbackup_core::glob::{Glob, Separator};
 use clusterbackup_core::interception::{self, Interception, Matches, NamespaceMappings, Scope, Unusable};
@@ -87,6 +87,10 @@ pub(super) fn assemble(
             OnModifierError::Warn => interception::OnModifierError::Warn,
         },
         conflict_policy: conflict_policy(spec),
+        custom_resources: match spec.custom_resource_strategy {
+            CustomResourceStrategy::Refuse => interception::CustomResourceStrategy::Refuse,
+            CustomResourceStrategy::ListMapKeys => interception::CustomResourceStrategy::ListMapKeys,
+        },
         mappings,
         velero_namespaces: spec.velero_namespaces.iter().cloned().collect(),
         rules,

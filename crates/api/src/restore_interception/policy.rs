@@ -38,3 +38,13 @@ pub enum SkipAs {
     /// It is accepted and changes nothing.
     Silent,
 }
+
+/// What strategic patches do to custom resources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum CustomResourceStrategy {
+    /// They fail.
+    #[default]
+    Refuse,
+    /// They merge lists by the keys that the definition gives for server-side apply.
+    ListMapKeys,
+}

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::subject::Subject;
 use super::{Concerned, Denial, Interception, OutOfScope};
-use crate::modifier::{PatchKind, Rename, RuleError, RuleIndex, RuleOutcome, RuleSet, Selection};
+use crate::modifier::{Circumstances, PatchKind, RuleError, RuleIndex, RuleOutcome, RuleSet, Selection};
 use crate::object;
 use crate::patch::Draft;
 
@@ -105,7 +105,7 @@ impl Attempt {
         plan: &Plan<'_>,
         selection: &Selection,
         subject: Subject<'_>,
-        rename: Rename,
+        circumstances: &Circumstances<'_>,
         draft: &mut Draft,
     ) {
         if selection.is_empty() {
@@ -116,7 +116,7 @@ impl Attempt {
             |draft: &Draft| scope.permits(subject.group_resource, subject.namespace, draft.value());
         let before = draft.savepoint();
         let applied = in_reach(draft).and_then(|()| {
-            let results = plan.rules.apply(selection, draft, rename);
+            let results = plan.rules.apply(selection, draft, circumstances);
             in_reach(draft).map(|()| results)
         });
         match applied {

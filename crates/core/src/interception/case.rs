@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Interception, NamespaceMappings, Subject};
+use crate::custom_kind::CustomKind;
 use crate::modifier::Rename;
 
 /// An object on its way into the cluster.
@@ -16,6 +17,8 @@ pub struct Case<'a> {
     pub object: Value,
     /// The object in the cluster, where this is an update of it.
     pub existing: Option<Value>,
+    /// What its definition says, where it is a custom resource and that was asked for.
+    pub custom: Option<&'a CustomKind>,
 }
 
 /// An interception that concerns an object.

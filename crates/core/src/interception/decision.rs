@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::attempt::{Attempt, Plan, RuleRecord};
 use super::subject::Subject;
-use super::{Case, Concerned, Denial, Mark, OnModifierError};
+use super::{Case, Concerned, CustomResourceStrategy, Denial, Mark, OnModifierError};
 use crate::clash::Field;
-use crate::modifier::Rename;
+use crate::custom_kind::CustomKind;
+use crate::modifier::{Circumstances, Rename};
 use crate::object::ObjectName;
 use crate::patch::Draft;
 
@@ -44,6 +45,7 @@ pub fn decide(concerned: &[Concerned<'_>], case: Case<'_>) -> Verdict {
         subject,
         rename,
         object,
+        custom,
         ..
     } = case;
     let plans: Result<Vec<_>, _> = concerned
@@ -63,6 +65,7 @@ pub fn decide(concerned: &[Concerned<'_>], case: Case<'_>) -> Verdict {
     let mut sitting = Sitting {
         subject,
         rename,
+        custom,
         on_error: concerned
             .iter()
             .map(|concerned| concerned.interception.on_error)
@@ -86,6 +89,7 @@ pub fn decide(concerned: &[Concerned<'_>], case: Case<'_>) -> Verdict {
 struct Sitting<'a> {
     subject: Subject<'a>,
     rename: Rename,
+    custom: Option<&'a CustomKind>,
     on_error: Option<OnModifierError>,
     draft: Draft,
     mark: Mark,
@@ -119,15 +123,28 @@ impl Sitting<'_> {
     /// Applies the rules; where the object may come from several namespaces, once for each that makes a difference,
     /// and says whether the results differ.
     fn attempt(&mut self, plan: &Plan<'_>) -> (Attempt, bool) {
+        let strategy = plan.interception.custom_resources;
+        let circumstances = Circumstances {
+            rename: self.rename,
+            custom: self
+                .custom
+                .filter(|_| strategy == CustomResourceStrategy::ListMapKeys),
+        };
         let mut attempt = Attempt::default();
         let mut others = Vec::new();
         for selection in &plan.alternatives {
             let before = self.draft.savepoint();
-            attempt.make(plan, selection, self.subject, self.rename, &mut self.draft);
+            attempt.make(plan, selection, self.subject, &circumstances, &mut self.draft);
             others.push(self.draft.value().clone());
             self.draft.rollback(before);
         }
-        attempt.make(plan, &plan.selection, self.subject, self.rename, &mut self.draft);
+        attempt.make(
+            plan,
+            &plan.selection,
+            self.subject,
+            &circumstances,
+            &mut self.draft,
+        );
         (attempt, others.iter().any(|other| other != self.draft.value()))
     }
 

@@ -1,4 +1,5 @@
-//! What an interception wants where something stands in the way: a rule that fails, an object that exists already.
+//! What an interception wants where something stands in the way: a rule that fails, an object that exists already,
+//! a kind whose lists have no keys of Kubernetes' own.
 
 /// What becomes of an object on which a rule fails. The greater one wins where interceptions differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,4 +32,14 @@ impl Default for ConflictPolicy {
     fn default() -> Self {
         Self::Skip(SkipAs::Deny)
     }
+}
+
+/// What strategic patches do to custom resources, for whose lists Kubernetes has no keys of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CustomResourceStrategy {
+    /// They fail.
+    #[default]
+    Refuse,
+    /// They merge lists by the keys that the definition gives for server-side apply.
+    ListMapKeys,
 }

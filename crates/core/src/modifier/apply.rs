@@ -7,8 +7,11 @@ use super::rule::{Operation, Patches, Rule, RuleIndex};
 use super::select::{Selected, Selection};
 use super::text_fields::Holder;
 use super::value::{NotJson, Operand};
+use crate::custom_kind::CustomKind;
 use crate::patch::json::{self, Failure};
+use crate::patch::strategic::{self, Metadata};
 use crate::patch::{Draft, merge};
+use crate::schema;
 
 /// Whether a rule may change the name of the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +20,21 @@ pub enum Rename {
     Allowed,
     /// It may not, for this reason.
     Refused(&'static str),
+}
+
+/// What applying rules has to know besides the object.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// Whether a rule may change the name.
+    pub rename: Rename,
+    /// The kind of a custom object, where its lists may be merged by their keys.
+    pub custom: Option<&'a CustomKind>,
+}
+
+impl From<Rename> for Circumstances<'_> {
+    fn from(rename: Rename) -> Self {
+        Self { rename, custom: None }
+    }
 }
 
 /// What became of one rule.
@@ -46,29 +64,49 @@ pub(super) fn apply(
     rules: &[Rule],
     selection: &Selection,
     draft: &mut Draft,
-    rename: Rename,
+    circumstances: &Circumstances<'_>,
 ) -> Vec<RuleResult> {
-    let holder = Holder::of(draft.value());
+    let setting = Setting {
+        holder: Holder::of(draft.value()),
+        circumstances,
+    };
     let apply_one = |Selected { rule, failure }: &Selected| {
         let outcome = match failure {
             Some(failure) => RuleOutcome::Failed(failure.clone()),
-            None => apply_atomically(*rule, &rules[rule.0].patches, draft, holder, rename),
+            None => apply_atomically(*rule, &rules[rule.0].patches, draft, setting),
         };
         RuleResult { rule: *rule, outcome }
     };
     selection.0.iter().map(apply_one).collect()
 }
 
+/// What is the same for all rules.
+#[derive(Clone, Copy)]
+struct Setting<'a> {
+    holder: Holder,
+    circumstances: &'a Circumstances<'a>,
+}
+
+impl<'a> Setting<'a> {
+    /// How the object's lists are merged, where that is known.
+    fn metadata(self, object: &Value) -> Option<Metadata<'a>> {
+        let text = |name| object.get(name).and_then(Value::as_str);
+        let built_in = || schema::built_in(text("apiVersion")?, text("kind")?);
+        let custom = || Some(Metadata::ListMapKeys(self.circumstances.custom?.schema.root()));
+        built_in().map(Metadata::BuiltIn).or_else(custom)
+    }
+}
+
 fn apply_atomically(
     rule: RuleIndex,
     patches: &Patches,
     draft: &mut Draft,
-    holder: Holder,
-    rename: Rename,
+    setting: Setting<'_>,
 ) -> RuleOutcome {
     let before = draft.savepoint();
+    let rename = setting.circumstances.rename;
     let name = matches!(rename, Rename::Refused(_)).then(|| name(draft.value()).cloned());
-    let mut applied = apply_patches(rule, patches, draft, holder);
+    let mut applied = apply_patches(rule, patches, draft, setting);
     if let (Rename::Refused(reason), Some(old), Ok(())) = (rename, name, &applied)
         && self::name(draft.value()) != old.as_ref()
     {
@@ -102,7 +140,13 @@ enum Stop {
     Error(RuleError),
 }
 
-fn apply_patches(rule: RuleIndex, patches: &Patches, draft: &mut Draft, holder: Holder) -> Result<(), Stop> {
+fn apply_patches(
+    rule: RuleIndex,
+    patches: &Patches,
+    draft: &mut Draft,
+    setting: Setting<'_>,
+) -> Result<(), Stop> {
+    let holder = setting.holder;
     match patches {
         Patches::Json(operations) => operations
             .iter()
@@ -126,12 +170,40 @@ fn apply_patches(rule: RuleIndex, patches: &Patches, draft: &mut Draft, holder: 
             apply_merge_patch(patch, draft, holder)
                 .map_err(|cause| Stop::Error(RuleError::new(rule, Place::MergePatch(position), "", cause)))
         }),
+        Patches::Strategic(patches) => patches.iter().enumerate().try_for_each(|(position, patch)| {
+            apply_strategic_patch(patch, draft, setting).map_err(|(path, cause)| {
+                Stop::Error(RuleError::new(
+                    rule,
+                    Place::StrategicPatch(position),
+                    &path,
+                    cause,
+                ))
+            })
+        }),
     }
 }
 
 fn apply_merge_patch(patch: &Operand, draft: &mut Draft, holder: Holder) -> Result<(), Cause> {
     let patch = patch.value(holder)?.as_object().ok_or(Cause::NotAnObject)?;
     Ok(merge::apply(patch, draft)?)
+}
+
+/// On a failure, where in the object and why.
+fn apply_strategic_patch(
+    patch: &Operand,
+    draft: &mut Draft,
+    setting: Setting<'_>,
+) -> Result<(), (String, Cause)> {
+    let at_root = |cause| (String::new(), cause);
+    let patch = patch
+        .value(setting.holder)
+        .map_err(|error| at_root(error.into()))?
+        .as_object()
+        .ok_or_else(|| at_root(Cause::NotAnObject))?;
+    let metadata = setting
+        .metadata(draft.value())
+        .ok_or_else(|| at_root(Cause::NotBuiltIn))?;
+    strategic::apply(patch, draft, metadata).map_err(|error| (error.path.to_string(), error.fault.into()))
 }
 
 /// The operation with its value for this kind of object.

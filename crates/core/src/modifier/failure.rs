@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::rule::RuleIndex;
 use super::value::NotJson;
+use crate::patch::strategic::Fault;
 use crate::patch::{EditError, LookupError};
 
 /// Why a rule could not be applied. It never shows a value.
@@ -22,11 +23,12 @@ pub(super) enum Place {
     Match(usize),
     Patch(usize),
     MergePatch(usize),
+    StrategicPatch(usize),
     Rule,
 }
 
 /// What is wrong, and what to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Cause {
     #[error("{0}; guard the rule with a `test`, or use mergePatches, which create and remove as needed")]
     Missing(LookupError),
@@ -40,6 +42,13 @@ pub(super) enum Cause {
     NotJson { error: NotJson },
     #[error("the patch is no object; give fields to merge")]
     NotAnObject,
+    #[error("{0}")]
+    Strategic(Fault),
+    #[error(
+        "strategicPatches are for the kinds that Kubernetes itself has, whose lists have known keys; use mergePatches, \
+         or give the interception `customResourceStrategy: ListMapKeys`"
+    )]
+    NotBuiltIn,
     #[error("the name can't be changed: {0}")]
     Rename(&'static str),
 }
@@ -66,6 +75,7 @@ impl fmt::Display for Place {
             Self::Match(index) => write!(f, ".conditions.matches[{index}]"),
             Self::Patch(index) => write!(f, ".patches[{index}]"),
             Self::MergePatch(index) => write!(f, ".mergePatches[{index}]"),
+            Self::StrategicPatch(index) => write!(f, ".strategicPatches[{index}]"),
             Self::Rule => Ok(()),
         }
     }
@@ -82,6 +92,15 @@ impl From<LookupError> for Cause {
         match error {
             LookupError::MissingKey | LookupError::MissingParent => Self::Missing(error),
             LookupError::OutOfRange | LookupError::NotAnIndex => Self::Array(error),
+        }
+    }
+}
+
+impl From<Fault> for Cause {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Edit(error) => error.into(),
+            fault => Self::Strategic(fault),
         }
     }
 }

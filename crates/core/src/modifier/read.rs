@@ -5,6 +5,7 @@
 //! - `operand`: paths and values
 //! - `resources`: is there such a group-resource?
 //! - `protected`: what rules may not change
+//! - `strategic`: what can be known of a strategic patch from its text
 //!
 //! The names of fields are compared without case, as Go does.
 
@@ -14,6 +15,7 @@ mod operand;
 mod patches;
 mod protected;
 mod resources;
+mod strategic;
 
 use super::problem::{Problem, Problems};
 use super::rule::Rule;

@@ -37,6 +37,8 @@ pub enum PatchKind {
     Json,
     /// `mergePatches`: RFC 7396.
     Merge,
+    /// `strategicPatches`: Kubernetes' own.
+    Strategic,
 }
 
 /// What has to hold of an object; all of it.
@@ -61,6 +63,7 @@ pub(super) struct Match {
 pub(super) enum Patches {
     Json(Vec<Operation>),
     Merge(Vec<Operand>),
+    Strategic(Vec<Operand>),
 }
 
 /// One operation of `patches`.
@@ -104,7 +107,9 @@ impl Rule {
                 Patches::Json(operations) => operations
                     .iter()
                     .any(|operation| is_near(operation.path()) || operation.from().is_some_and(is_near)),
-                Patches::Merge(patches) => patches.iter().any(|patch| patch.reaches(place)),
+                Patches::Merge(patches) | Patches::Strategic(patches) => {
+                    patches.iter().any(|patch| patch.reaches(place))
+                }
             }
     }
 
@@ -129,6 +134,7 @@ impl Rule {
         match self.patches {
             Patches::Json(_) => PatchKind::Json,
             Patches::Merge(_) => PatchKind::Merge,
+            Patches::Strategic(_) => PatchKind::Strategic,
         }
     }
 }

@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 
 use super::text_fields::{Holder, is_text};
 use crate::patch::Pointer;
+use crate::patch::strategic::is_directive;
 use crate::yaml::{self, Content, Node, Resolved, Scalar};
 
 /// A value whose type may depend on the place it is put.
@@ -204,15 +205,18 @@ impl Operand {
         }
     }
 
-    /// Whether, as a merge patch, it has something at the place, or replaces what holds it.
+    /// Whether, as a merge or strategic patch, it has something at the place, or replaces what holds it.
     pub(super) fn reaches(&self, place: &Pointer) -> bool {
         let reaches = |patch: &Value| {
             let mut patch = patch;
             for token in place.tokens() {
-                match patch.as_object().map(|members| members.get(token)) {
-                    Some(Some(member)) => patch = member,
-                    Some(None) => return false,
-                    None => return true,
+                let Some(members) = patch.as_object() else {
+                    return true;
+                };
+                match members.get(token) {
+                    Some(member) => patch = member,
+                    // A directive may be about anything beside it.
+                    None => return members.keys().any(|name| is_directive(name)),
                 }
             }
             true

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use self::directive::{Directive, PatchDirective};
 use super::{Draft, EditError, Pointer};
 
-pub use directive::is_directive;
+pub use directive::{check as check_directives, is_directive};
 pub use metadata::Metadata;
 
 /// Why a patch can't be applied to an object, and where.

@@ -83,6 +83,7 @@ impl Report {
 }
 
 /// A value and the path to it.
+#[derive(Clone)]
 pub(super) struct Field<'n> {
     pub(super) node: &'n Node,
     pub(super) path: String,
@@ -213,11 +214,13 @@ impl<'n> Members<'n> {
 
 /// The known name that was probably meant, or all of them.
 fn suggestion(written: &str, known: &[&str]) -> String {
-    let near = known.iter().min_by_key(|name| distance(written, name));
-    match near {
-        Some(name) if distance(written, name) <= 1 + name.len() / 4 => format!("did you mean `{name}`?"),
-        _ => format!("known are {}", known.join(", ")),
-    }
+    similar(written, known).unwrap_or_else(|| format!("known are {}", known.join(", ")))
+}
+
+/// The known name that was probably meant, as a question.
+pub(super) fn similar(written: &str, known: &[&str]) -> Option<String> {
+    let name = known.iter().min_by_key(|name| distance(written, name))?;
+    (distance(written, name) <= 1 + name.len() / 4).then(|| format!("did you mean `{name}`?"))
 }
 
 /// How many characters have to be changed, added or removed (Levenshtein), case aside.

@@ -2,7 +2,7 @@
 
 use super::field::{Field, Members, Report};
 use super::operand::{Purpose, check_operand, read_operand, read_path};
-use super::protected;
+use super::{protected, strategic};
 use crate::glob::Glob;
 use crate::modifier::rule::{Operation, Patches};
 use crate::modifier::value::{Literal, Operand};
@@ -35,7 +35,7 @@ pub(super) fn read(
             report.refuse(
                 rule,
                 "the rule changes nothing",
-                "give it either patches or mergePatches",
+                "give it patches, mergePatches or strategicPatches",
             );
             return None;
         }
@@ -70,9 +70,13 @@ pub(super) fn read(
                 .collect(),
         )),
         _ => {
-            let hint = "use mergePatches, or patches with the index of a list's element";
-            report.refuse(list, "strategicPatches are not supported in this version", hint);
-            None
+            let kinds = strategic::Kinds::of(list, group_resource, report);
+            Some(Patches::Strategic(
+                items
+                    .iter()
+                    .filter_map(|item| read_strategic(item, &kinds, group_resource, report))
+                    .collect(),
+            ))
         }
     }
 }
@@ -136,6 +140,28 @@ fn read_operation_name(item: &Field<'_>, members: &Members<'_>, report: &mut Rep
 }
 
 fn read_merge(item: &Field<'_>, group_resource: Option<&Glob>, report: &mut Report) -> Option<Operand> {
+    let (field, patch) = read_patch_object(item, report)?;
+    let field = &field;
+    protected::check_merge(field, &patch, report);
+    warn_of_keys(field, &patch, report);
+    let operand = Operand::new(&Literal::of_data(&patch), &[]);
+    check_operand(field, &operand, group_resource, report);
+    Some(operand)
+}
+
+fn read_strategic(
+    item: &Field<'_>,
+    kinds: &strategic::Kinds,
+    group_resource: Option<&Glob>,
+    report: &mut Report,
+) -> Option<Operand> {
+    let operand = read_merge(item, group_resource, report)?;
+    strategic::check(item, &operand, kinds, report);
+    Some(operand)
+}
+
+/// The patchData of an item, which has to be an object.
+fn read_patch_object<'n>(item: &Field<'n>, report: &mut Report) -> Option<(Field<'n>, Node)> {
     let members = item.members(&["patchData"], report)?;
     let Some(field) = members.get("patchData") else {
         report.refuse(
@@ -154,11 +180,7 @@ fn read_merge(item: &Field<'_>, group_resource: Option<&Glob>, report: &mut Repo
         );
         return None;
     }
-    protected::check_merge(field, &patch, report);
-    warn_of_keys(field, &patch, report);
-    let operand = Operand::new(&Literal::of_data(&patch), &[]);
-    check_operand(field, &operand, group_resource, report);
-    Some(operand)
+    Some((field.clone(), patch))
 }
 
 /// The patch as a tree: written as such, or (as Velero wants it) as a text that holds JSON or YAML.

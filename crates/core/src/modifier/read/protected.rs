@@ -1,6 +1,8 @@
 //! What rules may not change: an admission webhook can give an object neither another kind nor another
 //! namespace.
 
+use serde_json::Value;
+
 use super::field::{Field, Report};
 use crate::patch::Pointer;
 use crate::yaml::{Content, Entry, Node};
@@ -34,6 +36,32 @@ pub(super) fn check_path(field: &Field<'_>, path: &Pointer, report: &mut Report)
                 protected.join(".")
             );
             report.refuse(field, message, "name the fields to change");
+        }
+    }
+}
+
+/// Refuses a strategic patch whose directives would take a protected field away.
+pub(super) fn check_directives(field: &Field<'_>, patch: &Value, report: &mut Report) {
+    for (protected, _) in PROTECTED {
+        let mut node = patch;
+        for (depth, key) in protected.iter().enumerate() {
+            let drops = |kept: &Value| {
+                !kept
+                    .as_array()
+                    .is_some_and(|kept| kept.iter().any(|name| name == key))
+            };
+            if node.get("$patch").is_some() || node.get("$retainKeys").is_some_and(drops) {
+                let holder = if depth == 0 {
+                    "the object".to_owned()
+                } else {
+                    protected[..depth].join(".")
+                };
+                let message = format!("a rule can't drop {} from {holder}", protected.join("."));
+                report.refuse(field, message, "name the fields to change");
+                return;
+            }
+            let Some(inner) = node.get(*key) else { break };
+            node = inner;
         }
     }
 }

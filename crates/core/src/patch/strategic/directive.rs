@@ -63,6 +63,21 @@ impl PatchDirective {
     }
 }
 
+/// Whether the directives of an object in a patch can be carried out on any object.
+pub fn check(patch: &Map<String, Value>) -> Result<(), Fault> {
+    for (key, value) in patch {
+        match Directive::of(key)? {
+            Directive::Patch if PatchDirective::of(value)? == PatchDirective::Merge => {
+                return Err(Fault::BadPatchDirective);
+            }
+            Directive::RetainKeys => drop(retained(value, patch)?),
+            Directive::SetElementOrder(_) if !value.is_array() => return Err(NO_ORDER),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Whether a key of a patch is no field.
 pub fn is_directive(key: &str) -> bool {
     !matches!(Directive::of(key), Ok(Directive::None))
