@@ -165,14 +165,8 @@ fn name<'a>(incoming: &Incoming<'a>) -> ObjectName<'a> {
     }
 }
 
-/// What exists has its name. A server-side apply that creates stores the object under the key it was sent to: renamed,
-/// it could not be read.
+/// A server-side apply that creates stores the object under the key it was sent to: renamed, it could not be read.
 fn rename(incoming: &Incoming<'_>) -> Rename {
-    if incoming.request.operation == Operation::Update {
-        return Rename::Refused(
-            "the object exists under its name; delete it, or restore it into another namespace",
-        );
-    }
     if incoming.metadata.is_server_side_apply() {
         return Rename::Refused(
             "server-side apply stores the object under the name it was applied to; create it instead",

@@ -264,6 +264,7 @@ const fn fate_label(fate: Fate) -> &'static str {
         Fate::Unchanged => "unchanged",
         Fate::TestFailed => "test_failed",
         Fate::Failed => "failed",
+        Fate::NotApplicable => "not_applicable",
         Fate::OutOfScope => "out_of_scope",
     }
 }

@@ -1,6 +1,33 @@
 //! What an update of a restored object does to the one in the cluster, field by field.
+//!
+//! - `existing`: the object in the cluster, against which an update is judged; start here
+//! - `merge`: the client's object onto it, so that nothing is lost that the client only leaves out
+//! - `settle`: what may not change is put back
+//! - `difference`: the fields in which two objects differ
+//! - `items`: the items of two lists, matched
+//! - `table`: what the fields of each kind may do, and which belong together; `custom` and `transition` read it from
+//!   the schema of a custom kind
+//! - `aspect`, `change`, `mutability`, `spot`: what the table is made of, and how the others read it
+//! - `quantity`: sizes, as far as they have to be compared
+
+mod aspect;
+mod change;
+mod custom;
+mod difference;
+mod existing;
+mod items;
+mod merge;
+mod mutability;
+mod quantity;
+mod settle;
+mod spot;
+mod table;
+mod transition;
 
 use std::fmt;
+
+pub use existing::{Existing, Losses};
+pub use mutability::Mutability;
 
 /// What becomes of one field in which the restored object and the one in the cluster differ.
 #[derive(Debug, Clone, PartialEq, Eq)]

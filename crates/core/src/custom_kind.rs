@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::clash::Mutability;
 use crate::schema::Schema;
 
 /// A custom kind in one of its versions.
@@ -9,6 +10,8 @@ use crate::schema::Schema;
 pub struct CustomKind {
     /// The shape of its objects.
     pub schema: Schema,
+    /// Which of their fields may change.
+    pub mutability: Mutability,
 }
 
 impl CustomKind {
@@ -19,6 +22,7 @@ impl CustomKind {
         let schema = version.pointer("/schema/openAPIV3Schema").unwrap_or(&Value::Null);
         Some(Self {
             schema: Schema::of_crd_version(schema),
+            mutability: Mutability::of_schema(schema),
         })
     }
 }

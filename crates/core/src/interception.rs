@@ -9,7 +9,8 @@
 //! - `attempt`: the rules of one interception, tried on one object
 //! - `policy`: what an interception wants of failing rules, and of objects that exist already
 //! - `case`: what is decided about, and by whom
-//! - `decision`: all of it, for one object; `denial`: why it is refused
+//! - `decision`: all of it, for one object; `sitting`: the rules of all interceptions; `update`: of an object that
+//!   exists; `denial`: why it is refused
 
 mod attempt;
 mod case;
@@ -19,7 +20,9 @@ mod mark;
 mod origin;
 mod policy;
 mod scope;
+mod sitting;
 mod subject;
+mod update;
 mod velero;
 
 use std::collections::BTreeSet;

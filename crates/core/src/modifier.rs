@@ -4,7 +4,7 @@
 //! - `read`: from the text to rules, with everything that is wrong about it
 //! - `value`, `go_number`, `text_fields`: what the values of patches become
 //! - `rule`: the compiled form
-//! - `select`, `apply`, `failure`: what happens to an object
+//! - `select`, `apply`, `fixed`, `failure`: what happens to an object
 //!
 //! Semantics are Velero's where they are sane. The deliberate differences: whatever can be known to be wrong is
 //! refused when the text is read; values in text fields stay text; unquoted JSON and YAML are taken as values;
@@ -12,6 +12,7 @@
 
 mod apply;
 mod failure;
+mod fixed;
 mod go_number;
 mod problem;
 mod read;

@@ -5,6 +5,7 @@ pub mod draft;
 pub mod json;
 pub mod merge;
 pub mod pointer;
+pub mod rewrite;
 pub mod strategic;
 
 pub use draft::{Draft, EditError, Savepoint};

@@ -80,6 +80,8 @@ pub enum Fate {
     TestFailed,
     /// It could not be applied.
     Failed,
+    /// The object exists, and what it changes can't be changed.
+    NotApplicable,
     /// It lies in a namespace whose rules don't reach the object.
     OutOfScope,
 }
@@ -174,6 +176,7 @@ fn fate(outcome: &RuleOutcome) -> Fate {
         RuleOutcome::Applied => Fate::Applied,
         RuleOutcome::Unchanged => Fate::Unchanged,
         RuleOutcome::TestFailed => Fate::TestFailed,
+        RuleOutcome::Failed(error) if error.is_not_applicable() => Fate::NotApplicable,
         RuleOutcome::Failed(_) => Fate::Failed,
     }
 }

@@ -11,13 +11,14 @@ use crate::modifier::Rename;
 pub struct Case<'a> {
     /// What it is, as messages name it.
     pub subject: Subject<'a>,
-    /// Whether rules may change its name.
+    /// Whether rules may change the name of a new object; that of an existing one they never may.
     pub rename: Rename,
     /// The object as the client sends it.
     pub object: Value,
     /// The object in the cluster, where this is an update of it.
     pub existing: Option<Value>,
-    /// What its definition says, where it is a custom resource and that was asked for.
+    /// What its definition says, where it is a custom resource and that was asked for. Without it, lists of an existing
+    /// object are taken as a whole, and none of its fields is known to be immutable.
     pub custom: Option<&'a CustomKind>,
 }
 

@@ -62,6 +62,14 @@ pub enum Denial {
         /// The object.
         subject: String,
     },
+    /// What the client leaves out could not be brought back, or what can't be changed not be put back.
+    #[error("{subject} can't be merged with the object in the cluster: {cause}; change less at once")]
+    Unmergeable {
+        /// The object.
+        subject: String,
+        /// Why.
+        cause: EditError,
+    },
     /// The mark could not be written.
     #[error("{subject} can't be marked as changed: {cause}")]
     Unmarkable {
@@ -83,7 +91,10 @@ impl Denial {
             } => 503,
             Self::OutOfScope { .. } | Self::Unusable { .. } => 403,
             Self::Skipped { .. } => 409,
-            Self::RuleFailed { .. } | Self::AmbiguousOrigin { .. } | Self::Unmarkable { .. } => 422,
+            Self::RuleFailed { .. }
+            | Self::AmbiguousOrigin { .. }
+            | Self::Unmergeable { .. }
+            | Self::Unmarkable { .. } => 422,
         }
     }
 

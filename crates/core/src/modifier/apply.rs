@@ -3,10 +3,12 @@
 use serde_json::Value;
 
 use super::failure::{Cause, Place, RuleError};
+use super::fixed::Fixed;
 use super::rule::{Operation, Patches, Rule, RuleIndex};
 use super::select::{Selected, Selection};
 use super::text_fields::Holder;
 use super::value::{NotJson, Operand};
+use crate::clash::Existing;
 use crate::custom_kind::CustomKind;
 use crate::patch::json::{self, Failure};
 use crate::patch::strategic::{self, Metadata};
@@ -29,11 +31,17 @@ pub struct Circumstances<'a> {
     pub rename: Rename,
     /// The kind of a custom object, where its lists may be merged by their keys.
     pub custom: Option<&'a CustomKind>,
+    /// The object in the cluster that is updated, if one is. What can't be changed of it, no rule changes.
+    pub existing: Option<Existing<'a>>,
 }
 
 impl From<Rename> for Circumstances<'_> {
     fn from(rename: Rename) -> Self {
-        Self { rename, custom: None }
+        Self {
+            rename,
+            custom: None,
+            existing: None,
+        }
     }
 }
 
@@ -104,19 +112,15 @@ fn apply_atomically(
     setting: Setting<'_>,
 ) -> RuleOutcome {
     let before = draft.savepoint();
-    let rename = setting.circumstances.rename;
-    let name = matches!(rename, Rename::Refused(_)).then(|| name(draft.value()).cloned());
-    let mut applied = apply_patches(rule, patches, draft, setting);
-    if let (Rename::Refused(reason), Some(old), Ok(())) = (rename, name, &applied)
-        && self::name(draft.value()) != old.as_ref()
-    {
-        applied = Err(Stop::Error(RuleError::new(
-            rule,
-            Place::Rule,
-            "/metadata/name",
-            Cause::Rename(reason),
-        )));
-    }
+    let fixed = Fixed::of(draft.value(), setting.circumstances);
+    let applied = apply_patches(rule, patches, draft, setting).and_then(|()| {
+        let kept = if draft.savepoint() == before {
+            Ok(())
+        } else {
+            fixed.check(draft.value())
+        };
+        kept.map_err(|(path, cause)| Stop::Error(RuleError::new(rule, Place::Rule, &path, cause)))
+    });
     match applied {
         Ok(()) if draft.savepoint() == before => RuleOutcome::Unchanged,
         Ok(()) => RuleOutcome::Applied,
@@ -128,10 +132,6 @@ fn apply_atomically(
             }
         }
     }
-}
-
-fn name(object: &Value) -> Option<&Value> {
-    object.get("metadata")?.get("name")
 }
 
 /// Why the rest of a rule is not applied.

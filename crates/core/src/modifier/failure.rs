@@ -51,6 +51,11 @@ pub(super) enum Cause {
     NotBuiltIn,
     #[error("the name can't be changed: {0}")]
     Rename(&'static str),
+    #[error(
+        "RuleNotApplicable: the object exists, and this field of it can't be changed; leave it to new objects by a \
+         condition, or delete the object first"
+    )]
+    NotApplicable,
 }
 
 impl RuleError {
@@ -61,6 +66,11 @@ impl RuleError {
             path: path.to_owned(),
             cause,
         }
+    }
+
+    /// Whether it is that the object exists, and what the rule changes can't be changed.
+    pub fn is_not_applicable(&self) -> bool {
+        self.cause == Cause::NotApplicable
     }
 
     /// The rule that failed.

@@ -1,0 +1,154 @@
+//! What runs pods.
+
+use serde_json::Value;
+
+use super::KindRows;
+use crate::clash::aspect::Aspect::{Together, Whole};
+use crate::clash::aspect::{FREE, IMMUTABLE, LIVE, Update, when};
+use crate::clash::change::Change;
+
+const TEMPLATE: Option<&str> = Some("/spec/template/spec");
+
+pub(super) const DEPLOYMENTS: KindRows = KindRows {
+    group: "apps",
+    resources: &["deployments"],
+    pod: TEMPLATE,
+    rows: &[
+        ("/spec/selector", IMMUTABLE),
+        ("/spec/strategy", Whole),
+        ("/metadata/annotations/deployment.kubernetes.io~1revision", LIVE),
+    ],
+};
+
+/// `revisionHistoryLimit` may change from some version on; before, the API server refuses it.
+pub(super) const STATEFUL_SETS: KindRows = KindRows {
+    group: "apps",
+    resources: &["statefulsets"],
+    pod: TEMPLATE,
+    rows: &[
+        ("/spec", IMMUTABLE),
+        ("/spec/replicas", FREE),
+        ("/spec/template", FREE),
+        ("/spec/updateStrategy", FREE),
+        ("/spec/updateStrategy", Whole),
+        ("/spec/minReadySeconds", FREE),
+        ("/spec/persistentVolumeClaimRetentionPolicy", FREE),
+        ("/spec/ordinals", FREE),
+    ],
+};
+
+pub(super) const DAEMON_SETS: KindRows = KindRows {
+    group: "apps",
+    resources: &["daemonsets"],
+    pod: TEMPLATE,
+    rows: &[("/spec/selector", IMMUTABLE), ("/spec/updateStrategy", Whole)],
+};
+
+pub(super) const REPLICA_SETS: KindRows = KindRows {
+    group: "apps",
+    resources: &["replicasets"],
+    pod: TEMPLATE,
+    rows: &[("/spec/selector", IMMUTABLE)],
+};
+
+/// The selector is a plain map, but has to match the template's labels as any other.
+pub(super) const REPLICATION_CONTROLLERS: KindRows = KindRows {
+    group: "",
+    resources: &["replicationcontrollers"],
+    pod: TEMPLATE,
+    rows: &[("/spec/selector", Whole)],
+};
+
+pub(super) const POD_TEMPLATES: KindRows = KindRows {
+    group: "",
+    resources: &["podtemplates"],
+    pod: Some("/template/spec"),
+    rows: &[],
+};
+
+pub(super) const CONTROLLER_REVISIONS: KindRows = KindRows {
+    group: "apps",
+    resources: &["controllerrevisions"],
+    pod: None,
+    rows: &[("/data", IMMUTABLE)],
+};
+
+/// The labels that the Job controller gives hold the uid of the Job. From 1.35 on, feature gates that are off let
+/// more of the template change.
+pub(super) const JOBS: KindRows = KindRows {
+    group: "batch",
+    resources: &["jobs"],
+    pod: TEMPLATE,
+    rows: &[
+        ("/metadata/labels/batch.kubernetes.io~1controller-uid", LIVE),
+        ("/metadata/labels/controller-uid", LIVE),
+        ("/spec/selector", IMMUTABLE),
+        ("/spec/completionMode", IMMUTABLE),
+        ("/spec/podFailurePolicy", IMMUTABLE),
+        ("/spec/backoffLimitPerIndex", IMMUTABLE),
+        ("/spec/managedBy", IMMUTABLE),
+        ("/spec/successPolicy", IMMUTABLE),
+        (
+            "/spec/completions",
+            when(
+                "never changes; of an Indexed Job, together with `parallelism` and to the same number",
+                completions,
+            ),
+        ),
+        ("/spec/template", IMMUTABLE),
+        ("/spec/template/metadata/labels", when(NOT_STARTED, not_started)),
+        (
+            "/spec/template/metadata/labels/batch.kubernetes.io~1controller-uid",
+            LIVE,
+        ),
+        (
+            "/spec/template/metadata/labels/batch.kubernetes.io~1job-name",
+            LIVE,
+        ),
+        ("/spec/template/metadata/labels/controller-uid", LIVE),
+        ("/spec/template/metadata/labels/job-name", LIVE),
+        (
+            "/spec/template/metadata/annotations",
+            when(NOT_STARTED, not_started),
+        ),
+        ("/spec/template/spec/nodeSelector", when(NOT_STARTED, not_started)),
+        (
+            "/spec/template/spec/affinity/nodeAffinity",
+            when(NOT_STARTED, not_started),
+        ),
+        ("/spec/template/spec/tolerations", when(NOT_STARTED, not_started)),
+        (
+            "/spec/template/spec/schedulingGates",
+            when(NOT_STARTED, not_started),
+        ),
+    ],
+};
+
+pub(super) const CRON_JOBS: KindRows = KindRows {
+    group: "batch",
+    resources: &["cronjobs"],
+    pod: Some("/spec/jobTemplate/spec/template/spec"),
+    rows: &[],
+};
+
+pub(super) const POD_DISRUPTION_BUDGETS: KindRows = KindRows {
+    group: "policy",
+    resources: &["poddisruptionbudgets"],
+    pod: None,
+    rows: &[("/spec", Together(&["maxUnavailable", "minAvailable"]))],
+};
+
+const NOT_STARTED: &str = "never changes, but while the Job is suspended and was never started";
+
+fn not_started(update: &Update<'_>) -> Change {
+    let was_suspended = update.old.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true);
+    Change::free_if(was_suspended && update.old_text("/status/startTime").is_none())
+}
+
+fn completions(update: &Update<'_>) -> Change {
+    let number = |field: &str| update.new.pointer(field).and_then(Value::as_i64);
+    let is_indexed = update.old_text("/spec/completionMode") == Some("Indexed");
+    let equal =
+        number("/spec/completions").is_some() && number("/spec/completions") == number("/spec/parallelism");
+    Change::free_if(is_indexed && equal)
+}
