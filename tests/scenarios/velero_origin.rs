@@ -1,5 +1,6 @@
 //! Where an object comes from by the Restore of Velero that restores it.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,7 +16,8 @@ use crate::direct::{Direct, outcome, review};
 use crate::gate::Gate;
 use crate::runner::{Context, scenarios};
 use crate::steps::{
-    Intercepted, Plan, api_of, bind, by_velero, command_in, create, foreign_kind, mark, opted_in, refusal,
+    Intercepted, Plan, api_of, bind, by_velero, command_in, create, foreign_kind, manifest, mark, opted_in,
+    refusal,
 };
 
 scenarios! {
@@ -26,6 +28,7 @@ scenarios! {
         of_two_restores_with_one_name_neither_is_chosen,
         a_restore_that_is_not_there_refuses_its_objects_until_it_is,
         restores_that_may_not_be_read_say_the_command_that_makes_them_readable,
+        whoever_writes_an_interception_is_told_of_the_right_that_it_will_miss,
         a_restore_under_a_used_name_counts_after_a_moment,
         several_namespaces_mapped_to_one_are_refused_only_where_it_matters,
         a_mapping_that_is_none_is_named,
@@ -315,6 +318,40 @@ async fn restores_that_may_not_be_read_say_the_command_that_makes_them_readable(
     })
     .await?;
     came_from(&stored, &["shop"])
+}
+
+async fn whoever_writes_an_interception_is_told_of_the_right_that_it_will_miss(
+    context: &Context,
+) -> Result<()> {
+    let velero = Velero::unreadable(&context.cluster).await?;
+    let written = manifest(&json!({
+        "apiVersion": "clusterbackup.io/v1alpha1",
+        "kind": "RestoreInterception",
+        "metadata": { "name": context.namespace.name() },
+        "spec": {
+            "veleroNamespaces": [velero.name()],
+            "resourceModifierReference": { "name": "rules", "namespace": webhook::NAMESPACE },
+        },
+    }))?;
+    let warnings = async || {
+        let arguments = [
+            OsStr::new("create"),
+            "--dry-run=server".as_ref(),
+            "-f".as_ref(),
+            written.path().as_ref(),
+        ];
+        let output = context.cluster.kubectl(&arguments).await?;
+        let warnings = output.stderr.clone();
+        output.success().map(|_| warnings)
+    };
+    let told = warnings().await?;
+    let command = told.lines().find(|line| line.starts_with("Warning: kubectl "));
+    let command = command_in(command.with_context(|| told.clone())?)?;
+    context.cluster.kubectl(&command).await?.success()?;
+    until_readable(&context.cluster, velero.name()).await?;
+    let told = warnings().await?;
+    ensure!(told.is_empty(), "{told}");
+    Ok(())
 }
 
 async fn a_restore_under_a_used_name_counts_after_a_moment(context: &Context) -> Result<()> {

@@ -43,7 +43,7 @@ impl Intercept {
     pub fn new(
         interceptions: Arc<Interceptions>,
         live: LiveRead,
-        velero: VeleroRestores,
+        velero: Arc<VeleroRestores>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {

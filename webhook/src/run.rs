@@ -27,6 +27,7 @@ use crate::intercept::Intercept;
 use crate::interceptions::{Interceptions, Keeper, LiveRead};
 use crate::metrics::Metrics;
 use crate::service::Service;
+use crate::validate::Validate;
 use crate::velero::VeleroRestores;
 
 /// Beyond the drain: what is left then hangs.
@@ -171,9 +172,9 @@ impl Args {
         shutdown.spawn("admin", admin);
 
         let live = LiveRead::new(client.clone(), identity.clone());
-        let velero = VeleroRestores::new(client, identity, metrics.clone());
-        let intercept = Intercept::new(interceptions, live, velero, metrics.clone());
-        let service = Service::new(intercept, metrics);
+        let velero = Arc::new(VeleroRestores::new(client, identity, metrics.clone()));
+        let intercept = Intercept::new(interceptions, live, velero.clone(), metrics.clone());
+        let service = Service::new(intercept, Validate::new(velero), metrics);
         server
             .serve(move |request| {
                 let service = service.clone();

@@ -14,7 +14,7 @@ use crate::door;
 use crate::intercept::Intercept;
 use crate::metrics::{Door, Metrics, Outcome};
 use crate::review::{AdmissionRequest, AdmissionResponse, ReviewError};
-use crate::validate::validate;
+use crate::validate::Validate;
 
 /// Etcd takes 1.5 MiB and the API server 3 MiB; a review carries an object at most twice.
 const BODY_LIMIT: usize = 8 << 20;
@@ -25,13 +25,18 @@ const BODY_DEADLINE: Duration = Duration::from_secs(4);
 /// Everything that is served to the API server.
 pub struct Service {
     intercept: Intercept,
+    validate: Validate,
     metrics: Arc<Metrics>,
 }
 
 impl Service {
-    /// Serves `/intercept` by `intercept`, and `/validate`.
-    pub fn new(intercept: Intercept, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { intercept, metrics })
+    /// Serves `/intercept` by `intercept`, and `/validate` by `validate`.
+    pub fn new(intercept: Intercept, validate: Validate, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            intercept,
+            validate,
+            metrics,
+        })
     }
 
     /// Answers one request.
@@ -61,7 +66,7 @@ impl Service {
     /// Answers the review in a body.
     pub async fn review(&self, path: &str, body: &[u8]) -> Response<Full<Bytes>> {
         let response = match AdmissionRequest::parse(body) {
-            Ok(request) if path == door::VALIDATE_PATH => self.validate(&request),
+            Ok(request) if path == door::VALIDATE_PATH => self.validate(&request).await,
             Ok(request) => self.intercept.review(&request).await,
             Err(error) => {
                 self.metrics
@@ -85,9 +90,9 @@ impl Service {
         }
     }
 
-    fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
+    async fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
         let started = Instant::now();
-        let response = validate(request);
+        let response = self.validate.review(request).await;
         let outcome = if response.is_allowed() {
             Outcome::Untouched
         } else {

@@ -1,43 +1,71 @@
 //! `/validate`: what users write for us is checked when they write it. Every loader checks again, so that this
 //! webhook may be absent.
 
-use clusterbackup_api::RestoreInterception;
+use std::sync::Arc;
+
+use clusterbackup_api::{RestoreInterception, RestoreInterceptionSpec};
 use clusterbackup_core::modifier::RuleSet;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde::de::DeserializeOwned;
 
+use crate::deadline::Deadline;
 use crate::interceptions::rule_text;
 use crate::review::{AdmissionRequest, AdmissionResponse, Operation};
+use crate::velero::VeleroRestores;
 
-/// Answers one review.
-pub fn validate(request: &AdmissionRequest<'_>) -> AdmissionResponse {
-    let uid = request.uid.as_ref();
-    if !matches!(request.operation, Operation::Create | Operation::Update) {
-        return AdmissionResponse::allow(uid);
+/// The handler.
+pub struct Validate {
+    velero: Arc<VeleroRestores>,
+}
+
+impl Validate {
+    /// Warns of Restores of Velero that may not be read, as far as `velero` sees.
+    pub const fn new(velero: Arc<VeleroRestores>) -> Self {
+        Self { velero }
     }
-    let checked = match (request.kind.group.as_ref(), request.kind.kind.as_ref()) {
-        ("clusterbackup.io", "RestoreInterception") => read(request).and_then(|object| interception(&object)),
-        ("", "ConfigMap") => read(request).and_then(|object| rules(&object)),
-        _ => Ok(Vec::new()),
-    };
-    match checked {
-        Ok(warnings) => AdmissionResponse::allow(uid).with_warnings(warnings),
-        Err(message) => AdmissionResponse::deny(uid, 422, &message),
+
+    /// Answers one review.
+    pub async fn review(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
+        let uid = request.uid.as_ref();
+        if !matches!(request.operation, Operation::Create | Operation::Update) {
+            return AdmissionResponse::allow(uid);
+        }
+        let checked = match (request.kind.group.as_ref(), request.kind.kind.as_ref()) {
+            ("clusterbackup.io", "RestoreInterception") => self.interception(request).await,
+            ("", "ConfigMap") => read(request).and_then(|object| rules(&object)),
+            _ => Ok(Vec::new()),
+        };
+        match checked {
+            Ok(warnings) => AdmissionResponse::allow(uid).with_warnings(warnings),
+            Err(message) => AdmissionResponse::deny(uid, 422, &message),
+        }
+    }
+
+    /// The warnings, or everything that is wrong.
+    async fn interception(&self, request: &AdmissionRequest<'_>) -> Result<Vec<String>, String> {
+        let spec = read::<RestoreInterception>(request)?.spec;
+        let problems: Vec<_> = spec.problems().iter().map(ToString::to_string).collect();
+        if !problems.is_empty() {
+            return Err(problems.join("\n"));
+        }
+        Ok(self.missing_rights(&spec).await)
+    }
+
+    /// The commands that will be missed during a restore, each a warning of its own: it may not be cut short.
+    async fn missing_rights(&self, spec: &RestoreInterceptionSpec) -> Vec<String> {
+        let namespaces = spec.velero_namespaces.iter().map(String::as_str);
+        let remedies = self.velero.missing_rights(namespaces, Deadline::from_now()).await;
+        if remedies.is_empty() {
+            return remedies;
+        }
+        let consequence =
+            "Velero's Restores may not be read yet, and what they restore would be refused; allow it with:";
+        std::iter::once(consequence.to_owned()).chain(remedies).collect()
     }
 }
 
 fn read<T: DeserializeOwned>(request: &AdmissionRequest<'_>) -> Result<T, String> {
     serde_json::from_str(request.object.get()).map_err(|error| format!("the object can't be read: {error}"))
-}
-
-/// The warnings, or everything that is wrong.
-fn interception(object: &RestoreInterception) -> Result<Vec<String>, String> {
-    let problems: Vec<_> = object.spec.problems().iter().map(ToString::to_string).collect();
-    if problems.is_empty() {
-        Ok(Vec::new())
-    } else {
-        Err(problems.join("\n"))
-    }
 }
 
 fn rules(config_map: &ConfigMap) -> Result<Vec<String>, String> {

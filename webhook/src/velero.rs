@@ -175,6 +175,23 @@ impl VeleroRestores {
         }
         found
     }
+
+    /// The commands that allow reading the Restores in those of the `namespaces` where that is forbidden, as far as
+    /// it is known in time.
+    pub async fn missing_rights<'n>(
+        &self,
+        namespaces: impl IntoIterator<Item = &'n str>,
+        deadline: Deadline,
+    ) -> Vec<String> {
+        let looks = namespaces.into_iter().map(|namespace| async move {
+            let look = restores::look(&self.client, &self.identity, namespace);
+            match deadline.await_answer(look).await {
+                Ok(Err(VeleroError::Forbidden { remedy, .. })) => Some(remedy),
+                _ => None,
+            }
+        });
+        join_all(looks).await.into_iter().flatten().collect()
+    }
 }
 
 impl Question {

@@ -18,7 +18,7 @@ use crate::velero::{VeleroError, VeleroRestores};
 pub(super) struct Directory {
     pub(super) interceptions: Arc<Interceptions>,
     pub(super) live: LiveRead,
-    pub(super) velero: VeleroRestores,
+    pub(super) velero: Arc<VeleroRestores>,
     pub(super) metrics: Arc<Metrics>,
 }
 

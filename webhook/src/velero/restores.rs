@@ -64,6 +64,13 @@ pub(super) async fn find(
     Ok(found)
 }
 
+/// Whether they may be read, or why not.
+pub(super) async fn look(client: &Client, identity: &Identity, namespace: &str) -> Result<(), VeleroError> {
+    let shelf = Shelf::new(client, identity, namespace);
+    let least = ListParams::default().limit(1);
+    shelf.there(shelf.api.list_metadata(&least).await).map(drop)
+}
+
 /// Where Velero keeps Restores.
 struct Shelf<'a> {
     api: Api<DynamicObject>,
