@@ -51,9 +51,14 @@ impl Quiet {
         })
     }
 
+    /// What the webhook has counted.
+    pub(crate) async fn counts(&self) -> Result<Counts> {
+        Counts::parse(&self.replica.metrics().await?)
+    }
+
     /// How many reviews the webhook has answered.
     async fn calls(&self) -> Result<u64> {
-        Ok(Counts::parse(&self.replica.metrics().await?)?.total("clusterbackup_reviews_total"))
+        Ok(self.counts().await?.total("clusterbackup_reviews_total"))
     }
 
     /// Checks how many calls a request takes; its answer.

@@ -24,6 +24,7 @@ mod secrecy;
 mod steps;
 mod update;
 mod velero_origin;
+mod widgets;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,10 @@ fn main() -> ExitCode {
         scope::SCENARIOS,
         secrecy::SCENARIOS,
         update::door::SCENARIOS,
+        update::forms::SCENARIOS,
+        update::patch::SCENARIOS,
+        update::rules::SCENARIOS,
+        update::skip::SCENARIOS,
         velero_origin::SCENARIOS,
     ])
 }

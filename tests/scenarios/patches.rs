@@ -1,16 +1,11 @@
 //! Every kind of patch, on objects of every sort that a real API server stores.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
-use clusterbackup_tests::eventually;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Api;
-use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 
 use crate::runner::{Context, scenarios};
-use crate::steps::{Plan, api_of, create, holds, opted_in};
+use crate::steps::{Plan, create, holds, opted_in};
+use crate::widgets::Widgets;
 
 scenarios! {
     Webhook: [
@@ -185,42 +180,17 @@ async fn text_fields_stay_text_whatever_their_values_look_like(context: &Context
 
 async fn a_custom_resource_is_changed_like_any_other_object(context: &Context) -> Result<()> {
     let (client, namespace) = (context.cluster.admin(), context.namespace.name());
-    let group = format!("{namespace}.example.com");
-    let definition = json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": { "name": format!("widgets.{group}") },
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": { "kind": "Widget", "plural": "widgets" },
-            "versions": [{
-                "name": "v1",
-                "served": true,
-                "storage": true,
-                "schema": { "openAPIV3Schema": { "type": "object", "properties": { "spec": {
-                    "type": "object",
-                    "properties": {
-                        "size": { "type": "integer" },
-                        "parts": { "type": "array", "items": { "type": "string" } },
-                        "free": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
-                    },
-                } } } },
-            }],
-        },
+    let properties = json!({
+        "size": { "type": "integer" },
+        "parts": { "type": "array", "items": { "type": "string" } },
+        "free": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
     });
-    create(&client, None, &definition).await?;
-    let widget = json!({
-        "apiVersion": format!("{group}/v1"),
-        "kind": "Widget",
-        "metadata": { "name": "blue" },
-        "spec": { "size": 1, "parts": ["wheel"], "free": { "unknown": { "to": "anybody" } } },
-    });
-    let widgets = api_of(&client, &widget, Some(namespace))?;
-    eventually("widgets are served", Duration::from_secs(20), || async {
-        Ok(widgets.list(&ListParams::default()).await?)
-    })
-    .await?;
+    let widgets = Widgets::served(client.clone(), namespace, &properties).await?;
+    let group = &widgets.group;
+    let widget = widgets.widget(
+        "blue",
+        &json!({ "size": 1, "parts": ["wheel"], "free": { "unknown": { "to": "anybody" } } }),
+    );
 
     let rules = format!(
         r#"
@@ -236,7 +206,7 @@ resourceModifierRules:
 "#
     );
     let stored = Plan::new(namespace, &rules)
-        .in_force(client.clone())
+        .in_force(client)
         .await?
         .restore(Some(namespace), widget)
         .await?;
@@ -249,8 +219,5 @@ resourceModifierRules:
             ("/metadata/labels/restored", json!("true")),
         ],
     )?;
-    Api::<CustomResourceDefinition>::all(client)
-        .delete(&format!("widgets.{group}"), &DeleteParams::default())
-        .await?;
-    Ok(())
+    widgets.remove().await
 }

@@ -143,6 +143,44 @@ fn an_object_that_no_rule_is_for_gets_its_mark_alone() {
     }
 }
 
+/// The object in the cluster has another selector, which can't change, and other replicas.
+#[test]
+fn an_update_is_answered_with_what_became_of_the_fields() {
+    let mut review = review();
+    let request = &mut review["request"];
+    request["operation"] = json!("UPDATE");
+    request["oldObject"] = request["object"].clone();
+    request["oldObject"]["spec"]["selector"]["matchLabels"] = json!({ "of": "the live" });
+    request["oldObject"]["spec"]["replicas"] = json!(9);
+    request["object"]["metadata"]["labels"]["velero.io/restore-name"] = json!("nightly");
+    let mut object = request["object"].clone();
+    let response = Desk::open().response(review.to_string().as_bytes());
+
+    let patch = STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
+    json_patch::patch(&mut object, &serde_json::from_slice::<Patch>(&patch).unwrap()).unwrap();
+    assert_eq!(
+        object["spec"]["selector"]["matchLabels"],
+        json!({ "of": "the live" })
+    );
+    assert_eq!(object["spec"]["replicas"], 1);
+    let audited: Value =
+        serde_json::from_str(response["auditAnnotations"]["fields"].as_str().unwrap()).unwrap();
+    let fields = audited["fields"].as_array().unwrap();
+    assert!(
+        fields.contains(&json!({ "path": "/spec/replicas", "outcome": "Changed" })),
+        "{audited:#}"
+    );
+    assert!(
+        fields.iter().any(|field| field["reason"] == "Immutable"),
+        "{audited:#}"
+    );
+    let warning = response["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.contains("deployments.apps staging/web: ") && warning.contains("/spec/selector"),
+        "{warning}"
+    );
+}
+
 #[test]
 fn what_is_no_review_is_a_bad_request() {
     let desk = Desk::open();

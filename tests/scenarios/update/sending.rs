@@ -1,4 +1,4 @@
-//! Updates, and what is answered.
+//! Any form of update, with all that is answered: clients of Kubernetes keep warnings to themselves.
 
 use std::time::Duration;
 
@@ -13,14 +13,26 @@ use crate::steps::{api_of, name_of};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A merge patch of one object.
+/// One update of one object.
 pub(crate) struct Update<'a> {
     pub(crate) client: &'a Client,
     pub(crate) namespace: Option<&'a str>,
     /// The object, as far as it is found by it.
     pub(crate) object: &'a Value,
+    pub(crate) form: Form,
+    /// Parameters of the request, such as `dryRun=All`.
+    pub(crate) query: &'a str,
     /// On whose behalf, if not the administrator's.
     pub(crate) author: Option<&'a str>,
+}
+
+/// The forms that an update takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Replacement,
+    MergePatch,
+    JsonPatch,
+    Apply,
 }
 
 /// What the API server said.
@@ -29,6 +41,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The object as it is stored now, or why it is not.
     pub(crate) body: Value,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl<'a> Update<'a> {
@@ -38,6 +51,8 @@ impl<'a> Update<'a> {
             client,
             namespace,
             object,
+            form: Form::MergePatch,
+            query: "",
             author: None,
         }
     }
@@ -46,14 +61,21 @@ impl<'a> Update<'a> {
     pub(crate) async fn send(&self, body: &Value) -> Result<Answer> {
         let api = api_of(self.client, self.object, self.namespace)?;
         let url = format!(
-            "{}/{}?fieldManager=scenario",
+            "{}/{}?fieldManager=scenario&{}",
             api.resource_url(),
-            name_of(self.object)
+            name_of(self.object),
+            self.query
         );
+        let (method, content_type) = match self.form {
+            Form::Replacement => (Method::PUT, "application/json"),
+            Form::MergePatch => (Method::PATCH, "application/merge-patch+json"),
+            Form::JsonPatch => (Method::PATCH, "application/json-patch+json"),
+            Form::Apply => (Method::PATCH, "application/apply-patch+yaml"),
+        };
         let mut request = Request::builder()
-            .method(Method::PATCH)
+            .method(method)
             .uri(url)
-            .header("content-type", "application/merge-patch+json");
+            .header("content-type", content_type);
         if let Some(author) = self.author {
             request = request
                 .header("impersonate-user", author)
@@ -64,11 +86,18 @@ impl<'a> Update<'a> {
             .send(request.body(body.to_string().into_bytes().into())?)
             .await?;
         let status = response.status().as_u16();
+        let warnings = response
+            .headers()
+            .get_all("warning")
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect();
         let body = response.into_body().collect_bytes().await?;
         Ok(Answer {
             status,
             body: serde_json::from_slice(&body)
                 .with_context(|| format!("{status}: {}", String::from_utf8_lossy(&body)))?,
+            warnings,
         })
     }
 }
@@ -94,5 +123,26 @@ impl Answer {
     pub(crate) fn stored(self) -> Result<Value> {
         ensure!(self.status == 200, "refused: {self:#?}");
         Ok(self.body)
+    }
+
+    /// The message of a refusal with this code and reason.
+    pub(crate) fn refusal(&self, status: u16, reason: &str) -> Result<&str> {
+        ensure!(
+            self.status == status && self.body["reason"] == reason,
+            "not refused with {status} {reason}: {self:#?}"
+        );
+        self.body["message"].as_str().context("no message")
+    }
+
+    /// Checks that a warning contains all of these.
+    pub(crate) fn warns_of(&self, parts: &[&str]) -> Result<()> {
+        ensure!(
+            self.warnings
+                .iter()
+                .any(|warning| parts.iter().all(|part| warning.contains(part))),
+            "no warning of {parts:?}: {:#?}",
+            self.warnings
+        );
+        Ok(())
     }
 }
