@@ -116,16 +116,21 @@ mod tests {
     fn people_are_told_what_the_cluster_keeps_against_the_restored_object() {
         let fields = [
             field("/spec/ports/0/port", Outcome::Changed),
-            field("/spec/clusterIP", Outcome::Kept(Reason::Immutable)),
-            field("/spec/ports/0/nodePort", Outcome::Kept(Reason::Allocated)),
-            field("/spec/selector/tier", Outcome::Kept(Reason::LeftOut)),
+            field("/spec/selector", Outcome::Changed),
+            field("/spec/type", Outcome::Changed),
+            field("/spec/clusterIP", Outcome::Kept(Reason::Allocated)),
+            field("/spec/ipFamilies", Outcome::Kept(Reason::Immutable)),
+            field("/spec/externalName", Outcome::Kept(Reason::LeftOut)),
         ];
+        let warning = told(&fields).unwrap();
         assert_eq!(
-            told(&fields).unwrap(),
-            "services shop/web: restored fields: 1; kept from the cluster: /spec/clusterIP (Immutable), \
-             /spec/ports/0/nodePort (Allocated)"
+            warning,
+            "services shop/web: restored fields: 3; kept from the cluster: /spec/clusterIP (Allocated), \
+             /spec/ipFamilies (Immutable)"
         );
-        for nobodys_loss in [&[][..], &fields[..1], &fields[3..]] {
+        let reference = include_str!("../../../docs/rules.md");
+        assert!(reference.contains(&warning), "docs/rules.md shows another");
+        for nobodys_loss in [&[][..], &fields[..3], &fields[5..]] {
             assert_eq!(told(nobodys_loss), None);
         }
     }
