@@ -22,6 +22,7 @@ mod samples;
 mod scope;
 mod secrecy;
 mod steps;
+mod strategic;
 mod update;
 mod velero_origin;
 mod widgets;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         samples::SCENARIOS,
         scope::SCENARIOS,
         secrecy::SCENARIOS,
+        strategic::SCENARIOS,
         update::door::SCENARIOS,
         update::forms::SCENARIOS,
         update::patch::SCENARIOS,

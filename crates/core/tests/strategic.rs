@@ -363,6 +363,12 @@ fn lists_of_objects_are_merged_by_key() {
             containers(json!([{"$patch": "replace"}])),
             containers(json!([])),
         ),
+        // What is deleted and added again is new.
+        (
+            containers(names("abc")),
+            containers(json!([{"name": "c", "tty": true}, {"name": "c", "$patch": "delete"}])),
+            containers(json!([{"name": "c", "tty": true}, {"name": "a"}, {"name": "b"}])),
+        ),
         // Two of one key in the patch: the second is merged into the first.
         (
             containers(json!([])),

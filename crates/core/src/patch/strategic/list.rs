@@ -30,6 +30,8 @@ struct Merged {
     wanted: Vec<usize>,
     /// Those that were there, in theirs.
     former: Vec<usize>,
+    /// How many of those were deleted.
+    freed: usize,
 }
 
 /// The elements of a patch by what they are for.
@@ -102,11 +104,12 @@ impl Merger<'_> {
             }
             (Some(_), Some(patch), _) => self.merged(patch, &mut numbers, metadata)?,
         };
+        let former = merged.former_with_reused_places();
         self.put(order::arranged(
             merged.elements,
             |element| element.number,
             &wanted,
-            &merged.former,
+            &former,
         ))
     }
 
@@ -175,6 +178,8 @@ impl Merger<'_> {
             let is_first = seen.insert(element.number);
             !deleted.contains(&element.number) && (is_first || !numbers.keys.is_empty())
         });
+        merged.former.retain(|number| !deleted.contains(number));
+        merged.freed = present.len() - merged.elements.len();
         self.merge_items(&items, &mut merged, numbers, metadata.item())?;
         Ok(merged)
     }
@@ -267,6 +272,14 @@ impl Merged {
             former,
             ..Self::default()
         })
+    }
+
+    /// Where the patch gives the order, the API server counts new elements that take the memory of deleted ones among
+    /// those that were there: not meant, but so it is.
+    fn former_with_reused_places(&self) -> Vec<usize> {
+        let new = self.elements.iter().filter(|element| element.kept().is_none());
+        let reused = new.take(self.freed).map(|element| element.number);
+        self.former.iter().copied().chain(reused).collect()
     }
 
     /// A list that takes the place of the former one, or of none.
