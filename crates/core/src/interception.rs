@@ -35,7 +35,7 @@ use crate::modifier::{Problems, RuleSet};
 
 pub use attempt::{Fate, RuleRecord};
 pub use case::{Case, Concerned};
-pub use decision::{Decision, Verdict, decide};
+pub use decision::{Decision, Verdict, decide, preview};
 pub use denial::Denial;
 pub use mark::{MODIFIED, Mark};
 pub use origin::NamespaceMappings;

@@ -5,12 +5,14 @@
 //! - `value`, `go_number`, `text_fields`: what the values of patches become
 //! - `rule`: the compiled form
 //! - `select`, `apply`, `fixed`, `failure`: what happens to an object
+//! - `explain`: why a rule concerns an object or doesn't
 //!
 //! Semantics are Velero's where they are sane. The deliberate differences: whatever can be known to be wrong is
 //! refused when the text is read; values in text fields stay text; unquoted JSON and YAML are taken as values;
 //! numbers are compared by value; a backslash or quote in a value is no error.
 
 mod apply;
+mod explain;
 mod failure;
 mod fixed;
 mod go_number;
@@ -27,6 +29,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use apply::{Circumstances, Rename, RuleOutcome, RuleResult};
+pub use explain::{Concerned, Condition, Explanation, Judged, Judgement};
 pub use failure::RuleError;
 pub use problem::{Problem, Problems};
 pub use rule::{PatchKind, Rule, RuleIndex};
@@ -126,6 +129,13 @@ impl RuleSet {
     /// judged is among them, and fails when applied.
     pub fn select(&self, target: &Target<'_>, object: &Value) -> Selection {
         select::select(&self.rules, &self.index, target, object)
+    }
+
+    /// Why each rule concerns an object that no rule has changed yet, or doesn't: the same as [`Self::select`], in full.
+    pub fn explain<'a>(&'a self, target: &Target<'a>, object: &'a Value) -> Vec<Explanation<'a>> {
+        self.rules()
+            .map(|(index, rule)| explain::explain(index, rule, target, object))
+            .collect()
     }
 
     /// Applies the rules of a selection of this set in their order, each of them wholly or not at all.

@@ -16,7 +16,10 @@ const MAX_COUNT: u32 = 1000;
 
 /// A compiled regular expression.
 #[derive(Debug, Clone)]
-pub struct Pattern(Regex);
+pub struct Pattern {
+    written: Box<str>,
+    regex: Regex,
+}
 
 /// Why a text is not a regular expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,18 +50,24 @@ impl Pattern {
             return Err(PatternError::TooLong);
         }
         let translated = Translation::new(text).translate()?;
-        allowance
-            .compile(&translated)
-            .map(Self)
-            .map_err(|error| match error {
-                regex::Error::CompiledTooBig(_) => PatternError::TooComplex,
-                error => PatternError::Syntax(reason(&error)),
-            })
+        let regex = allowance.compile(&translated).map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => PatternError::TooComplex,
+            error => PatternError::Syntax(reason(&error)),
+        })?;
+        Ok(Self {
+            written: text.into(),
+            regex,
+        })
     }
 
     /// Whether it matches anywhere in the text.
     pub fn is_match(&self, text: &str) -> bool {
-        self.0.is_match(text)
+        self.regex.is_match(text)
+    }
+
+    /// The expression as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.written
     }
 }
 

@@ -1,8 +1,9 @@
 //! Label selectors (`metav1.LabelSelector`): what may be written in one, and which labels satisfy it.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// A selector; all its requirements have to hold. Without any it selects everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,9 +84,13 @@ impl Requirement {
         Ok(Self { key, operator })
     }
 
-    fn holds(&self, labels: Option<&Map<String, Value>>) -> bool {
-        let value = labels.and_then(|labels| labels.get(&self.key)).and_then(as_label);
-        match (&self.operator, value) {
+    /// The label it is about.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn holds(&self, label: Option<&Value>) -> bool {
+        match (&self.operator, label.and_then(as_label)) {
             (Operator::In(values), Some(value)) => values.iter().any(|wanted| *wanted == value),
             (Operator::NotIn(values), Some(value)) => !values.iter().any(|wanted| *wanted == value),
             (Operator::Exists, value) => value.is_some(),
@@ -104,8 +109,32 @@ impl LabelSelector {
 
     /// Whether an object's labels satisfy it.
     pub fn matches(&self, object: &Value) -> bool {
+        self.judge(object).all(|(_, _, holds)| holds)
+    }
+
+    /// Each requirement with the label of the object that it is about, and whether it holds.
+    pub fn judge<'a>(
+        &'a self,
+        object: &'a Value,
+    ) -> impl Iterator<Item = (&'a Requirement, Option<&'a Value>, bool)> {
         let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
-        self.0.iter().all(|requirement| requirement.holds(labels))
+        self.0.iter().map(move |requirement| {
+            let label = labels.and_then(|labels| labels.get(&requirement.key));
+            (requirement, label, requirement.holds(label))
+        })
+    }
+}
+
+/// As `kubectl` takes selectors: `app in (web, db)`, `tier notin (x)`, `app`, `!app`.
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = &self.key;
+        match &self.operator {
+            Operator::In(values) => write!(f, "{key} in ({})", values.join(", ")),
+            Operator::NotIn(values) => write!(f, "{key} notin ({})", values.join(", ")),
+            Operator::Exists => f.write_str(key),
+            Operator::DoesNotExist => write!(f, "!{key}"),
+        }
     }
 }
 
@@ -177,6 +206,19 @@ mod tests {
         ] {
             let selector = LabelSelector::new(vec![requirement(key, operator, values).expect(key)]);
             assert_eq!(selector.matches(&object), expected, "{key} {operator} {values:?}");
+        }
+    }
+
+    #[test]
+    fn requirements_are_written_as_kubectl_takes_them() {
+        for (operator, values, written) in [
+            ("In", &["web", "db"][..], "app in (web, db)"),
+            ("NotIn", &["x"], "app notin (x)"),
+            ("Exists", &[], "app"),
+            ("DoesNotExist", &[], "!app"),
+        ] {
+            let requirement = requirement("app", operator, values).expect(operator);
+            assert_eq!(requirement.to_string(), written);
         }
     }
 

@@ -13,7 +13,7 @@ use clusterbackup_core::glob::{Glob, Separator};
 use clusterbackup_core::interception::{
     Case, Concern, Concerned, ConflictPolicy, CustomResourceStrategy, Decision, Denial, Fate, Interception,
     MODIFIED, Matches, NamespaceMappings, OnModifierError, OptIn, Scope, Subject, Unusable, Verdict, concern,
-    decide, order,
+    decide, order, preview,
 };
 use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName};
@@ -281,6 +281,58 @@ fn under_warn_only_the_rule_that_fails_is_left_out() {
     for part in ["lenient", "persistentvolumeclaims shop/data", "/spec/volumeName"] {
         assert!(warning.contains(part), "{warning} lacks {part}");
     }
+}
+
+#[test]
+fn each_rule_is_told_apart_by_its_operations_and_its_error() {
+    let mut failing = interception("needs", NEEDS_A_FIELD);
+    failing.on_error = OnModifierError::Warn;
+    let mut faster = interception("faster", FASTER);
+    faster.on_error = OnModifierError::Warn;
+    let Verdict { outcome, rules, .. } = review(&[&faster, &failing], "shop", claim());
+    let operations = outcome.unwrap().operations;
+    let told: Vec<_> = rules
+        .iter()
+        .map(|record| {
+            let own = operations[record.operations.clone()].iter();
+            let paths: Vec<_> = own.map(|operation| operation.path().to_string()).collect();
+            (
+                usize::from(record.rule),
+                record.fate,
+                paths,
+                record.error.is_some(),
+            )
+        })
+        .collect();
+    let path = |text: &str| vec![text.to_owned()];
+    let expected = [
+        (0, Fate::Applied, path("/spec/storageClassName"), false),
+        (0, Fate::Failed, Vec::new(), true),
+        (1, Fate::Applied, path("/metadata/labels"), false),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_preview_is_the_decision_without_the_mark() {
+    let interception = interception("faster", FASTER);
+    let group_resource = GroupResource::new("", "persistentvolumeclaims");
+    let case = || Case {
+        subject: Subject {
+            group_resource: &group_resource,
+            name: ObjectName::Exact("data"),
+            namespace: Some("shop"),
+        },
+        rename: Rename::Allowed,
+        object: claim(),
+        existing: None,
+        custom: None,
+    };
+    let concerned = [Concerned::from(&interception)];
+    let mut decided = admitted(decide(&concerned, case())).object;
+    let previewed = admitted(preview(&concerned, case())).object;
+    decided["metadata"].as_object_mut().unwrap().remove("annotations");
+    assert_eq!(previewed, decided);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What holds for any input.
 #![allow(clippy::expect_used, reason = "helpers of tests")]
 
-use clusterbackup_core::modifier::{Rename, RuleSet};
+use clusterbackup_core::modifier::{Concerned, Rename, RuleOutcome, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName, Target};
 use clusterbackup_core::patch::{Draft, Pointer, json, merge};
 use clusterbackup_core::{glob, pattern, yaml};
@@ -108,6 +108,45 @@ fn oracle(object: &Value, operations: &[PatchOperation]) -> Option<Value> {
     Some(object)
 }
 
+fn namespace() -> impl Strategy<Value = Option<String>> {
+    prop::sample::select(vec![None, Some("shop"), Some("till")]).prop_map(|name| name.map(str::to_owned))
+}
+
+/// The conditions of a rule, of which about half hold.
+fn conditions() -> impl Strategy<Value = Value> {
+    let group_resource = prop::sample::select(vec!["pods", "*", "**", "deployments.apps"]);
+    let name = prop::sample::select(vec!["", "^web", "db"]);
+    let namespaces = prop::sample::select(vec![
+        json!([]),
+        json!(["shop"]),
+        json!(["s*", "till"]),
+        json!([""]),
+    ]);
+    let labels = prop::sample::select(vec![
+        json!({}),
+        json!({"matchLabels": {"a": "a"}}),
+        json!({"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}, {"key": "b", "operator": "NotIn", "values": ["b"]}]}),
+    ]);
+    let wanted = prop::sample::select(vec!["null", "1", "a", "{}"]);
+    let matches = vec((pointer(), wanted), 0..3).prop_map(|matches| {
+        matches
+            .into_iter()
+            .map(|(path, value)| json!({"path": path.as_str(), "value": value}))
+            .collect::<Vec<_>>()
+    });
+    (group_resource, name, namespaces, labels, matches).prop_map(
+        |(group_resource, name, namespaces, labels, matches)| {
+            json!({
+                "groupResource": group_resource,
+                "resourceNameRegex": name,
+                "namespaces": namespaces,
+                "labelSelector": labels,
+                "matches": matches,
+            })
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -172,6 +211,40 @@ proptest! {
         let (result, operations) = run(&object);
         prop_assert_eq!(oracle(&object, &operations), Some(result.clone()));
         prop_assert_eq!(run(&result), (result, Vec::new()));
+    }
+
+    #[test]
+    fn what_is_explained_is_what_is_selected(object in object(), rules in vec(conditions(), 1..6), namespace in namespace()) {
+        let rules: Vec<_> = rules
+            .into_iter()
+            .map(|conditions| json!({"conditions": conditions, "mergePatches": [{"patchData": {}}]}))
+            .collect();
+        let text = json!({"version": "v1", "resourceModifierRules": rules}).to_string();
+        let rules = RuleSet::parse(&text).expect("is valid");
+        let group_resource = GroupResource::new("", "pods");
+        let target = Target {
+            group_resource: &group_resource,
+            name: ObjectName::Exact("web-1"),
+            original_namespace: namespace.as_deref(),
+        };
+        let selection = rules.select(&target, &object);
+        let mut draft = Draft::new(object.clone());
+        let failures: Vec<_> = rules
+            .apply(&selection, &mut draft, &Rename::Allowed.into())
+            .into_iter()
+            .filter_map(|result| match result.outcome {
+                RuleOutcome::Failed(error) => Some(error),
+                _ => None,
+            })
+            .collect();
+        let explanations = rules.explain(&target, &object);
+        let concerned = explanations.iter().filter(|explanation| explanation.concerned() != Concerned::No);
+        prop_assert_eq!(concerned.map(|explanation| explanation.rule).collect::<Vec<_>>(), selection.rules().collect::<Vec<_>>());
+        let broken = explanations.iter().filter_map(|explanation| match explanation.concerned() {
+            Concerned::Broken(error) => Some(error.clone()),
+            Concerned::Yes | Concerned::No => None,
+        });
+        prop_assert_eq!(broken.collect::<Vec<_>>(), failures);
     }
 
     #[test]

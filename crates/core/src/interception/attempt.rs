@@ -1,12 +1,15 @@
 //! The rules of one interception, tried on one object.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::Value;
 
 use super::subject::Subject;
 use super::{Concerned, Denial, Interception, OutOfScope};
-use crate::modifier::{Circumstances, PatchKind, RuleError, RuleIndex, RuleOutcome, RuleSet, Selection};
+use crate::modifier::{
+    Circumstances, PatchKind, RuleError, RuleIndex, RuleOutcome, RuleResult, RuleSet, Selection,
+};
 use crate::object;
 use crate::patch::Draft;
 
@@ -61,12 +64,18 @@ impl<'a> Plan<'a> {
 }
 
 /// What became of one rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleRecord {
+    /// Its index among the rules of that interception.
+    pub rule: RuleIndex,
     /// The kind of its patches.
     pub patch: PatchKind,
     /// What it did.
     pub fate: Fate,
+    /// Which of the operations on the object are its own.
+    pub operations: Range<usize>,
+    /// Why it could not be applied, if so.
+    pub error: Option<RuleError>,
 }
 
 /// What a rule did to an object on which its conditions hold.
@@ -124,25 +133,47 @@ impl Attempt {
         match applied {
             Ok(results) => {
                 for result in results {
-                    self.note(plan, result.rule, fate(&result.outcome));
-                    if let RuleOutcome::Failed(error) = result.outcome {
-                        self.fail(Failure::Rule(error));
-                    }
+                    self.note(plan, result);
                 }
             }
             Err(error) => {
                 draft.rollback(before);
                 for rule in selection.rules() {
-                    self.note(plan, rule, Fate::OutOfScope);
+                    self.record(plan, rule, Fate::OutOfScope, 0..0, None);
                 }
                 self.fail(Failure::Scope(error));
             }
         }
     }
 
-    fn note(&mut self, plan: &Plan<'_>, rule: RuleIndex, fate: Fate) {
-        let patch = plan.rules.rule(rule).patch_kind();
-        self.rules.insert(rule, RuleRecord { patch, fate });
+    fn note(&mut self, plan: &Plan<'_>, result: RuleResult) {
+        let fate = fate(&result.outcome);
+        let error = match result.outcome {
+            RuleOutcome::Failed(error) => Some(error),
+            RuleOutcome::Applied | RuleOutcome::Unchanged | RuleOutcome::TestFailed => None,
+        };
+        if let Some(error) = &error {
+            self.fail(Failure::Rule(error.clone()));
+        }
+        self.record(plan, result.rule, fate, result.operations, error);
+    }
+
+    fn record(
+        &mut self,
+        plan: &Plan<'_>,
+        rule: RuleIndex,
+        fate: Fate,
+        operations: Range<usize>,
+        error: Option<RuleError>,
+    ) {
+        let record = RuleRecord {
+            rule,
+            patch: plan.rules.rule(rule).patch_kind(),
+            fate,
+            operations,
+            error,
+        };
+        self.rules.insert(rule, record);
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -153,7 +184,7 @@ impl Attempt {
 
     /// What became of each rule whose conditions hold.
     pub(super) fn records(&self) -> impl Iterator<Item = RuleRecord> {
-        self.rules.values().copied()
+        self.rules.values().cloned()
     }
 
     /// What went wrong, in order.

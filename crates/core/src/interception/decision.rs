@@ -17,7 +17,8 @@ pub struct Decision {
     pub operations: Vec<PatchOperation>,
     /// The object as it becomes.
     pub object: Value,
-    /// What was applied; also on the object, as an annotation. None where an update is none of the rules' business.
+    /// What was applied; also on the object, as an annotation. None where an update is none of the rules' business,
+    /// and in a preview.
     pub mark: Option<Mark>,
     /// What the client should know.
     pub warnings: Vec<String>,
@@ -39,6 +40,15 @@ pub struct Verdict {
 /// All conditions are judged on the object as it came, of an update on what it makes of the object in the cluster;
 /// patches accumulate. Where the interceptions differ in `onModifierError`, Deny wins; in `conflictPolicy`, Skip.
 pub fn decide(concerned: &[Concerned<'_>], case: Case<'_>) -> Verdict {
+    judge(concerned, case, Some(Mark::default()))
+}
+
+/// What [`decide`] would make of the object, but for the mark: whoever tries rules has no interception to name in it.
+pub fn preview(concerned: &[Concerned<'_>], case: Case<'_>) -> Verdict {
+    judge(concerned, case, None)
+}
+
+fn judge(concerned: &[Concerned<'_>], case: Case<'_>, mark: Option<Mark>) -> Verdict {
     let existing = case
         .existing
         .as_ref()
@@ -48,7 +58,13 @@ pub fn decide(concerned: &[Concerned<'_>], case: Case<'_>) -> Verdict {
         custom: case.custom,
         existing,
     };
-    let mut sitting = Sitting::new(concerned, case.subject, circumstances, Draft::new(case.object));
+    let mut sitting = Sitting::new(
+        concerned,
+        case.subject,
+        circumstances,
+        Draft::new(case.object),
+        mark,
+    );
     if let Some(existing) = existing {
         return update::decide(concerned, existing, sitting);
     }

@@ -14,7 +14,7 @@ pub(super) struct Sitting<'a> {
     circumstances: Circumstances<'a>,
     on_error: Option<OnModifierError>,
     pub(super) draft: Draft,
-    mark: Mark,
+    mark: Option<Mark>,
     warnings: Vec<String>,
     rules: Vec<RuleRecord>,
 }
@@ -26,6 +26,7 @@ impl<'a> Sitting<'a> {
         subject: Subject<'a>,
         circumstances: Circumstances<'a>,
         draft: Draft,
+        mark: Option<Mark>,
     ) -> Self {
         Self {
             subject,
@@ -35,7 +36,7 @@ impl<'a> Sitting<'a> {
                 .map(|concerned| concerned.interception.on_error)
                 .max(),
             draft,
-            mark: Mark::default(),
+            mark,
             warnings: Vec::new(),
             rules: Vec::new(),
         }
@@ -75,8 +76,9 @@ impl<'a> Sitting<'a> {
                     .collect(),
             });
         }
-        self.mark
-            .add(&plan.interception.name, plan.rules.hash(), attempt.held());
+        if let Some(mark) = &mut self.mark {
+            mark.add(&plan.interception.name, plan.rules.hash(), attempt.held());
+        }
         Ok(())
     }
 
@@ -132,14 +134,14 @@ impl<'a> Sitting<'a> {
         }
     }
 
-    /// Marks the object, and gives it out of hand.
+    /// Marks the object, if it is to be marked, and gives it out of hand.
     pub(super) fn close(mut self) -> Result<Decision, Denial> {
-        self.mark
-            .write(&mut self.draft)
-            .map_err(|cause| Denial::Unmarkable {
+        if let Some(mark) = &self.mark {
+            mark.write(&mut self.draft).map_err(|cause| Denial::Unmarkable {
                 subject: self.subject.to_string(),
                 cause,
             })?;
+        }
         let name = self
             .draft
             .value()
@@ -157,7 +159,7 @@ impl<'a> Sitting<'a> {
         Ok(Decision {
             operations,
             object,
-            mark: Some(self.mark),
+            mark: self.mark,
             warnings: self.warnings,
         })
     }

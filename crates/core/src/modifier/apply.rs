@@ -1,5 +1,7 @@
 //! Applying the rules of a selection, and what comes of each.
 
+use std::ops::Range;
+
 use serde_json::Value;
 
 use super::failure::{Cause, Place, RuleError};
@@ -52,6 +54,8 @@ pub struct RuleResult {
     pub rule: RuleIndex,
     /// What became of it.
     pub outcome: RuleOutcome,
+    /// Which of the draft's operations are its own.
+    pub operations: Range<usize>,
 }
 
 /// What became of a rule whose conditions hold.
@@ -79,11 +83,16 @@ pub(super) fn apply(
         circumstances,
     };
     let apply_one = |Selected { rule, failure }: &Selected| {
+        let before = draft.operations().len();
         let outcome = match failure {
             Some(failure) => RuleOutcome::Failed(failure.clone()),
             None => apply_atomically(*rule, &rules[rule.0].patches, draft, setting),
         };
-        RuleResult { rule: *rule, outcome }
+        RuleResult {
+            rule: *rule,
+            outcome,
+            operations: before..draft.operations().len(),
+        }
     };
     selection.0.iter().map(apply_one).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::failure::{Cause, Place, RuleError};
-use super::rule::{Conditions, Rule, RuleIndex};
+use super::rule::{Conditions, Match, Rule, RuleIndex};
 use super::text_fields::Holder;
 use crate::object::Target;
 use crate::patch::{LookupError, json};
@@ -99,27 +99,48 @@ fn judge(
     object: &Value,
     holder: Holder,
 ) -> Result<bool, RuleError> {
-    // Cluster-scoped objects have no namespace to be compared: the condition is skipped, as in Velero.
-    let in_namespace = target.original_namespace.is_none_or(|namespace| {
-        conditions.namespaces.is_empty() || conditions.namespaces.iter().any(|glob| glob.matches(namespace))
-    });
-    let applies = in_namespace
-        && conditions
-            .name
-            .as_ref()
-            .is_none_or(|name| name.is_match(target.name.known()))
+    let applies = conditions.is_for_namespace(target)
+        && conditions.is_for_name(target)
         && conditions.labels.matches(object);
     if !applies {
         return Ok(false);
     }
     for (position, wanted) in conditions.matches.iter().enumerate() {
-        let failed = |cause| RuleError::new(rule, Place::Match(position), wanted.path.as_str(), cause);
-        let value = wanted.value.value(holder).map_err(|error| failed(error.into()))?;
-        match json::test(object, &wanted.path, value) {
-            Ok(true) => {}
-            Ok(false) | Err(LookupError::MissingParent) => return Ok(false),
-            Err(error) => return Err(failed(Cause::from(error))),
+        if !judge_match(rule, position, wanted, object, holder)? {
+            return Ok(false);
         }
     }
     Ok(true)
+}
+
+impl Conditions {
+    /// Cluster-scoped objects have no namespace to be compared: the condition is skipped, as in Velero.
+    pub(super) fn is_for_namespace(&self, target: &Target<'_>) -> bool {
+        target.original_namespace.is_none_or(|namespace| {
+            self.namespaces.is_empty() || self.namespaces.iter().any(|glob| glob.matches(namespace))
+        })
+    }
+
+    pub(super) fn is_for_name(&self, target: &Target<'_>) -> bool {
+        self.name
+            .as_ref()
+            .is_none_or(|name| name.is_match(target.name.known()))
+    }
+}
+
+/// Whether the object has a value; an error where that can't be told.
+pub(super) fn judge_match(
+    rule: RuleIndex,
+    position: usize,
+    wanted: &Match,
+    object: &Value,
+    holder: Holder,
+) -> Result<bool, RuleError> {
+    let failed = |cause| RuleError::new(rule, Place::Match(position), wanted.path.as_str(), cause);
+    let value = wanted.value.value(holder).map_err(|error| failed(error.into()))?;
+    match json::test(object, &wanted.path, value) {
+        Ok(holds) => Ok(holds),
+        Err(LookupError::MissingParent) => Ok(false),
+        Err(error) => Err(failed(Cause::from(error))),
+    }
 }
