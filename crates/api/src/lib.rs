@@ -7,6 +7,7 @@ pub mod conditions;
 pub mod labels;
 pub mod namespaces;
 pub mod restore_interception;
+pub mod rule_config_map;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,

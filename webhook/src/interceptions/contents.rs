@@ -1,9 +1,9 @@
-//! What is known of one rule ConfigMap. The contract of its form is the seeds': exactly one data key, whose value
-//! is the rule text.
+//! What is known of one rule ConfigMap.
 
 use std::sync::Arc;
 
 use clusterbackup_api::ResourceModifierReference;
+use clusterbackup_api::rule_config_map::only_entry;
 use clusterbackup_core::interception::Unusable;
 use clusterbackup_core::modifier::RuleSet;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -94,17 +94,6 @@ impl ConfigMapName {
 /// # Errors
 /// Why it has none, and what to do.
 pub fn rule_text(config_map: &ConfigMap) -> Result<&str, String> {
-    let data = config_map.data.iter().flatten().collect::<Vec<_>>();
-    match data.as_slice() {
-        [(_, text)] => Ok(text),
-        [] => Err("it has no data; put the rules under one key, for example rules.yaml".to_owned()),
-        several => {
-            let keys: Vec<_> = several.iter().map(|(key, _)| key.as_str()).collect();
-            Err(format!(
-                "it has {} data keys ({}); keep one, and one ConfigMap for each rule set",
-                keys.len(),
-                keys.join(", ")
-            ))
-        }
-    }
+    let data = config_map.data.iter().flatten();
+    only_entry(data.map(|(key, text)| (key.as_str(), text.as_str())))
 }
