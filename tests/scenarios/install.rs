@@ -137,6 +137,7 @@ async fn the_webhook_may_do_what_it_needs_and_no_more(context: &Context) -> Resu
     const VALIDATING: &str = "validatingwebhookconfigurations.admissionregistration.k8s.io";
     const KIND: &str = "restoreinterceptions.clusterbackup.io";
     const RESTORE: &str = "restores.velero.io";
+    const DEFINITION: &str = "customresourcedefinitions.apiextensions.k8s.io";
     let elsewhere = context.namespace.name();
     #[rustfmt::skip]
     let table = [
@@ -177,6 +178,9 @@ async fn the_webhook_may_do_what_it_needs_and_no_more(context: &Context) -> Resu
         ("get", RESTORE, elsewhere, "a", false),
         ("list", RESTORE, elsewhere, "", false),
         ("list", RESTORE, "", "", false),
+        ("get", DEFINITION, "", "a", true),
+        ("list", DEFINITION, "", "", false),
+        ("patch", DEFINITION, "", "a", false),
         ("create", "pods", OWN, "", false),
         ("create", "serviceaccounts/token", OWN, webhook::NAME, false),
         ("bind", "clusterroles.rbac.authorization.k8s.io", "", "cluster-admin", false),

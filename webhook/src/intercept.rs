@@ -19,7 +19,8 @@ use clusterbackup_core::object::ObjectName;
 
 use self::answer::Answer;
 use self::opt_in::opt_in;
-use self::parties::{Directory, Party};
+use self::parties::{Directory, Known};
+use crate::custom_kinds::CustomKinds;
 use crate::interceptions::{Interceptions, LiveRead};
 use crate::metrics::{Door, Metrics};
 use crate::object;
@@ -39,11 +40,13 @@ struct Incoming<'a> {
 }
 
 impl Intercept {
-    /// Reviews by `interceptions`; what they don't know, by `live`; what Velero restores, also by `velero`.
+    /// Reviews by `interceptions`; what they don't know, by `live`; what Velero restores, also by `velero`; what isn't
+    /// built in, also by `custom_kinds`.
     pub fn new(
         interceptions: Arc<Interceptions>,
         live: LiveRead,
         velero: Arc<VeleroRestores>,
+        custom_kinds: CustomKinds,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -51,6 +54,7 @@ impl Intercept {
                 interceptions,
                 live,
                 velero,
+                custom_kinds,
                 metrics: metrics.clone(),
             },
             metrics,
@@ -85,20 +89,21 @@ impl Intercept {
             request,
             metadata: &metadata,
         };
-        let answer = match self.directory.parties(by, request.namespace()).await {
-            Ok(parties) if parties.is_empty() => Answer::untouched(request),
-            Ok(parties) => self
-                .decide(&incoming, &parties)
+        let answer = match self.directory.look_up(by, request).await {
+            Ok(known) if known.parties.is_empty() => Answer::untouched(request),
+            Ok(known) => self
+                .decide(&incoming, &known)
                 .unwrap_or_else(|error| Answer::malformed(request, "the object", &error)),
             Err(refusal) => Answer::refused(request, refusal.code(), &refusal.to_string()),
         };
         (Door::of(by), answer)
     }
 
-    fn decide(&self, incoming: &Incoming<'_>, parties: &[Party]) -> Result<Answer, serde_json::Error> {
+    fn decide(&self, incoming: &Incoming<'_>, known: &Known) -> Result<Answer, serde_json::Error> {
         let Incoming { request, metadata } = incoming;
         let group_resource = request.group_resource();
-        let rules: Vec<&RuleSet> = parties
+        let rules: Vec<&RuleSet> = known
+            .parties
             .iter()
             .filter_map(|party| party.interception.rules.as_deref().ok())
             .collect();
@@ -112,7 +117,8 @@ impl Intercept {
                 Some(object::read_whole(existing, &[])?),
             ),
         };
-        let concerned: Vec<_> = parties
+        let concerned: Vec<_> = known
+            .parties
             .iter()
             .map(|party| Concerned {
                 interception: &party.interception,
@@ -129,7 +135,7 @@ impl Intercept {
             rename: rename(incoming),
             object,
             existing,
-            custom: None,
+            custom: known.custom.as_deref(),
         };
         let Verdict {
             outcome,

@@ -10,14 +10,16 @@
 //! | [`validate`] | `/validate`: what users write for us |
 //! | [`interceptions`] | the interceptions and rules of the cluster, kept up to date |
 //! | [`deadline`] | how long a review may ask the API server |
-//! | [`shared_reads`] | that many reviews ask it once |
+//! | [`shared_reads`], [`recent`] | that many reviews ask it once, and not again at once |
 //! | [`identity`] | who we are to it, and how we get the right to read |
 //! | [`velero`] | where Velero's Restores have mapped objects from |
+//! | [`custom_kinds`] | what the definitions of custom kinds say of them |
 //! | [`metrics`] | what can be counted |
 //! | [`run`] | all of it, as a process |
 //!
 //! What should become of an object is decided in `clusterbackup_core::interception`.
 
+pub mod custom_kinds;
 pub mod deadline;
 pub mod door;
 pub mod identity;
@@ -25,6 +27,7 @@ pub mod intercept;
 pub mod interceptions;
 pub mod metrics;
 pub mod object;
+pub mod recent;
 pub mod review;
 pub mod run;
 pub mod service;

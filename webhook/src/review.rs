@@ -78,6 +78,9 @@ pub struct Resource<'a> {
     /// Its API group; empty for the core group.
     #[serde(borrow)]
     pub group: Cow<'a, str>,
+    /// The version of the group that the object is written in.
+    #[serde(borrow, default)]
+    pub version: Cow<'a, str>,
     /// Its plural name.
     #[serde(borrow)]
     pub resource: Cow<'a, str>,

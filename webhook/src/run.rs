@@ -21,6 +21,7 @@ use jiff::SignedDuration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
+use crate::custom_kinds::CustomKinds;
 use crate::door::{self, Review};
 use crate::identity::Identity;
 use crate::intercept::Intercept;
@@ -172,8 +173,14 @@ impl Args {
         shutdown.spawn("admin", admin);
 
         let live = LiveRead::new(client.clone(), identity.clone());
-        let velero = Arc::new(VeleroRestores::new(client, identity, metrics.clone()));
-        let intercept = Intercept::new(interceptions, live, velero.clone(), metrics.clone());
+        let velero = Arc::new(VeleroRestores::new(client.clone(), identity, metrics.clone()));
+        let intercept = Intercept::new(
+            interceptions,
+            live,
+            velero.clone(),
+            CustomKinds::new(client),
+            metrics.clone(),
+        );
         let service = Service::new(intercept, Validate::new(velero), metrics);
         server
             .serve(move |request| {

@@ -4,9 +4,7 @@
 //! known beforehand: neither which Restores there are nor whether Velero is installed.
 //!
 //! - `restores`: looks into one namespace
-//! - `recent`: what was found a moment ago
 
-mod recent;
 mod restores;
 
 use std::collections::BTreeSet;
@@ -18,11 +16,11 @@ use futures::future::join_all;
 use kube::Client;
 use thiserror::Error;
 
-use self::recent::Recent;
 use self::restores::Restore;
 use crate::deadline::{Deadline, Expired};
 use crate::identity::Identity;
 use crate::metrics::{Lookup, Metrics};
+use crate::recent::Recent;
 use crate::shared_reads::SharedReads;
 
 /// Looks Restores up.
@@ -30,7 +28,7 @@ pub struct VeleroRestores {
     client: Client,
     identity: Identity,
     metrics: Arc<Metrics>,
-    recent: Recent,
+    recent: Recent<Question, Arc<NamespaceMappings>>,
     reads: SharedReads<Question, Answer>,
 }
 
@@ -149,11 +147,12 @@ impl VeleroRestores {
         label: RestoreLabel<'_>,
         deadline: Deadline,
     ) -> Result<Arc<NamespaceMappings>, Arc<VeleroError>> {
-        if let Some(mappings) = self.recent.get(namespaces, label, Instant::now()) {
+        let began = Instant::now();
+        let is_same = |known: &Question| known.label == label.value() && known.namespaces == *namespaces;
+        if let Some(mappings) = self.recent.get(is_same, began) {
             self.metrics.velero_lookup(Lookup::Recent);
             return Ok(mappings);
         }
-        let began = Instant::now();
         let question = Question {
             namespaces: namespaces.clone(),
             label: label.value().to_owned(),

@@ -11,6 +11,7 @@ use super::velero::{Restore, backup};
 use crate::door::Quiet;
 use crate::runner::{Context as Scene, scenarios};
 use crate::steps::{by_velero, create, holds, mark};
+use crate::widgets::Widgets;
 
 scenarios! {
     Webhook: [
@@ -19,6 +20,7 @@ scenarios! {
         a_job_keeps_its_template,
         an_immutable_config_map_keeps_its_data,
         a_config_map_keeps_what_the_backup_lacks,
+        a_custom_resource_keeps_what_its_definition_pins,
     ],
     Own: [every_field_is_counted_by_what_became_of_it],
 }
@@ -207,6 +209,21 @@ async fn a_config_map_keeps_what_the_backup_lacks(scene: &Scene) -> Result<()> {
         is_lost: false,
     };
     patched(scene, clash).await
+}
+
+async fn a_custom_resource_keeps_what_its_definition_pins(scene: &Scene) -> Result<()> {
+    let engine = json!({ "type": "string", "x-kubernetes-validations": [{ "rule": "self == oldSelf" }] });
+    let properties = json!({ "engine": engine, "size": { "type": "integer" } });
+    let widgets = Widgets::served(scene.cluster.admin(), scene.namespace.name(), &properties).await?;
+    let clash = Clash {
+        backup: widgets.widget("orders", &json!({ "engine": "one", "size": 1 })),
+        live: widgets.widget("orders", &json!({ "engine": "two", "size": 2 })),
+        wanted: vec![("/spec", json!({ "engine": "two", "size": 1 }))],
+        kept: vec!["/spec/engine (Immutable)"],
+        is_lost: true,
+    };
+    patched(scene, clash).await?;
+    widgets.remove().await
 }
 
 async fn every_field_is_counted_by_what_became_of_it(cluster: Cluster) -> Result<()> {

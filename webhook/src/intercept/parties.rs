@@ -4,22 +4,35 @@
 use std::sync::Arc;
 
 use clusterbackup_api::labels;
+use clusterbackup_core::custom_kind::CustomKind;
 use clusterbackup_core::interception::{
-    Concern, Interception, NamespaceMappings, OptIn, RestoreLabel, concern,
+    Concern, ConflictPolicy, CustomResourceStrategy, Interception, NamespaceMappings, OptIn, RestoreLabel,
+    concern,
 };
+use clusterbackup_core::schema;
 use thiserror::Error;
 
+use crate::custom_kinds::{CustomKindError, CustomKinds};
 use crate::deadline::Deadline;
 use crate::interceptions::{Interceptions, LiveRead, LiveReadError};
 use crate::metrics::Metrics;
+use crate::review::AdmissionRequest;
 use crate::velero::{VeleroError, VeleroRestores};
 
-/// Where parties are found.
+/// Where all that is found.
 pub(super) struct Directory {
     pub(super) interceptions: Arc<Interceptions>,
     pub(super) live: LiveRead,
     pub(super) velero: Arc<VeleroRestores>,
+    pub(super) custom_kinds: CustomKinds,
     pub(super) metrics: Arc<Metrics>,
+}
+
+/// What has to be known to decide about an object.
+pub(super) struct Known {
+    pub(super) parties: Vec<Party>,
+    /// What the definition of its kind says, where that makes a difference.
+    pub(super) custom: Option<Arc<CustomKind>>,
 }
 
 /// An interception that concerns an object.
@@ -29,7 +42,7 @@ pub(super) struct Party {
     pub(super) velero: Option<Arc<NamespaceMappings>>,
 }
 
-/// Why it isn't even known which rules concern an object.
+/// Why it isn't even known what decides about an object.
 #[derive(Debug, Error)]
 pub(super) enum Refusal {
     /// It names an interception that isn't there.
@@ -47,6 +60,9 @@ pub(super) enum Refusal {
         interception: String,
         cause: Arc<VeleroError>,
     },
+    /// It isn't known what its definition says.
+    #[error("it could not be found out what may become of the object: {0}")]
+    CustomKind(#[from] Arc<CustomKindError>),
 }
 
 impl Refusal {
@@ -56,27 +72,36 @@ impl Refusal {
             Self::Unknown(_) => 403,
             Self::LiveRead(_) => 503,
             Self::Velero { cause, .. } => cause.code(),
+            Self::CustomKind(cause) => cause.code(),
         }
     }
 }
 
 impl Directory {
-    /// The interceptions that concern the object, with all that has to be known to decide by them.
-    pub(super) async fn parties(
+    /// What has to be known to decide about the object of `request`.
+    pub(super) async fn look_up(
         &self,
         opt_in: OptIn<'_>,
-        namespace: Option<&str>,
-    ) -> Result<Vec<Party>, Refusal> {
+        request: &AdmissionRequest<'_>,
+    ) -> Result<Known, Refusal> {
         let deadline = Deadline::from_now();
         let mut parties = Vec::new();
         for interception in self.concerned(opt_in, deadline).await? {
-            let velero = match (opt_in.velero_restore, namespace) {
+            let velero = match (opt_in.velero_restore, request.namespace()) {
                 (Some(restore), Some(_)) => self.velero_mappings(restore, &interception, deadline).await?,
                 _ => None,
             };
             parties.push(Party { interception, velero });
         }
-        Ok(parties)
+        let custom = if wants_definition(&parties, request) {
+            let version = &request.resource.version;
+            self.custom_kinds
+                .get(&request.group_resource(), version, deadline)
+                .await?
+        } else {
+            None
+        };
+        Ok(Known { parties, custom })
     }
 
     /// From where the Velero Restore that restores the object has mapped its namespace, where the interception wants to
@@ -131,4 +156,29 @@ impl Directory {
             (found, _) => Ok(found.interceptions()),
         }
     }
+}
+
+/// Whether what the definition of its kind says makes a difference to an object: where the kind isn't built in, and lists
+/// may be merged by their keys or fields may not change.
+fn wants_definition(parties: &[Party], request: &AdmissionRequest<'_>) -> bool {
+    let group_resource = request.group_resource();
+    let interceptions = || parties.iter().map(|party| &party.interception);
+    let strictest = interceptions()
+        .map(|interception| interception.conflict_policy)
+        .max();
+    let is_merged = request.existing().is_some() && strictest == Some(ConflictPolicy::Patch);
+    let has_keys = |interception: &Arc<Interception>| {
+        interception.custom_resources == CustomResourceStrategy::ListMapKeys
+            && interception
+                .rules
+                .as_ref()
+                .is_ok_and(|rules| rules.has_strategic_rules_for(&group_resource))
+    };
+    (is_merged || interceptions().any(has_keys)) && is_custom(request)
+}
+
+/// Groups of definitions have a dot in them.
+fn is_custom(request: &AdmissionRequest<'_>) -> bool {
+    let (group, version) = (&request.resource.group, &request.resource.version);
+    group.contains('.') && schema::built_in(&format!("{group}/{version}"), &request.kind.kind).is_none()
 }
