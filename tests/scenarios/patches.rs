@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::runner::{Context, scenarios};
-use crate::steps::{Plan, create, holds, opted_in};
+use crate::steps::{Plan, create, holds, opted_in, refusal};
 use crate::widgets::Widgets;
 
 scenarios! {
@@ -13,6 +13,7 @@ scenarios! {
         a_merge_patch_changes_what_is_nested_and_leaves_the_rest,
         text_fields_stay_text_whatever_their_values_look_like,
         a_custom_resource_is_changed_like_any_other_object,
+        a_strategic_patch_finds_items_of_a_custom_resource_by_the_keys_of_its_definition,
     ],
 }
 
@@ -219,5 +220,48 @@ resourceModifierRules:
             ("/metadata/labels/restored", json!("true")),
         ],
     )?;
+    widgets.remove().await
+}
+
+async fn a_strategic_patch_finds_items_of_a_custom_resource_by_the_keys_of_its_definition(
+    context: &Context,
+) -> Result<()> {
+    let (client, namespace) = (context.cluster.admin(), context.namespace.name());
+    let text = json!({ "type": "string" });
+    let parts = json!({
+        "type": "array",
+        "items": { "type": "object", "required": ["name"], "properties": { "name": text, "of": text } },
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+    });
+    let widgets = Widgets::served(client.clone(), namespace, &json!({ "parts": parts })).await?;
+    let rules = format!(
+        r#"
+version: v1
+resourceModifierRules:
+- conditions: {{groupResource: "widgets.{}"}}
+  strategicPatches:
+  - patchData: '{{"spec": {{"parts": [{{"name": "wheel", "of": "steel"}}]}}}}'
+"#,
+        widgets.group
+    );
+    let widget = |name: &str| {
+        let parts = json!([{ "name": "axle", "of": "wood" }, { "name": "wheel", "of": "wood" }]);
+        widgets.widget(name, &json!({ "parts": parts }))
+    };
+    let refusing = Plan::new(namespace, &rules).in_force(client.clone()).await?;
+    let message = refusal(refusing.restore(Some(namespace), widget("refused")).await)?;
+    ensure!(
+        message.contains("customResourceStrategy: ListMapKeys"),
+        "{message}"
+    );
+
+    let name = format!("{namespace}-keys");
+    let mut plan = Plan::new(&name, &rules);
+    plan.spec = json!({ "customResourceStrategy": "ListMapKeys" });
+    let merging = plan.in_force(client).await?;
+    let stored = merging.restore(Some(namespace), widget("merged")).await?;
+    let parts = json!([{ "name": "axle", "of": "wood" }, { "name": "wheel", "of": "steel" }]);
+    holds(&stored, &[("/spec/parts", parts)])?;
     widgets.remove().await
 }
