@@ -7,20 +7,27 @@ mod chance;
 mod oracle;
 mod patches;
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_core::schema::{self, Kind};
 use clusterbackup_core::yaml;
-use clusterbackup_tests::Cluster;
+use clusterbackup_tests::{Cluster, openapi};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use self::chance::Chance;
-use crate::runner::scenarios;
-use crate::steps::api_of;
+use crate::runner::{Context as Scene, scenarios};
+use crate::steps::{Plan, api_of, holds, refusal};
 
 scenarios! {
     Cluster: [
         patches_by_chance_do_what_the_api_server_does,
+        the_table_of_kinds_is_what_the_api_server_says,
+    ],
+    Webhook: [
+        a_strategic_rule_finds_what_it_changes_by_name,
+        a_strategic_rule_that_does_not_fit_refuses_the_object,
     ],
 }
 
@@ -89,4 +96,107 @@ fn kind_of(object: &Value) -> Result<&'static Kind> {
     kinds
         .find(|kind| object["apiVersion"] == kind.api_version && object["kind"] == kind.kind)
         .with_context(|| format!("{} is not built in", object["kind"]))
+}
+
+/// The cluster serves fewer APIs than the table was made from, but what it serves is in it, word for word.
+async fn the_table_of_kinds_is_what_the_api_server_says(cluster: &Cluster) -> Result<()> {
+    const TABLE: &str = include_str!("../../crates/core/src/schema/kubernetes.txt");
+    let version = cluster.admin().apiserver_version().await?.git_version;
+    ensure!(
+        version == schema::kubernetes_version(),
+        "the table is of {}, the API server of {version}: run `cargo xtask schemas`",
+        schema::kubernetes_version()
+    );
+    let documents = openapi::documents(&cluster.admin()).await?;
+    let served = schema::generate(&version, &documents)?;
+    let blocks = |text: &str| -> BTreeSet<String> {
+        let joined = text.replace("\n ", "\0 ");
+        joined.lines().map(str::to_owned).collect()
+    };
+    // Other tests define kinds of their own.
+    let is_built_in = |block: &&String| !block.contains("example.com");
+    let (served, known) = (blocks(&served), blocks(TABLE));
+    let missing: Vec<_> = served.difference(&known).filter(is_built_in).collect();
+    ensure!(missing.is_empty(), "run `cargo xtask schemas`: {missing:?}");
+    Ok(())
+}
+
+fn deployment() -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": "web" },
+        "spec": {
+            "replicas": 0,
+            "selector": { "matchLabels": { "app": "web" } },
+            "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1 } },
+            "template": {
+                "metadata": { "labels": { "app": "web" } },
+                "spec": { "containers": [
+                    { "name": "side", "image": "side:1" },
+                    { "name": "web", "image": "registry.old/web:1", "env": [{ "name": "A", "value": "1" }] },
+                    { "name": "debug", "image": "debug:1" },
+                ] },
+            },
+        },
+    })
+}
+
+const BY_NAME: &str = "
+version: v1
+resourceModifierRules:
+- conditions: {groupResource: deployments.apps}
+  strategicPatches:
+  - patchData: |
+      spec:
+        strategy: {$retainKeys: [type], type: Recreate}
+        template:
+          spec:
+            containers:
+            - name: web
+              image: registry.new/web:1
+              env: [{name: B, value: 2}]
+            - {name: debug, $patch: delete}
+";
+
+async fn a_strategic_rule_finds_what_it_changes_by_name(scene: &Scene) -> Result<()> {
+    let namespace = scene.namespace.name();
+    let interception = Plan::new(namespace, BY_NAME)
+        .in_force(scene.cluster.admin())
+        .await?;
+    let stored = interception.restore(Some(namespace), deployment()).await?;
+    let container = |field: &str| format!("/spec/template/spec/containers/{field}");
+    holds(
+        &stored,
+        &[
+            ("/spec/strategy", json!({ "type": "Recreate" })),
+            (&container("0/image"), json!("side:1")),
+            (&container("1/image"), json!("registry.new/web:1")),
+            (
+                &container("1/env"),
+                json!([{ "name": "B", "value": "2" }, { "name": "A", "value": "1" }]),
+            ),
+            (&container("2"), Value::Null),
+        ],
+    )
+}
+
+const WITHOUT_KEY: &str = "
+version: v1
+resourceModifierRules:
+- conditions: {groupResource: deployments.apps}
+  strategicPatches:
+  - patchData: {spec: {template: {spec: {containers: [{image: other}]}}}}
+";
+
+async fn a_strategic_rule_that_does_not_fit_refuses_the_object(scene: &Scene) -> Result<()> {
+    let namespace = scene.namespace.name();
+    let interception = Plan::new(namespace, WITHOUT_KEY)
+        .in_force(scene.cluster.admin())
+        .await?;
+    let message = refusal(interception.restore(Some(namespace), deployment()).await)?;
+    for part in ["strategicPatches[0]", "/spec/template/spec/containers", "`name`"] {
+        ensure!(message.contains(part), "no {part:?} in: {message}");
+    }
+    Ok(())
 }

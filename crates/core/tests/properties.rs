@@ -3,7 +3,9 @@
 
 use clusterbackup_core::modifier::{Concerned, Rename, RuleOutcome, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName, Target};
+use clusterbackup_core::patch::strategic::{self, Metadata};
 use clusterbackup_core::patch::{Draft, Pointer, json, merge};
+use clusterbackup_core::schema::built_in;
 use clusterbackup_core::{glob, pattern, yaml};
 use json_patch::{Patch, PatchOperation};
 use proptest::collection::{btree_map, vec};
@@ -40,6 +42,39 @@ fn object() -> impl Strategy<Value = Value> {
 fn pointer() -> impl Strategy<Value = Pointer> {
     let token = prop_oneof![3 => key(), 1 => "-|-?[0-3]"];
     vec(token, 1..4).prop_map(|tokens| Pointer::from_tokens(tokens.iter().map(String::as_str)))
+}
+
+/// The specification of a pod, or a patch for one: few names, so that they meet.
+fn pod_spec() -> impl Strategy<Value = Value> {
+    let name = || prop::sample::select(vec!["a", "b", "c"]);
+    let directive = || prop::option::weighted(0.2, prop::sample::select(vec!["replace", "delete", "merge"]));
+    let elements = || {
+        let element = (name(), directive(), prop::option::of(value())).prop_map(|(name, directive, more)| {
+            let mut element = json!({"name": name, "image": more});
+            if let Some(directive) = directive {
+                element["$patch"] = directive.into();
+            }
+            element
+        });
+        vec(element, 0..4)
+    };
+    let order = || prop::option::weighted(0.3, vec(name(), 0..4));
+    let texts = || vec(name(), 0..4);
+    (elements(), elements(), order(), texts(), directive(), value()).prop_map(
+        |(containers, volumes, order, args, directive, other)| {
+            let mut spec = json!({"containers": containers, "volumes": volumes, "nodeName": other,
+                "securityContext": {"supplementalGroups": args}, "nodeSelector": {"a": other}});
+            if let Some(order) = order {
+                let order: Vec<_> = order.iter().map(|name| json!({ "name": name })).collect();
+                spec["$setElementOrder/containers"] = order.into();
+                spec["securityContext"]["$deleteFromPrimitiveList/supplementalGroups"] = json!(args);
+            }
+            if let Some(directive) = directive {
+                spec["securityContext"]["$patch"] = directive.into();
+            }
+            json!({ "spec": spec })
+        },
+    )
 }
 
 /// An operation that owns its parts.
@@ -190,6 +225,21 @@ proptest! {
         let mut again = Draft::new(expected);
         prop_assert_eq!(merge::apply(members, &mut again), Ok(()));
         prop_assert!(again.operations().is_empty());
+    }
+
+    #[test]
+    fn strategic_merges_are_their_operations_and_can_be_taken_back(object in pod_spec(), patches in vec(pod_spec(), 1..3)) {
+        let metadata = Metadata::BuiltIn(built_in("v1", "Pod").expect("is built in"));
+        let mut draft = Draft::new(object.clone());
+        for patch in &patches {
+            let (before, savepoint) = (draft.value().clone(), draft.savepoint());
+            if strategic::apply(patch.as_object().expect("an object"), &mut draft, metadata).is_err() {
+                draft.rollback(savepoint);
+                prop_assert_eq!(draft.value(), &before);
+            }
+            let expected = oracle(&object, draft.operations());
+            prop_assert_eq!(expected.as_ref(), Some(draft.value()));
+        }
     }
 
     #[test]
