@@ -5,6 +5,18 @@ use serde_json::{Value, json};
 
 use super::{check_pod, faults, merged};
 
+/// Containers or volumes with nothing but these names.
+fn names(names: &str) -> Value {
+    names
+        .chars()
+        .map(|name| json!({"name": name.to_string()}))
+        .collect()
+}
+
+fn containers(list: &Value) -> Value {
+    json!({ "containers": list })
+}
+
 #[test]
 fn lists_of_scalars() {
     for (present, patch, expected) in [
@@ -88,103 +100,108 @@ fn lists_of_scalars() {
 
 #[test]
 fn lists_of_objects_are_merged_by_key() {
-    let names = |names: &str| -> Value {
-        names
-            .chars()
-            .map(|name| json!({"name": name.to_string()}))
-            .collect()
-    };
-    let containers = |list: Value| json!({"containers": list});
     check_pod(&[
         (
-            containers(json!([{"name": "a", "image": "1", "tty": true}])),
-            containers(json!([{"name": "a", "image": "2"}])),
-            containers(json!([{"name": "a", "image": "2", "tty": true}])),
+            containers(&json!([{"name": "a", "image": "1", "tty": true}])),
+            containers(&json!([{"name": "a", "image": "2"}])),
+            containers(&json!([{"name": "a", "image": "2", "tty": true}])),
         ),
         // What is new goes to the front.
         (
-            containers(names("n")),
-            containers(names("s")),
-            containers(names("sn")),
+            containers(&names("n")),
+            containers(&names("s")),
+            containers(&names("sn")),
         ),
         (
-            containers(names("abc")),
-            containers(names("bx")),
-            containers(names("abxc")),
+            containers(&names("abc")),
+            containers(&names("bx")),
+            containers(&names("abxc")),
         ),
         (
-            containers(names("abc")),
-            containers(names("xc")),
-            containers(names("xabc")),
+            containers(&names("abc")),
+            containers(&names("xc")),
+            containers(&names("xabc")),
         ),
         (
-            containers(names("abc")),
-            containers(names("ca")),
-            containers(names("bca")),
+            containers(&names("abc")),
+            containers(&names("ca")),
+            containers(&names("bca")),
         ),
         (
-            containers(names("ab")),
-            containers(json!([])),
-            containers(names("ab")),
+            containers(&names("ab")),
+            containers(&json!([])),
+            containers(&names("ab")),
         ),
         (
-            containers(json!([])),
-            containers(names("a")),
-            containers(names("a")),
+            containers(&json!([])),
+            containers(&names("a")),
+            containers(&names("a")),
+        ),
+    ]);
+}
+
+#[test]
+fn directives_of_lists() {
+    check_pod(&[
+        (
+            containers(&names("abab")),
+            containers(&json!([{"name": "a", "$patch": "delete"}])),
+            containers(&names("bb")),
         ),
         (
-            containers(names("abab")),
-            containers(json!([{"name": "a", "$patch": "delete"}])),
-            containers(names("bb")),
+            containers(&names("a")),
+            containers(&json!([{"name": "x", "$patch": "delete"}])),
+            containers(&names("a")),
         ),
         (
-            containers(names("a")),
-            containers(json!([{"name": "x", "$patch": "delete"}])),
-            containers(names("a")),
+            containers(&names("a")),
+            containers(&json!([{"name": "a", "$patch": "delete"}])),
+            containers(&json!([])),
         ),
         (
-            containers(names("a")),
-            containers(json!([{"name": "a", "$patch": "delete"}])),
-            containers(json!([])),
+            containers(&json!([{"name": "a", "image": "1"}])),
+            containers(&json!([{"name": "a", "tty": true}, {"name": "a", "$patch": "delete"}])),
+            containers(&json!([{"name": "a", "tty": true}])),
         ),
         (
-            containers(json!([{"name": "a", "image": "1"}])),
-            containers(json!([{"name": "a", "tty": true}, {"name": "a", "$patch": "delete"}])),
-            containers(json!([{"name": "a", "tty": true}])),
+            containers(&names("ab")),
+            containers(&json!([{"name": "x"}, {"$patch": "replace", "name": "lost"}])),
+            containers(&names("x")),
         ),
         (
-            containers(names("ab")),
-            containers(json!([{"name": "x"}, {"$patch": "replace", "name": "lost"}])),
-            containers(names("x")),
-        ),
-        (
-            containers(names("ab")),
-            containers(json!([{"$patch": "replace"}])),
-            containers(json!([])),
+            containers(&names("ab")),
+            containers(&json!([{"$patch": "replace"}])),
+            containers(&json!([])),
         ),
         // What is deleted and added again is new.
         (
-            containers(names("abc")),
-            containers(json!([{"name": "c", "tty": true}, {"name": "c", "$patch": "delete"}])),
-            containers(json!([{"name": "c", "tty": true}, {"name": "a"}, {"name": "b"}])),
+            containers(&names("abc")),
+            containers(&json!([{"name": "c", "tty": true}, {"name": "c", "$patch": "delete"}])),
+            containers(&json!([{"name": "c", "tty": true}, {"name": "a"}, {"name": "b"}])),
         ),
+    ]);
+}
+
+#[test]
+fn odd_lists_of_objects() {
+    check_pod(&[
         // Two of one key in the patch: the second is merged into the first.
         (
-            containers(json!([])),
-            containers(json!([{"name": "a", "image": "1"}, {"name": "a", "tty": true}])),
-            containers(json!([{"name": "a", "image": "1", "tty": true}])),
+            containers(&json!([])),
+            containers(&json!([{"name": "a", "image": "1"}, {"name": "a", "tty": true}])),
+            containers(&json!([{"name": "a", "image": "1", "tty": true}])),
         ),
         // The first of two in the object is merged.
         (
-            containers(names("aa")),
-            containers(json!([{"name": "a", "tty": true}])),
-            containers(json!([{"name": "a", "tty": true}, {"name": "a"}])),
+            containers(&names("aa")),
+            containers(&json!([{"name": "a", "tty": true}])),
+            containers(&json!([{"name": "a", "tty": true}, {"name": "a"}])),
         ),
         // A list that isn't there is taken as it is: no key is asked for.
         (
             json!({}),
-            containers(json!([{"tty": true}, {"$patch": "replace"}])),
-            containers(json!([{"tty": true}])),
+            containers(&json!([{"tty": true}, {"$patch": "replace"}])),
+            containers(&json!([{"tty": true}])),
         ),
         // New elements of a list that is there keep their nulls.
         (
@@ -193,6 +210,10 @@ fn lists_of_objects_are_merged_by_key() {
             json!({"volumes": [{"name": "b", "nfs": null, "emptyDir": {}}, {"name": "a"}]}),
         ),
     ]);
+}
+
+#[test]
+fn lists_that_can_not_be_merged() {
     let list = |list: Value| json!({"spec": {"containers": list}});
     let no_name = || Fault::MissingKey("name".to_owned());
     faults(&[
@@ -278,12 +299,6 @@ fn lists_of_objects_are_merged_by_key() {
 
 #[test]
 fn the_order_of_elements_can_be_given() {
-    let names = |names: &str| -> Value {
-        names
-            .chars()
-            .map(|name| json!({"name": name.to_string()}))
-            .collect()
-    };
     let patch = |order: &str, list: &str| json!({"$setElementOrder/containers": names(order), "containers": names(list)});
     let containers = |list: &str| json!({"containers": names(list)});
     check_pod(&[
