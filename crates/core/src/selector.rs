@@ -107,6 +107,26 @@ impl LabelSelector {
         Self(requirements)
     }
 
+    /// The selector in an object that the API server has stored; `None` if it can't be read.
+    pub fn stored(selector: &Value) -> Option<Self> {
+        let equal = selector.get("matchLabels").and_then(Value::as_object);
+        let equal = equal.into_iter().flatten().map(|(key, value)| {
+            let operator = Operator::In(vec![value.as_str()?.to_owned()]);
+            Requirement::new(key.clone(), operator).ok()
+        });
+        let demands = selector.get("matchExpressions").and_then(Value::as_array);
+        let demands = demands.into_iter().flatten().map(|demand| {
+            let values = demand.get("values").and_then(Value::as_array);
+            let values = values
+                .into_iter()
+                .flatten()
+                .map(|value| value.as_str().map(str::to_owned));
+            let operator = Operator::parse(demand.get("operator")?.as_str()?, values.collect::<Option<_>>()?);
+            Requirement::new(demand.get("key")?.as_str()?.to_owned(), operator.ok()?).ok()
+        });
+        equal.chain(demands).collect::<Option<_>>().map(Self)
+    }
+
     /// Whether an object's labels satisfy it.
     pub fn matches(&self, object: &Value) -> bool {
         self.judge(object).all(|(_, _, holds)| holds)

@@ -173,6 +173,38 @@ fn under_patch_what_can_change_changes_field_by_field_and_the_rest_stays() {
     assert_eq!(object, expected);
 }
 
+/// The API server refuses a template that the selector doesn't match.
+#[test]
+fn the_labels_of_a_template_stay_with_the_selector_that_asks_for_them() {
+    let by = |app: &str| json!({"app": app, "of": "the backup"});
+    for (selector, labels, result) in [
+        (json!({"matchLabels": {"app": "web"}}), by("web"), by("web")),
+        (
+            json!({"matchLabels": {"app": "web"}}),
+            by("shop"),
+            json!({"app": "web"}),
+        ),
+        (
+            json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["web", "shop"]}]}),
+            by("shop"),
+            by("shop"),
+        ),
+        (
+            json!({"matchExpressions": [{"key": "of", "operator": "DoesNotExist"}]}),
+            by("shop"),
+            json!({"app": "web"}),
+        ),
+    ] {
+        let (mut existing, mut object) = (live(), restored());
+        existing["spec"]["selector"] = selector.clone();
+        object["spec"]["template"]["metadata"]["labels"] = labels;
+        let decision = admitted(update(&[&patching(NO_RULE)], object, existing));
+        let spec = &decision.object["spec"];
+        assert_eq!(spec["template"]["metadata"]["labels"], result, "{selector}");
+        assert_eq!(spec["selector"], selector);
+    }
+}
+
 #[test]
 fn an_update_of_nothing_but_restore_labels_passes_untouched_whatever_the_policy() {
     let mut labelled = live();

@@ -17,6 +17,7 @@ scenarios! {
     Webhook: [
         a_service_keeps_its_address,
         a_claim_keeps_what_it_asked_for,
+        a_deployment_keeps_its_selector,
         a_job_keeps_its_template,
         an_immutable_config_map_keeps_its_data,
         a_config_map_keeps_what_the_backup_lacks,
@@ -156,6 +157,36 @@ fn pods(app: &str, image: &str) -> Value {
         "metadata": { "labels": { "app": app } },
         "spec": { "restartPolicy": "Never", "containers": [{ "name": "web", "image": image }] },
     })
+}
+
+async fn a_deployment_keeps_its_selector(scene: &Scene) -> Result<()> {
+    let deployment = |app: &str, image: &str, replicas: u32| {
+        let mut template = pods(app, image);
+        template["spec"]["restartPolicy"] = json!("Always");
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": { "name": "web" },
+            "spec": {
+                "replicas": replicas,
+                "selector": { "matchLabels": { "app": app } },
+                "template": template,
+            },
+        })
+    };
+    let clash = Clash {
+        backup: deployment("shop", "web:1", 3),
+        live: deployment("web", "web:2", 5),
+        wanted: vec![
+            ("/spec/selector/matchLabels", json!({ "app": "web" })),
+            ("/spec/template/metadata/labels/app", json!("web")),
+            ("/spec/template/spec/containers/0/image", json!("web:1")),
+            ("/spec/replicas", json!(3)),
+        ],
+        kept: vec!["/spec/selector"],
+        is_lost: true,
+    };
+    patched(scene, clash).await
 }
 
 async fn a_job_keeps_its_template(scene: &Scene) -> Result<()> {

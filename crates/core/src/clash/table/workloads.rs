@@ -6,6 +6,7 @@ use super::KindRows;
 use crate::clash::aspect::Aspect::{Together, Whole};
 use crate::clash::aspect::{FREE, IMMUTABLE, LIVE, Update, when};
 use crate::clash::change::Change;
+use crate::selector::LabelSelector;
 
 const TEMPLATE: Option<&str> = Some("/spec/template/spec");
 
@@ -15,6 +16,7 @@ pub(super) const DEPLOYMENTS: KindRows = KindRows {
     pod: TEMPLATE,
     rows: &[
         ("/spec/selector", IMMUTABLE),
+        ("/spec/template/metadata/labels", when(SELECTED, selected)),
         ("/spec/strategy", Whole),
         ("/metadata/annotations/deployment.kubernetes.io~1revision", LIVE),
     ],
@@ -29,6 +31,7 @@ pub(super) const STATEFUL_SETS: KindRows = KindRows {
         ("/spec", IMMUTABLE),
         ("/spec/replicas", FREE),
         ("/spec/template", FREE),
+        ("/spec/template/metadata/labels", when(SELECTED, selected)),
         ("/spec/updateStrategy", FREE),
         ("/spec/updateStrategy", Whole),
         ("/spec/minReadySeconds", FREE),
@@ -41,14 +44,21 @@ pub(super) const DAEMON_SETS: KindRows = KindRows {
     group: "apps",
     resources: &["daemonsets"],
     pod: TEMPLATE,
-    rows: &[("/spec/selector", IMMUTABLE), ("/spec/updateStrategy", Whole)],
+    rows: &[
+        ("/spec/selector", IMMUTABLE),
+        ("/spec/template/metadata/labels", when(SELECTED, selected)),
+        ("/spec/updateStrategy", Whole),
+    ],
 };
 
 pub(super) const REPLICA_SETS: KindRows = KindRows {
     group: "apps",
     resources: &["replicasets"],
     pod: TEMPLATE,
-    rows: &[("/spec/selector", IMMUTABLE)],
+    rows: &[
+        ("/spec/selector", IMMUTABLE),
+        ("/spec/template/metadata/labels", when(SELECTED, selected)),
+    ],
 };
 
 /// The selector is a plain map, but has to match the template's labels as any other.
@@ -137,6 +147,17 @@ pub(super) const POD_DISRUPTION_BUDGETS: KindRows = KindRows {
     pod: None,
     rows: &[("/spec", Together(&["maxUnavailable", "minAvailable"]))],
 };
+
+const SELECTED: &str = "may change as long as the selector in the cluster matches them";
+
+fn selected(update: &Update<'_>) -> Change {
+    let selector = update
+        .old
+        .pointer("/spec/selector")
+        .and_then(LabelSelector::stored);
+    let template = update.new.pointer("/spec/template").unwrap_or(&Value::Null);
+    Change::free_if(selector.is_none_or(|selector| selector.matches(template)))
+}
 
 const NOT_STARTED: &str = "never changes, but while the Job is suspended and was never started";
 
