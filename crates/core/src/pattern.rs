@@ -92,13 +92,24 @@ impl<'t> Translation<'t> {
     }
 
     fn translate(mut self) -> Result<String, PatternError> {
+        let mut after_repetition = false;
         while let Some(character) = self.rest.next() {
+            let is_repetition =
+                matches!(character, '*' | '+' | '?') || character == '{' && count(&self.rest).is_some();
+            if is_repetition && after_repetition {
+                return Err(PatternError::Syntax("a repetition is repeated".to_owned()));
+            }
             match character {
                 '\\' => self.escape(false),
                 '[' => self.class(),
                 '{' => self.brace()?,
                 other => self.regex.push(other),
             }
+            if is_repetition {
+                // As few as possible: a part of the same repetition.
+                self.regex.extend(self.rest.next_if_eq(&'?'));
+            }
+            after_repetition = is_repetition;
         }
         Ok(self.regex)
     }
@@ -221,6 +232,9 @@ impl<'t> Translation<'t> {
             }
         }
         self.regex.push('{');
+        self.regex.push_str(&count);
+        self.regex
+            .extend(self.rest.by_ref().take(count.len() + 1).skip(count.len()));
         Ok(())
     }
 }
@@ -270,6 +284,7 @@ mod tests {
             ("^(?P<n>a)(?<m>b)$", "ab", true),
             (r"^\p{Greek}\pL\z", "αb", true),
             (r"^\x{41}[\x{42}]\x43$", "ABC", true),
+            ("^a*?b??c{2}?$", "acc", true),
             ("", "anything", true),
         ] {
             let matches = Pattern::parse(pattern).map(|compiled| compiled.is_match(text));
@@ -290,6 +305,10 @@ mod tests {
             "*",
             "a{1001}",
             "a{2,1001}",
+            "a**",
+            "a*?*",
+            "a+{2}",
+            "a{2}{2}",
             r"\",
             "[z-a]",
         ] {

@@ -99,6 +99,8 @@ fn conditions_are_judged_together() {
         ("matches: [{path: /spec/missing, value: 'null'}]", true),
         ("matches: [{path: /missing/x, value: 'null'}]", false),
         ("matches: [{path: /spec/class/deeper, value: a}]", false),
+        ("matches: [{path: /spec/list/5/deeper, value: 'null'}]", false),
+        ("matches: [{path: /spec/list/x/deeper, value: a}]", false),
         ("matches: [{path: /metadata/labels/missing, value: 'null'}]", true),
         (
             "namespaces: [ns.1], resourceNameRegex: sql, matches: [{path: /spec/class, value: b}]",

@@ -227,7 +227,7 @@ fn parent_mut<'v, 'p>(
     let (last, parents) = path.tokens().split_last().ok_or(EditError::Root)?;
     let mut parent = document;
     for token in parents {
-        parent = member_mut(parent, token).map_err(LookupError::of_parent)?;
+        parent = member_mut(parent, token).map_err(|_| LookupError::MissingParent)?;
     }
     Ok((parent, last))
 }

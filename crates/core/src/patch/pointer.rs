@@ -107,7 +107,7 @@ impl Pointer {
         };
         let mut parent = document;
         for token in parents {
-            parent = child(parent, token).map_err(LookupError::of_parent)?;
+            parent = child(parent, token).map_err(|_| LookupError::MissingParent)?;
         }
         child(parent, last)
     }
@@ -142,21 +142,11 @@ impl Pointer {
         let mut settled = Self::default();
         let mut parent = document;
         for token in parents {
-            settled.push(&element(parent, token, index)?);
-            parent = child(parent, token).map_err(LookupError::of_parent)?;
+            settled.push(&element(parent, token, index).map_err(|_| LookupError::MissingParent)?);
+            parent = child(parent, token).map_err(|_| LookupError::MissingParent)?;
         }
         settled.push(&element(parent, last, last_index)?);
         Ok(Cow::Owned(settled))
-    }
-}
-
-impl LookupError {
-    /// What it means to a longer pointer.
-    pub(super) const fn of_parent(self) -> Self {
-        match self {
-            Self::MissingKey => Self::MissingParent,
-            other => other,
-        }
     }
 }
 
@@ -258,9 +248,10 @@ mod tests {
             ("/a/b/c", Err(LookupError::MissingParent)),
             ("/a/n/c", Err(LookupError::MissingParent)),
             ("/list/2", Err(LookupError::OutOfRange)),
-            ("/list/2/x", Err(LookupError::OutOfRange)),
             ("/list/-3", Err(LookupError::OutOfRange)),
             ("/list/99999999999999999999", Err(LookupError::OutOfRange)),
+            ("/list/2/a", Err(LookupError::MissingParent)),
+            ("/list/x/a", Err(LookupError::MissingParent)),
             ("/list/x", Err(LookupError::NotAnIndex)),
             ("/list/-", Err(LookupError::NotAnIndex)),
             ("/list/-0", Err(LookupError::NotAnIndex)),
