@@ -17,17 +17,17 @@ mod published_samples;
 mod replicas;
 mod requests;
 mod rules;
-mod runner;
 mod samples;
 mod scope;
 mod secrecy;
-mod steps;
 mod strategic;
 mod update;
 mod velero_origin;
 mod widgets;
 
 use std::process::ExitCode;
+
+use clusterbackup_tests::{runner, steps};
 
 fn main() -> ExitCode {
     runner::run(&[

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use owo_colors::{OwoColorize as _, Stream};
 
 use self::summary::{Report, Summary};
@@ -18,32 +18,47 @@ pub(crate) struct Arguments {
     /// Only this tier; may be given several times.
     #[arg(long, value_enum)]
     only: Vec<Tier>,
+    /// Only against Velero itself, which no other run does: built with Go, for minutes the first time.
+    #[arg(long, conflicts_with = "only")]
+    peers: bool,
     /// Only the scenarios whose name contains this.
     #[arg(value_name = "SCENARIO")]
     filter: Option<String>,
 }
 
+impl Arguments {
+    fn tiers(&self) -> Vec<Tier> {
+        match (self.peers, self.only.is_empty()) {
+            (true, _) => vec![Tier::Peers],
+            (false, true) => Tier::DEFAULT.to_vec(),
+            (false, false) => Tier::value_variants()
+                .iter()
+                .copied()
+                .filter(|tier| self.only.contains(tier))
+                .collect(),
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let required = std::env::var("CI").is_ok_and(|value| value == "true");
     let mut summary = Summary::new(required);
-    for tier in Tier::ALL {
-        if arguments.only.is_empty() || arguments.only.contains(&tier) {
-            let title = format!("── {tier}: {}", tier.promise());
-            println!(
-                "{}",
-                title.if_supports_color(Stream::Stdout, |title| title.bold())
-            );
-            let start = Instant::now();
-            let outcome = match tier.obstacle() {
-                Some(remedy) => Outcome::NotRun { remedy },
-                None => tier.run(arguments.filter.as_deref())?,
-            };
-            summary.add(Report {
-                tier,
-                outcome,
-                time: start.elapsed(),
-            });
-        }
+    for tier in arguments.tiers() {
+        let title = format!("── {tier}: {}", tier.promise());
+        println!(
+            "{}",
+            title.if_supports_color(Stream::Stdout, |title| title.bold())
+        );
+        let start = Instant::now();
+        let outcome = match tier.obstacle() {
+            Some(remedy) => Outcome::NotRun { remedy },
+            None => tier.run(arguments.filter.as_deref())?,
+        };
+        summary.add(Report {
+            tier,
+            outcome,
+            time: start.elapsed(),
+        });
     }
     print!("{summary}");
     Ok(if summary.failed() == 0 {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use clusterbackup_tests::process::Ward;
-use clusterbackup_tests::tools::Tools;
+use clusterbackup_tests::tools::{Peers, Tools};
 use clusterbackup_tests::workspace;
 
 use crate::{demo, manifests};
@@ -21,6 +21,7 @@ pub(crate) enum Tier {
     Unit,
     Scenarios,
     Demo,
+    Peers,
 }
 
 /// How a tier went.
@@ -42,7 +43,8 @@ pub(super) struct Counts {
 }
 
 impl Tier {
-    pub(super) const ALL: [Self; 6] = [
+    /// Those that are run where nothing is asked for. The peers take minutes to build the first time.
+    pub(super) const DEFAULT: [Self; 6] = [
         Self::Format,
         Self::Lints,
         Self::Generated,
@@ -59,6 +61,7 @@ impl Tier {
             Self::Unit => "unit, property and documentation tests",
             Self::Scenarios => "scenarios on a real cluster",
             Self::Demo => "the demo, which checks its own story",
+            Self::Peers => "against Velero itself",
         }
     }
 
@@ -69,6 +72,7 @@ impl Tier {
             Self::Lints => missing_component("clippy", "clippy"),
             Self::Generated | Self::Unit => None,
             Self::Scenarios | Self::Demo => Tools::obstacle(),
+            Self::Peers => Tools::obstacle().or_else(Peers::obstacle),
         }
     }
 
@@ -76,23 +80,22 @@ impl Tier {
         let counts = match self {
             Self::Format => Counts::one_check(passes(&["fmt", "--all", "--check"])?),
             Self::Lints => {
-                // The scenarios are no part of `--all-targets`: they are marked not to run in a plain `cargo test`.
+                // Scenarios and peers are no part of `--all-targets`: they are marked not to run in a plain `cargo test`.
                 let all = passes(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-                let scenarios = passes(&[
-                    "clippy",
-                    "--workspace",
-                    "--test",
-                    "scenarios",
-                    "--",
-                    "-D",
-                    "warnings",
-                ])?;
-                Counts::one_check(all && scenarios)
+                let targets = ["--test", "scenarios", "--test", "peers"];
+                let named = [
+                    &["clippy", "--workspace"],
+                    &targets[..],
+                    &["--", "-D", "warnings"],
+                ]
+                .concat();
+                Counts::one_check(all && passes(&named)?)
             }
             Self::Generated => Counts::of_task(manifests::run(true)),
             Self::Unit => tests(&["test", "--workspace", "--no-fail-fast"], None)?,
             Self::Scenarios => tests(&["test", "--workspace", "--test", "scenarios"], filter)?,
             Self::Demo => Counts::of_task(demo::run(&demo::Arguments::default())),
+            Self::Peers => tests(&["test", "--workspace", "--test", "peers"], filter)?,
         };
         Ok(Outcome::Run(counts))
     }
@@ -107,6 +110,7 @@ impl fmt::Display for Tier {
             Self::Unit => "unit",
             Self::Scenarios => "scenarios",
             Self::Demo => "demo",
+            Self::Peers => "peers",
         })
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::{RestoreInterception, labels};
 use clusterbackup_core::modifier::RuleSetHash;
-use clusterbackup_tests::{Cluster, eventually, webhook};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ObjectMeta, PostParams};
 use kube::{Api, Client};
@@ -13,32 +12,34 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
 
+use crate::{Cluster, eventually, webhook};
+
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A `RestoreInterception` and the ConfigMap with its rules; both go when it is dropped.
-pub(crate) struct Intercepted {
+pub struct Intercepted {
     /// The value of the opt-in label.
-    pub(crate) name: String,
+    pub name: String,
     /// Where its ConfigMap is; the ConfigMap has the interception's name.
-    pub(crate) rules_namespace: String,
+    pub rules_namespace: String,
     client: Client,
 }
 
 /// What an interception is made of.
-pub(crate) struct Plan<'a> {
+pub struct Plan<'a> {
     /// Its name, and that of its ConfigMap; unique in the cluster.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Where the ConfigMap goes.
-    pub(crate) rules_namespace: &'a str,
+    pub rules_namespace: &'a str,
     /// The rule text.
-    pub(crate) rules: &'a str,
+    pub rules: &'a str,
     /// What its spec says beside the reference to the rules.
-    pub(crate) spec: Value,
+    pub spec: Value,
 }
 
 impl<'a> Plan<'a> {
     /// An interception by the administrators, with nothing special about it.
-    pub(crate) fn new(name: &'a str, rules: &'a str) -> Self {
+    pub fn new(name: &'a str, rules: &'a str) -> Self {
         Self {
             name,
             rules_namespace: webhook::NAMESPACE,
@@ -48,7 +49,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Creates it, whatever becomes of it.
-    pub(crate) async fn create(self, client: Client) -> Result<Intercepted> {
+    pub async fn create(self, client: Client) -> Result<Intercepted> {
         let rules = self.rules.to_owned();
         let intercepted = self.create_without_rules(client).await?;
         intercepted.write_rules(&rules).await?;
@@ -56,7 +57,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Creates it without the ConfigMap it refers to.
-    pub(crate) async fn create_without_rules(self, client: Client) -> Result<Intercepted> {
+    pub async fn create_without_rules(self, client: Client) -> Result<Intercepted> {
         let intercepted = Intercepted {
             name: self.name.to_owned(),
             rules_namespace: self.rules_namespace.to_owned(),
@@ -79,7 +80,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Creates it and waits until its rules are in force.
-    pub(crate) async fn in_force(self, client: Client) -> Result<Intercepted> {
+    pub async fn in_force(self, client: Client) -> Result<Intercepted> {
         let rules = self.rules.to_owned();
         let intercepted = self.create(client).await?;
         intercepted.until_in_force(&rules).await?;
@@ -89,7 +90,7 @@ impl<'a> Plan<'a> {
 
 impl Intercepted {
     /// One that was not made by a [`Plan`]; it goes all the same when this is dropped.
-    pub(crate) fn existing(client: Client, name: &str, rules_namespace: &str) -> Self {
+    pub fn existing(client: Client, name: &str, rules_namespace: &str) -> Self {
         Self {
             name: name.to_owned(),
             rules_namespace: rules_namespace.to_owned(),
@@ -98,22 +99,22 @@ impl Intercepted {
     }
 
     /// Creates `object` with the label that opts it in to this interception; what is stored.
-    pub(crate) async fn restore(&self, namespace: Option<&str>, object: Value) -> kube::Result<Value> {
+    pub async fn restore(&self, namespace: Option<&str>, object: Value) -> kube::Result<Value> {
         create(&self.client, namespace, &opted_in(object, &self.name)).await
     }
 
     /// The kind's API.
-    pub(crate) fn api(&self) -> Api<RestoreInterception> {
+    pub fn api(&self) -> Api<RestoreInterception> {
         Api::all(self.client.clone())
     }
 
     /// Writes the rules, for the first time or again.
-    pub(crate) async fn write_rules(&self, rules: &str) -> Result<()> {
+    pub async fn write_rules(&self, rules: &str) -> Result<()> {
         self.write_rules_as(&self.client, rules).await
     }
 
     /// Has somebody else write them, by the rights of `author`.
-    pub(crate) async fn write_rules_as(&self, author: &Client, rules: &str) -> Result<()> {
+    pub async fn write_rules_as(&self, author: &Client, rules: &str) -> Result<()> {
         let config_maps = Api::<ConfigMap>::namespaced(author.clone(), &self.rules_namespace);
         let wanted = ConfigMap {
             metadata: ObjectMeta {
@@ -135,7 +136,7 @@ impl Intercepted {
     }
 
     /// Waits until the status says that just these rules are in force.
-    pub(crate) async fn until_in_force(&self, rules: &str) -> Result<()> {
+    pub async fn until_in_force(&self, rules: &str) -> Result<()> {
         let hash = RuleSetHash::of(rules).to_string();
         self.until("Ready", |object| {
             let in_force = object
@@ -150,7 +151,7 @@ impl Intercepted {
     }
 
     /// Waits until the `Ready` condition has this reason and `check` agrees; returns its message.
-    pub(crate) async fn until(
+    pub async fn until(
         &self,
         reason: &str,
         check: impl Fn(&RestoreInterception) -> Result<()>,
@@ -192,19 +193,19 @@ impl Drop for Intercepted {
 }
 
 /// Adds the label that opts `object` in.
-pub(crate) fn opted_in(mut object: Value, interception: &str) -> Value {
+pub fn opted_in(mut object: Value, interception: &str) -> Value {
     object["metadata"]["labels"][labels::INTERCEPT] = json!(interception);
     object
 }
 
 /// Adds the label that Velero gives to what its Restore `restore` restores.
-pub(crate) fn by_velero(mut object: Value, restore: &str) -> Value {
+pub fn by_velero(mut object: Value, restore: &str) -> Value {
     object["metadata"]["labels"][labels::VELERO_RESTORE] = json!(restore);
     object
 }
 
 /// Lets the webhook do in `namespace` what a shipped ClusterRole allows.
-pub(crate) async fn bind(cluster: &Cluster, role: &str, namespace: &str) -> Result<()> {
+pub async fn bind(cluster: &Cluster, role: &str, namespace: &str) -> Result<()> {
     let (role_ref, account) = (
         format!("--clusterrole={role}"),
         format!("--serviceaccount={}:{}", webhook::NAMESPACE, webhook::NAME),
@@ -222,7 +223,7 @@ pub(crate) async fn bind(cluster: &Cluster, role: &str, namespace: &str) -> Resu
 }
 
 /// A kind of somebody else's, as far as it takes to store objects of it.
-pub(crate) fn foreign_kind(group: &str, version: &str, kind: &str) -> Value {
+pub fn foreign_kind(group: &str, version: &str, kind: &str) -> Value {
     let singular = kind.to_lowercase();
     let plural = format!("{singular}s");
     let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
@@ -242,7 +243,7 @@ pub(crate) fn foreign_kind(group: &str, version: &str, kind: &str) -> Value {
 }
 
 /// Where objects of `object`'s kind are, in `namespace` or in the cluster. The plural is the kind's regular one.
-pub(crate) fn api_of(client: &Client, object: &Value, namespace: Option<&str>) -> Result<Api<DynamicObject>> {
+pub fn api_of(client: &Client, object: &Value, namespace: Option<&str>) -> Result<Api<DynamicObject>> {
     let text = |field: &str| {
         object[field]
             .as_str()
@@ -258,7 +259,7 @@ pub(crate) fn api_of(client: &Client, object: &Value, namespace: Option<&str>) -
 }
 
 /// Creates `object` as it is; what is stored.
-pub(crate) async fn create(client: &Client, namespace: Option<&str>, object: &Value) -> kube::Result<Value> {
+pub async fn create(client: &Client, namespace: Option<&str>, object: &Value) -> kube::Result<Value> {
     let api = api_of(client, object, namespace).map_err(|error| kube::Error::Service(error.into()))?;
     let created = api
         .create(
@@ -270,7 +271,7 @@ pub(crate) async fn create(client: &Client, namespace: Option<&str>, object: &Va
 }
 
 /// The message with which an attempt was refused.
-pub(crate) fn refusal<T: std::fmt::Debug>(attempt: kube::Result<T>) -> Result<String> {
+pub fn refusal<T: std::fmt::Debug>(attempt: kube::Result<T>) -> Result<String> {
     match attempt {
         Err(kube::Error::Api(status)) => Ok(status.message.clone()),
         Err(error) => Err(error).context("not refused, but broken"),
@@ -279,7 +280,7 @@ pub(crate) fn refusal<T: std::fmt::Debug>(attempt: kube::Result<T>) -> Result<St
 }
 
 /// The arguments of the kubectl command that a message offers.
-pub(crate) fn command_in(message: &str) -> Result<Vec<&str>> {
+pub fn command_in(message: &str) -> Result<Vec<&str>> {
     let command = message
         .split_once("kubectl ")
         .and_then(|(_, rest)| rest.split(';').next())
@@ -288,7 +289,7 @@ pub(crate) fn command_in(message: &str) -> Result<Vec<&str>> {
 }
 
 /// A cluster-scoped object: a volume on an old file server.
-pub(crate) fn volume(name: &str) -> Value {
+pub fn volume(name: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -302,12 +303,12 @@ pub(crate) fn volume(name: &str) -> Value {
 }
 
 /// The name of an object, which every stored one has.
-pub(crate) fn name_of(object: &Value) -> String {
+pub fn name_of(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Checks what is at each of the pointers; null is for nothing.
-pub(crate) fn holds(stored: &Value, wanted: &[(&str, Value)]) -> Result<()> {
+pub fn holds(stored: &Value, wanted: &[(&str, Value)]) -> Result<()> {
     for (pointer, wanted) in wanted {
         let found = stored.pointer(pointer).unwrap_or(&Value::Null);
         ensure!(
@@ -319,7 +320,7 @@ pub(crate) fn holds(stored: &Value, wanted: &[(&str, Value)]) -> Result<()> {
 }
 
 /// The rules that hold on a stored object by what its mark says, for each interception that concerned it.
-pub(crate) fn mark(stored: &Value) -> Result<Vec<(String, Vec<usize>)>> {
+pub fn mark(stored: &Value) -> Result<Vec<(String, Vec<usize>)>> {
     #[derive(serde::Deserialize)]
     struct Entry {
         interception: String,
@@ -336,7 +337,7 @@ pub(crate) fn mark(stored: &Value) -> Result<Vec<(String, Vec<usize>)>> {
 }
 
 /// A file for kubectl.
-pub(crate) fn manifest(object: &Value) -> Result<NamedTempFile> {
+pub fn manifest(object: &Value) -> Result<NamedTempFile> {
     let file = NamedTempFile::with_suffix(".json")?;
     std::fs::write(file.path(), object.to_string())?;
     Ok(file)

@@ -7,51 +7,74 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use clusterbackup_tests::{Cluster, Replica, ReplicaOptions, TestNamespace, Webhook};
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, Semaphore};
+
+use crate::velero::{RuleEngine, Velero};
+use crate::{Cluster, Replica, ReplicaOptions, TestNamespace, Webhook};
 
 /// They mostly wait for the API server, so more of them than processors.
 const THREADS: usize = 4;
 /// Each takes half a gigabyte and a processor while it starts.
 const OWN_CLUSTERS: usize = 2;
 const LIMIT: Duration = Duration::from_mins(3);
+/// Velero does one restore after the other, whoever asks, and is started in this time.
+const VELERO_LIMIT: Duration = Duration::from_mins(15);
 
 /// One scenario.
 #[derive(Clone, Copy)]
-pub(crate) struct Scenario {
-    pub(crate) name: &'static str,
-    pub(crate) run: Run,
+pub struct Scenario {
+    /// The path of its function.
+    pub name: &'static str,
+    /// What it needs, and the function.
+    pub run: Run,
 }
 
 /// What a scenario needs.
 #[derive(Clone, Copy)]
-pub(crate) enum Run {
+pub enum Run {
     /// The shared cluster.
     Cluster(for<'a> fn(&'a Cluster) -> LocalBoxFuture<'a, Result<()>>),
     /// The shared cluster with the webhook running, which it leaves as it found it.
     Webhook(for<'a> fn(&'a Context) -> LocalBoxFuture<'a, Result<()>>),
+    /// The shared cluster with the webhook and Velero running.
+    Velero(for<'a> fn(&'a VeleroContext) -> LocalBoxFuture<'a, Result<()>>),
+    /// No cluster, but Velero's rule engine.
+    RuleEngine(for<'a> fn(&'a RuleEngine) -> LocalBoxFuture<'a, Result<()>>),
     /// A cluster of its own, without the webhook.
     Own(fn(Cluster) -> LocalBoxFuture<'static, Result<()>>),
 }
 
 /// What a scenario with the shared webhook is given.
-pub(crate) struct Context {
-    pub(crate) cluster: Arc<Cluster>,
-    pub(crate) webhook: Arc<Installed>,
+pub struct Context {
+    /// The shared cluster.
+    pub cluster: Arc<Cluster>,
+    /// What is installed in it.
+    pub webhook: Arc<Installed>,
     /// Its own namespace.
-    pub(crate) namespace: TestNamespace,
+    pub namespace: TestNamespace,
+}
+
+/// What a scenario with Velero is given.
+pub struct VeleroContext {
+    /// What any scenario with the webhook is given.
+    pub context: Context,
+    /// Velero, in the same cluster.
+    pub velero: Arc<Velero>,
 }
 
 /// The shared webhook, with every door and one replica.
-pub(crate) struct Installed {
-    pub(crate) replica: Replica,
-    pub(crate) service: Webhook,
+pub struct Installed {
+    /// The one that runs.
+    pub replica: Replica,
+    /// What it is behind.
+    pub service: Webhook,
 }
 
 /// Declares the scenarios of a file by what they need: `scenarios! { Webhook: [one, two], Own: [three] }`.
+#[macro_export]
 macro_rules! scenarios {
     ($($needs:ident: [$($scenario:ident),* $(,)?]),* $(,)?) => {
         pub(crate) const SCENARIOS: &[$crate::runner::Scenario] = &[$($($crate::runner::Scenario {
@@ -60,10 +83,11 @@ macro_rules! scenarios {
         },)*)*];
     };
 }
-pub(crate) use scenarios;
+#[doc(inline)]
+pub use scenarios;
 
 /// Runs what the command line asks for and prints libtest's summary.
-pub(crate) fn run(files: &[&[Scenario]]) -> ExitCode {
+pub fn run(files: &[&[Scenario]]) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
     let runtime = match Builder::new_multi_thread().enable_all().build() {
@@ -86,7 +110,10 @@ pub(crate) fn run(files: &[&[Scenario]]) -> ExitCode {
 }
 
 fn trial(scenario: Scenario, stage: Arc<Stage>) -> Trial {
-    let name = scenario.name.trim_start_matches("scenarios::");
+    let name = scenario
+        .name
+        .split_once("::")
+        .map_or(scenario.name, |(_, path)| path);
     Trial::test(name, move || {
         stage
             .run(scenario.run)
@@ -102,6 +129,8 @@ struct Stage {
     runtime: Runtime,
     cluster: Shared<Cluster>,
     webhook: Shared<Installed>,
+    velero: Shared<Velero>,
+    rule_engine: Shared<RuleEngine>,
     own: Semaphore,
 }
 
@@ -111,6 +140,8 @@ impl Stage {
             runtime,
             cluster: Shared::default(),
             webhook: Shared::default(),
+            velero: Shared::default(),
+            rule_engine: Shared::default(),
             own: Semaphore::new(OWN_CLUSTERS),
         }
     }
@@ -120,26 +151,32 @@ impl Stage {
             match run {
                 Run::Cluster(scenario) => {
                     let cluster = self.cluster().await?;
-                    bounded(scenario(&cluster)).await.with_context(|| logs(&cluster))
+                    bounded(LIMIT, scenario(&cluster))
+                        .await
+                        .with_context(|| logs(&cluster))
                 }
                 Run::Webhook(scenario) => {
-                    let cluster = self.cluster().await?;
-                    let webhook = shared(&self.webhook, "webhook", Box::pin(install(&cluster))).await?;
-                    let namespace = cluster.namespace("scenario").await?;
-                    let context = Context {
-                        cluster,
-                        webhook,
-                        namespace,
-                    };
-                    bounded(scenario(&context))
-                        .await
-                        .with_context(|| logs(&context.cluster))
+                    let context = self.context().await?;
+                    let done = bounded(LIMIT, scenario(&context)).await;
+                    done.with_context(|| logs(&context.cluster))
+                }
+                Run::Velero(scenario) => {
+                    let context = self.context().await?;
+                    let velero = shared(&self.velero, "Velero", Velero::install(&context.cluster)).await?;
+                    let context = VeleroContext { context, velero };
+                    let done = bounded(VELERO_LIMIT, scenario(&context)).await;
+                    done.with_context(|| logs(&context.context.cluster))
+                }
+                Run::RuleEngine(scenario) => {
+                    let start = async { tokio::task::spawn_blocking(RuleEngine::start).await? };
+                    let engine = shared(&self.rule_engine, "rule engine of Velero", start).await?;
+                    scenario(&engine).await
                 }
                 Run::Own(scenario) => {
                     let _turn = self.own.acquire().await?;
                     let cluster = Cluster::start().await.context("failed to start a cluster")?;
                     let logs = logs(&cluster);
-                    bounded(scenario(cluster)).await.context(logs)
+                    bounded(LIMIT, scenario(cluster)).await.context(logs)
                 }
             }
         })
@@ -149,9 +186,21 @@ impl Stage {
         shared(&self.cluster, "cluster", Cluster::start()).await
     }
 
+    async fn context(&self) -> Result<Context> {
+        let cluster = self.cluster().await?;
+        let webhook = shared(&self.webhook, "webhook", Box::pin(install(&cluster))).await?;
+        let namespace = cluster.namespace("scenario").await?;
+        Ok(Context {
+            cluster,
+            webhook,
+            namespace,
+        })
+    }
+
     /// Ends what was shared, also when scenarios failed.
     fn clear(&self) {
         let _in_runtime = self.runtime.enter();
+        drop(self.runtime.block_on(self.velero.lock()).take());
         drop(self.runtime.block_on(self.webhook.lock()).take());
         drop(self.runtime.block_on(self.cluster.lock()).take());
     }
@@ -177,10 +226,10 @@ async fn shared<T>(place: &Shared<T>, what: &str, start: impl Future<Output = Re
     answer
 }
 
-async fn bounded(scenario: LocalBoxFuture<'_, Result<()>>) -> Result<()> {
-    tokio::time::timeout(LIMIT, scenario)
+async fn bounded(limit: Duration, scenario: LocalBoxFuture<'_, Result<()>>) -> Result<()> {
+    tokio::time::timeout(limit, scenario)
         .await
-        .unwrap_or_else(|_| Err(anyhow!("not done after {LIMIT:?}")))
+        .unwrap_or_else(|_| Err(anyhow!("not done after {limit:?}")))
 }
 
 /// The chain of causes, one a line. (Debug would add a backtrace through the runtime where one is asked for.)

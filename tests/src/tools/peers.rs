@@ -1,0 +1,130 @@
+//! Velero and what it needs, to compare ourselves with: its server with the plugin for S3, an S3 server, and its rule
+//! engine as a program of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use super::module::{self, Module};
+use crate::workspace;
+
+const VELERO_MODULE: &str = "github.com/vmware-tanzu/velero";
+
+/// Where the programs are.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    /// Velero, which is its own server and client.
+    pub velero: PathBuf,
+    /// Velero's plugin that stores backups in S3.
+    pub s3_plugin: PathBuf,
+    /// A server of S3 over a folder.
+    pub s3_server: PathBuf,
+}
+
+impl Peers {
+    /// What keeps the programs from being there, as what to do about it.
+    pub fn obstacle() -> Option<String> {
+        module::obstacle(&[&VELERO, &S3_PLUGIN, &S3_SERVER])
+    }
+
+    /// Finds the programs, and builds those that are missing. Blocks, for minutes when the cache is empty.
+    pub fn locate() -> Result<Self> {
+        Ok(Self {
+            velero: VELERO.locate("velero")?,
+            s3_plugin: S3_PLUGIN.locate("velero-plugin-for-aws")?,
+            s3_server: S3_SERVER.locate("versitygw")?,
+        })
+    }
+
+    /// Velero's rule engine behind `tests/tools/velero-engine/main.go`. Built like the others.
+    pub fn rule_engine() -> Result<PathBuf> {
+        let main = workspace::root().join("tests/tools/velero-engine/main.go");
+        let sources = VELERO.sources();
+        let files = [sources.join("go.mod"), sources.join("go.sum"), main.clone()];
+        let folder = module::made_once(module::cached(ENGINE, &files, "")?, |unfinished| {
+            let workshop = unfinished.join("module");
+            copy_of_velero_with(&main, &workshop)?;
+            let package = format!("{VELERO_MODULE}/cmd/{ENGINE}");
+            module::build(&workshop, &package, &unfinished.join(ENGINE), "-s -w")?;
+            Ok(fs::remove_dir_all(workshop)?)
+        })?;
+        Ok(folder.join(ENGINE))
+    }
+}
+
+const ENGINE: &str = "velero-engine";
+
+const VELERO: Module = Module {
+    name: "velero",
+    programs: &[("velero", "github.com/vmware-tanzu/velero/cmd/velero")],
+    linker_flags: || format!("-s -w -X {VELERO_MODULE}/pkg/buildinfo.Version={VELERO_VERSION}"),
+};
+
+const S3_PLUGIN: Module = Module {
+    name: "velero-aws",
+    programs: &[(
+        "velero-plugin-for-aws",
+        "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws",
+    )],
+    linker_flags: stripped,
+};
+
+const S3_SERVER: Module = Module {
+    name: "versitygw",
+    programs: &[("versitygw", "github.com/versity/versitygw/cmd/versitygw")],
+    linker_flags: stripped,
+};
+
+/// The version that `tests/tools/velero/go.mod` asks for.
+const VELERO_VERSION: &str = "v1.18.3";
+
+fn stripped() -> String {
+    "-s -w".to_owned()
+}
+
+/// Makes a module in `workshop` that builds Velero from a copy into which a program was put: packages that are internal
+/// to a module can only be imported inside of it, and Go's own cache of modules may not be written to.
+fn copy_of_velero_with(main: &Path, workshop: &Path) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Download {
+        #[serde(rename = "Dir")]
+        folder: PathBuf,
+    }
+    let sources = VELERO.sources();
+    let downloaded = module::run(module::go(&sources).args(["mod", "download", "-json", VELERO_MODULE]))?;
+    let download: Download = serde_json::from_str(&downloaded)?;
+
+    let copy = workshop.join("velero");
+    for part in ["internal", "pkg", "third_party"] {
+        copy_folder(&download.folder.join(part), &copy.join(part))?;
+    }
+    fs::write(copy.join("go.mod"), fs::read(download.folder.join("go.mod"))?)?;
+    let program = copy.join("cmd").join(ENGINE);
+    fs::create_dir_all(&program)?;
+    fs::copy(main, program.join("main.go"))?;
+
+    let module = fs::read_to_string(sources.join("go.mod"))?;
+    fs::write(
+        workshop.join("go.mod"),
+        format!("{module}\nreplace {VELERO_MODULE} => ./velero\n"),
+    )?;
+    fs::copy(sources.join("go.sum"), workshop.join("go.sum"))?;
+    Ok(())
+}
+
+/// Copies files without their permissions: Go's cache is read-only.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("failed to read {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::write(&target, fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
+}
