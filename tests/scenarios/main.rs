@@ -10,6 +10,7 @@ mod gate;
 mod harness;
 mod install;
 mod load;
+mod mutability;
 mod origin;
 mod patches;
 mod precedence;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         drills::trust::SCENARIOS,
         harness::SCENARIOS,
         install::SCENARIOS,
+        mutability::SCENARIOS,
         origin::SCENARIOS,
         patches::SCENARIOS,
         precedence::SCENARIOS,

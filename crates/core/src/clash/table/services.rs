@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::KindRows;
-use crate::clash::aspect::Aspect::{Allocated, May, Needed, Together, ToldApartBy, Whole};
+use crate::clash::aspect::Aspect::{Allocated, Needed, Together, ToldApartBy, Whole};
 use crate::clash::aspect::{IMMUTABLE, Update, Use, when};
 use crate::clash::change::Change;
 
@@ -89,7 +89,7 @@ pub(super) const SERVICE_CIDRS: KindRows = KindRows {
     group: "networking.k8s.io",
     resources: &["servicecidrs"],
     pod: None,
-    rows: &[("/spec/cidrs", May(Change::Additions { but: "" }))],
+    rows: &[("/spec/cidrs", when("a second one may be added", cidrs))],
 };
 
 pub(super) const IP_ADDRESSES: KindRows = KindRows {
@@ -149,19 +149,17 @@ fn addresses(update: &Update<'_>) -> Change {
     }
     let single = text(new, "/spec/ipFamilyPolicy") == Some("SingleStack");
     let extends = |path: &str| {
-        let list = |service: &Value| {
-            service
-                .pointer(path)
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default()
-        };
-        let (old, new) = (list(old), list(new));
+        let (old, new) = (list(old, path), list(new, path));
         new.starts_with(&old) || (single && !new.is_empty() && old.starts_with(&new))
     };
     let first = |service: &Value| service.pointer("/spec/clusterIPs/0").cloned();
     let is_consistent = first(new).is_none() || first(new) == new.pointer("/spec/clusterIP").cloned();
     Change::free_if(extends("/spec/clusterIPs") && extends("/spec/ipFamilies") && is_consistent)
+}
+
+fn cidrs(update: &Update<'_>) -> Change {
+    let cidrs = |object: &Value| list(object, "/spec/cidrs");
+    Change::free_if(cidrs(update.new).starts_with(&cidrs(update.old)))
 }
 
 fn needs_health_check(service: &Value) -> bool {
@@ -175,6 +173,11 @@ fn health_check(update: &Update<'_>) -> Change {
 
 fn load_balancer_class(update: &Update<'_>) -> Change {
     Change::free_if(update.common_text(TYPE) != Some("LoadBalancer"))
+}
+
+fn list(object: &Value, path: &str) -> Vec<Value> {
+    let list = object.pointer(path).and_then(Value::as_array);
+    list.cloned().unwrap_or_default()
 }
 
 fn text<'v>(object: &'v Value, path: &str) -> Option<&'v str> {
