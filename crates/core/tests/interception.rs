@@ -268,6 +268,28 @@ fn a_rule_that_fails_refuses_the_object_unless_every_interception_says_warn() {
 }
 
 #[test]
+fn what_is_counted_names_its_interception_and_rule() {
+    let warn = |name| Interception {
+        on_error: OnModifierError::Warn,
+        ..interception(name, NEEDS_A_FIELD)
+    };
+    let verdict = review(
+        &[&interception("faster", FASTER), &warn("lenient")],
+        "shop",
+        claim(),
+    );
+    let places: Vec<_> = verdict
+        .rules
+        .iter()
+        .map(|record| (record.interception, usize::from(record.rule), record.fate))
+        .collect();
+    assert_eq!(
+        places,
+        [(0, 0, Fate::Applied), (1, 0, Fate::Failed), (1, 1, Fate::Applied)]
+    );
+}
+
+#[test]
 fn under_warn_only_the_rule_that_fails_is_left_out() {
     let warn = Interception {
         on_error: OnModifierError::Warn,

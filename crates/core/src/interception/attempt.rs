@@ -15,6 +15,8 @@ use crate::patch::Draft;
 
 /// The rules of one interception that concern the object, for each namespace it may come from.
 pub(super) struct Plan<'a> {
+    /// The place of the interception among those that decide.
+    pub(super) place: usize,
     pub(super) interception: &'a Interception,
     pub(super) rules: &'a RuleSet,
     pub(super) originals: Vec<&'a str>,
@@ -25,6 +27,7 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     pub(super) fn new(
+        place: usize,
         concerned: Concerned<'a>,
         subject: Subject<'a>,
         object: &Value,
@@ -54,6 +57,7 @@ impl<'a> Plan<'a> {
             .collect();
         alternatives.retain(|alternative| *alternative != selection);
         Ok(Self {
+            place,
             interception,
             rules,
             originals,
@@ -66,6 +70,8 @@ impl<'a> Plan<'a> {
 /// What became of one rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleRecord {
+    /// The place of its interception among those that decided.
+    pub interception: usize,
     /// Its index among the rules of that interception.
     pub rule: RuleIndex,
     /// The kind of its patches.
@@ -167,6 +173,7 @@ impl Attempt {
         error: Option<RuleError>,
     ) {
         let record = RuleRecord {
+            interception: plan.place,
             rule,
             patch: plan.rules.rule(rule).patch_kind(),
             fate,

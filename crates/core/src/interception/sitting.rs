@@ -47,7 +47,8 @@ impl<'a> Sitting<'a> {
         let object = self.draft.value();
         let plans: Result<Vec<_>, _> = concerned
             .iter()
-            .map(|&concerned| Plan::new(concerned, self.subject, object))
+            .enumerate()
+            .map(|(place, &concerned)| Plan::new(place, concerned, self.subject, object))
             .collect();
         let plans = plans?;
         self.warn_of_prefix(&plans);
