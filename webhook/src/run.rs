@@ -31,6 +31,9 @@ use crate::service::Service;
 use crate::validate::Validate;
 use crate::velero::VeleroRestores;
 
+/// What it is called in metrics.
+const COMPONENT: &str = "webhook";
+
 /// Beyond the drain: what is left then hangs.
 const END: Duration = Duration::from_secs(5);
 
@@ -126,7 +129,8 @@ impl Args {
     pub async fn run(self) -> Result<(), RunError> {
         let shutdown = Shutdown::on_signals().map_err(RunError::Signals)?;
         let readiness = Readiness::new(shutdown.stopping());
-        let registry = Registry::new("webhook", env!("CARGO_PKG_VERSION"))?;
+        let registry = Registry::new(COMPONENT, env!("CARGO_PKG_VERSION"))?;
+        readiness.show(COMPONENT, &registry)?;
         let metrics = Metrics::register(&registry)?;
         let client = client::connect(concat!("clusterbackup-webhook/", env!("CARGO_PKG_VERSION"))).await?;
         let certificates = Arc::new(tls::Identity::default());

@@ -102,7 +102,7 @@ impl Registry {
     /// The media type of [`Registry::encode`].
     pub const MEDIA_TYPE: &'static str = prometheus::TEXT_FORMAT;
 
-    fn register<M: Collector + Clone + 'static>(
+    pub(crate) fn register<M: Collector + Clone + 'static>(
         &self,
         name: &str,
         metric: Result<M, Error>,

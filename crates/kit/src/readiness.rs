@@ -9,7 +9,14 @@ use std::{
     },
 };
 
+use prometheus::{
+    IntGauge, Opts,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
 use tokio_util::sync::CancellationToken;
+
+use crate::metrics::{MetricsError, Registry};
 
 /// Ready when every handle is, and the process isn't stopping. Clones share the handles.
 #[derive(Clone)]
@@ -63,6 +70,35 @@ impl Readiness {
             .chain(unready)
             .collect()
     }
+
+    /// Has every scrape say whether the process is ready: who is scraped may still not be called.
+    pub fn show(&self, component: &str, registry: &Registry) -> Result<(), MetricsError> {
+        let name = "clusterbackup_ready";
+        let options = Opts::new(name, "Whether the process may be called: 1 or 0.");
+        let shown = IntGauge::with_opts(options.const_label("component", component)).map(|gauge| Shown {
+            readiness: self.clone(),
+            gauge,
+        });
+        registry.register(name, shown).map(drop)
+    }
+}
+
+/// Readiness as a metric, looked up when it is asked for.
+#[derive(Clone)]
+struct Shown {
+    readiness: Readiness,
+    gauge: IntGauge,
+}
+
+impl Collector for Shown {
+    fn desc(&self) -> Vec<&Desc> {
+        self.gauge.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.gauge.set(i64::from(self.readiness.is_ready()));
+        self.gauge.collect()
+    }
 }
 
 impl fmt::Debug for Readiness {
@@ -106,6 +142,18 @@ mod tests {
         assert!(readiness.is_ready());
         rules.set_unready();
         assert_eq!(readiness.awaited(), ["rules"]);
+    }
+
+    #[test]
+    fn every_scrape_says_whether_it_is_ready() {
+        let registry = Registry::new("test", "0").unwrap();
+        let readiness = Readiness::new(CancellationToken::new());
+        let rules = readiness.handle("rules");
+        readiness.show("test", &registry).unwrap();
+        let scrape = || String::from_utf8(registry.encode().unwrap()).unwrap();
+        assert!(scrape().contains("clusterbackup_ready{component=\"test\"} 0\n"));
+        rules.set_ready();
+        assert!(scrape().contains("clusterbackup_ready{component=\"test\"} 1\n"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! are closed and none are accepted → what is in flight may finish until a deadline → the rest is cut off.
 
 mod connection;
+mod metrics;
 mod pace;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -15,7 +16,6 @@ use futures::FutureExt as _;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use prometheus::{IntCounterVec, IntGauge};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -25,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
+use self::metrics::Metrics;
 use crate::{
     metrics::{MetricsError, Registry},
     tls::Identity,
@@ -91,18 +92,13 @@ pub struct Server {
 /// What every connection needs.
 struct Shared {
     limits: Limits,
-    metrics: ServerMetrics,
+    metrics: Metrics,
     /// Answers say `Connection: close`.
     stopping: CancellationToken,
     /// The grace is over: idle connections go.
     closing: CancellationToken,
     /// The drain is over: all connections go.
     cut: CancellationToken,
-}
-
-struct ServerMetrics {
-    connections: IntGauge,
-    handshake_failures: IntCounterVec,
 }
 
 impl Server {
@@ -114,14 +110,6 @@ impl Server {
         registry: &Registry,
         stopping: CancellationToken,
     ) -> Result<Self, ServerError> {
-        let metrics = ServerMetrics {
-            connections: registry.int_gauge("clusterbackup_server_connections", "Open HTTPS connections.")?,
-            handshake_failures: registry.counters(
-                "clusterbackup_server_handshake_failures_total",
-                "TLS handshakes that failed: timeout, closed by the client, or refused by either side (tls).",
-                &["reason"],
-            )?,
-        };
         Ok(Self {
             address: listener.local_addr()?,
             listener,
@@ -129,7 +117,7 @@ impl Server {
             slots: Arc::new(Semaphore::new(limits.connections)),
             shared: Arc::new(Shared {
                 limits,
-                metrics,
+                metrics: Metrics::register(registry)?,
                 stopping,
                 closing: CancellationToken::new(),
                 cut: CancellationToken::new(),
@@ -188,6 +176,9 @@ impl Server {
     async fn accept_all(&self, spawn: &impl Fn(TcpStream, OwnedSemaphorePermit)) -> std::convert::Infallible {
         let mut pause = AcceptPause::default();
         loop {
+            if self.slots.available_permits() == 0 {
+                self.shared.metrics.waits.inc();
+            }
             let Ok(slot) = self.slots.clone().acquire_owned().await else {
                 // Nobody closes the semaphore.
                 return std::future::pending().await;

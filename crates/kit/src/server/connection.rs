@@ -14,6 +14,7 @@ use tracing::debug;
 
 use super::{
     Shared,
+    metrics::Refusal,
     pace::{Pace, Paced, Phase},
 };
 
@@ -23,7 +24,7 @@ where
     H: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<Full<Bytes>>>,
 {
-    let _open = Open::count(&shared.metrics.connections);
+    let _open = Open::count(&shared.metrics.open);
     let whole_life = async {
         if let Some(stream) = handshake(stream, &acceptor, &shared).await {
             requests(stream, &shared, handler).await;
@@ -31,7 +32,7 @@ where
     };
     tokio::select! {
         () = whole_life => {}
-        () = shared.cut.cancelled() => {}
+        () = shared.cut.cancelled() => shared.metrics.refuse(Refusal::CutOff),
     }
 }
 
@@ -48,18 +49,14 @@ async fn handshake(
             debug!(%error, "handshake failed");
             // rustls' own complaints are wrapped as invalid data, all else comes from the socket.
             if error.kind() == std::io::ErrorKind::InvalidData {
-                "tls"
+                Refusal::HandshakeTls
             } else {
-                "closed"
+                Refusal::HandshakeClosed
             }
         }
-        Err(_) => "timeout",
+        Err(_) => Refusal::HandshakeTimeout,
     };
-    shared
-        .metrics
-        .handshake_failures
-        .with_label_values(&[reason])
-        .inc();
+    shared.metrics.refuse(reason);
     None
 }
 
@@ -93,8 +90,8 @@ where
             .serve_connection(stream, service)
     );
     tokio::select! {
-        end = serving.as_mut() => return log_end(end),
-        phase = pace.overdue(&shared.limits) => return debug!(?phase, "connection overdue"),
+        end = serving.as_mut() => return ended(end, shared),
+        phase = pace.overdue(&shared.limits) => return overdue(phase, shared),
         () = shared.closing.cancelled() => {}
     }
     // A request that is on its way is answered, and that answer closes the connection.
@@ -102,14 +99,24 @@ where
         serving.as_mut().graceful_shutdown();
     }
     tokio::select! {
-        end = serving => log_end(end),
-        phase = pace.overdue(&shared.limits) => debug!(?phase, "connection overdue"),
+        end = serving => ended(end, shared),
+        phase = pace.overdue(&shared.limits) => overdue(phase, shared),
     }
 }
 
-fn log_end(end: hyper::Result<()>) {
+fn ended(end: hyper::Result<()>, shared: &Shared) {
     if let Err(error) = end {
         debug!(%error, "connection ended");
+        if error.is_parse() {
+            shared.metrics.refuse(Refusal::NotHttp);
+        }
+    }
+}
+
+fn overdue(phase: Phase, shared: &Shared) {
+    debug!(?phase, "connection overdue");
+    if phase == Phase::Headers {
+        shared.metrics.refuse(Refusal::HeadersTimeout);
     }
 }
 

@@ -42,12 +42,7 @@ async fn a_client_that_says_nothing_is_cut_off_before_the_handshake() {
     let running = Running::start(quick()).await;
     let mut silent = TcpStream::connect(running.client.address).await.unwrap();
     assert_cut_off(&mut silent).await;
-    until(|| {
-        running
-            .scrape()
-            .contains(r#"handshake_failures_total{reason="timeout"} 1"#)
-    })
-    .await;
+    until(|| running.has_refused_one_for("handshake_timeout")).await;
 }
 
 #[tokio::test]
@@ -55,12 +50,7 @@ async fn a_handshake_that_is_none_is_counted() {
     let running = Running::start(quick()).await;
     let mut plain = TcpStream::connect(running.client.address).await.unwrap();
     plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    until(|| {
-        running
-            .scrape()
-            .contains(r#"handshake_failures_total{reason="tls"} 1"#)
-    })
-    .await;
+    until(|| running.has_refused_one_for("handshake_tls")).await;
 }
 
 #[tokio::test]
@@ -69,6 +59,15 @@ async fn headers_that_do_not_end_are_cut_off() {
     let mut slow = running.client.stream().await;
     slow.write_all(b"POST / HTTP/1.1\r\nhost: x\r\n").await.unwrap();
     assert_cut_off(&mut slow).await;
+    until(|| running.has_refused_one_for("headers_timeout")).await;
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused_and_counted() {
+    let running = Running::start(quick()).await;
+    let mut other = running.client.stream().await;
+    other.write_all(b"EHLO x\r\n\r\n").await.unwrap();
+    until(|| running.has_refused_one_for("not_http")).await;
 }
 
 #[tokio::test]
@@ -176,6 +175,11 @@ async fn connections_over_the_bound_wait_until_one_ends() {
     });
     until(|| running.scrape().contains("clusterbackup_server_connections 1")).await;
     assert!(!waiting.is_finished());
+    assert!(
+        running
+            .scrape()
+            .contains("clusterbackup_server_connection_waits_total 1")
+    );
     drop(first);
     let mut second = timeout(SOON, waiting).await.unwrap().unwrap();
     assert_eq!(

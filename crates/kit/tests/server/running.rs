@@ -96,6 +96,12 @@ impl Running {
     }
 
     /// Waits until the server is drained.
+    /// Whether one connection was refused for this reason.
+    pub(crate) fn has_refused_one_for(&self, reason: &str) -> bool {
+        let series = format!(r#"clusterbackup_server_refused_connections_total{{reason="{reason}"}} 1"#);
+        self.scrape().contains(&series)
+    }
+
     pub(crate) async fn drained(self) {
         timeout(SOON, self.server)
             .await
