@@ -4,6 +4,8 @@ use clusterbackup_kit::metrics::{MetricsError, Registry};
 use jiff::Timestamp;
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
+use crate::step::Step;
+
 #[derive(Debug)]
 pub(crate) struct Metrics {
     not_after: IntGaugeVec,
@@ -15,9 +17,9 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(registry: &Registry) -> Result<Self, MetricsError> {
-        Ok(Self {
+        let metrics = Self {
             not_after: registry.int_gauges(
-                "clusterbackup_certificate_not_after_seconds",
+                "clusterbackup_certificate_not_after_timestamp_seconds",
                 "When the certificate expires, in seconds since the epoch.",
                 &["certificate"],
             )?,
@@ -38,7 +40,11 @@ impl Metrics {
                 "clusterbackup_certificate_injection_failures_total",
                 "Webhook configurations whose caBundle could not be set.",
             )?,
-        })
+        };
+        for step in Step::WRITING {
+            metrics.rotations.with_label_values(&[step.name()]);
+        }
+        Ok(metrics)
     }
 
     pub(crate) fn leaf_expires(&self, at: Timestamp) {

@@ -24,6 +24,15 @@ pub enum Step {
 }
 
 impl Step {
+    /// Those that write the Secret.
+    pub const WRITING: [Self; 5] = [
+        Self::Begin,
+        Self::PublishNext,
+        Self::SwitchToNext,
+        Self::RenewLeaf,
+        Self::DropPrevious,
+    ];
+
     /// Its name in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {

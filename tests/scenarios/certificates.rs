@@ -56,7 +56,8 @@ fn lifetimes(authority: &str, leaf: &str, settling: &str) -> ReplicaOptions {
 
 /// When the served certificate expires, by the replica's metrics.
 async fn expiry(replica: &Replica, certificate: &str) -> Result<f64> {
-    let series = format!("clusterbackup_certificate_not_after_seconds{{certificate=\"{certificate}\"}} ");
+    let series =
+        format!("clusterbackup_certificate_not_after_timestamp_seconds{{certificate=\"{certificate}\"}} ");
     let metrics = replica.metrics().await?;
     let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
     Ok(value.with_context(|| format!("no {series}"))?.parse()?)
