@@ -14,6 +14,7 @@ pub mod ports;
 pub mod probe;
 pub mod process;
 pub mod progress;
+pub mod promtool;
 pub mod runner;
 pub mod steps;
 pub mod tools;
@@ -24,5 +25,6 @@ pub mod workspace;
 
 pub use cluster::Cluster;
 pub use namespace::TestNamespace;
+pub use promtool::Promtool;
 pub use wait::eventually;
 pub use webhook::{Replica, ReplicaOptions, Webhook};

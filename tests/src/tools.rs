@@ -1,4 +1,4 @@
-//! The programs of a control plane: taken from `KUBEBUILDER_ASSETS`, or built once from the Go modules in
+//! The programs of a control plane, and promtool: taken from `KUBEBUILDER_ASSETS`, or built once from the Go modules in
 //! `tests/tools`.
 
 mod module;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use self::module::Module;
+use self::module::{Module, stripped};
 pub use self::peers::Peers;
 
 /// The Kubernetes version that `tests/tools/kubernetes/go.mod` asks for.
@@ -31,7 +31,7 @@ pub struct Tools {
 impl Tools {
     /// What keeps the programs from being there, as what to do about it.
     pub fn obstacle() -> Option<String> {
-        module::obstacle(&[&ETCD, &KUBERNETES])
+        module::obstacle(&[&ETCD, &KUBERNETES, &PROMETHEUS])
     }
 
     /// Finds the programs, and builds those that are missing. Blocks, for minutes when the cache is empty.
@@ -45,14 +45,21 @@ impl Tools {
     }
 }
 
+/// promtool, which checks metrics and alerts. Not among [`Tools`], since no cluster needs it.
+pub fn promtool() -> Result<PathBuf> {
+    PROMETHEUS.locate("promtool")
+}
+
 const ETCD: Module = Module {
     name: "etcd",
+    tags: "",
     programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
     linker_flags: kubernetes_version,
 };
 
 const KUBERNETES: Module = Module {
     name: "kubernetes",
+    tags: "",
     programs: &[
         ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
         (
@@ -62,6 +69,14 @@ const KUBERNETES: Module = Module {
         ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
     ],
     linker_flags: kubernetes_version,
+};
+
+/// Without service discovery, which takes the clients of twenty clouds to build.
+const PROMETHEUS: Module = Module {
+    name: "prometheus",
+    tags: "remove_all_sd",
+    programs: &[("promtool", "github.com/prometheus/prometheus/cmd/promtool")],
+    linker_flags: stripped,
 };
 
 /// Kubernetes takes its version from two packages at link time; without them the server calls itself v0.0.0.

@@ -142,7 +142,7 @@ impl Intercept {
             rules,
             fields,
         } = decide(&concerned, case);
-        self.metrics.rules(&rules);
+        self.metrics.rules(&concerned, &rules);
         self.metrics.clashes(&fields);
         Ok(match outcome {
             Ok(decision) => Answer::admitted(request, &subject, decision, &fields),

@@ -1,17 +1,31 @@
-//! What can be counted: reviews, rules, clashes, interceptions. Label values are from closed sets, never names of objects.
+//! What can be counted: reviews, rules, clashes, interceptions. Label values are from closed sets, but for the interceptions
+//! themselves, whose series are bounded (`rules`); never names of objects that are reviewed.
+
+mod rules;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use clusterbackup_api::conditions::Reason;
 use clusterbackup_core::clash;
-use clusterbackup_core::interception::{Fate, OptIn, RuleRecord};
-use clusterbackup_core::modifier::PatchKind;
+use clusterbackup_core::interception::{Concerned, Interception, OptIn, RuleRecord};
+use clusterbackup_core::modifier::RuleSet;
 use clusterbackup_kit::metrics::{MetricsError, Registry};
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
 
-/// A review takes tens of microseconds; a live read, milliseconds.
-const BUCKETS: [f64; 14] = [
-    50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.5, 1.0, 5.0,
+use self::rules::Rules;
+
+/// A review takes tens of microseconds; a live read, milliseconds; the API server waits for five seconds.
+const BUCKETS: [f64; 15] = [
+    50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.5, 1.0, 2.5, 5.0,
+];
+
+const CLASHES: [clash::Outcome; 5] = [
+    clash::Outcome::Changed,
+    clash::Outcome::Kept(clash::Reason::LeftOut),
+    clash::Outcome::Kept(clash::Reason::Immutable),
+    clash::Outcome::Kept(clash::Reason::Allocated),
+    clash::Outcome::Kept(clash::Reason::Skipped),
 ];
 
 /// The label through which an object came, or the handler it came to.
@@ -81,14 +95,17 @@ pub enum Lookup {
 pub struct Metrics {
     reviews: IntCounterVec,
     duration: HistogramVec,
-    rule_results: IntCounterVec,
     clash_fields: IntCounterVec,
     live_reads: IntCounter,
     velero_lookups: IntCounterVec,
     interceptions: IntGaugeVec,
+    loads: IntCounterVec,
+    rules: Rules,
 }
 
 impl Door {
+    const ALL: [Self; 4] = [Self::Intercept, Self::Velero, Self::Validate, Self::None];
+
     /// The door of an object that opted in.
     pub fn of(opt_in: OptIn<'_>) -> Self {
         match opt_in {
@@ -114,6 +131,14 @@ impl Door {
 }
 
 impl Outcome {
+    const ALL: [Self; 5] = [
+        Self::Untouched,
+        Self::Changed,
+        Self::Skipped,
+        Self::Denied,
+        Self::Malformed,
+    ];
+
     const fn label(self) -> &'static str {
         match self {
             Self::Untouched => "untouched",
@@ -126,6 +151,15 @@ impl Outcome {
 }
 
 impl Lookup {
+    const ALL: [Self; 6] = [
+        Self::Found,
+        Self::Recent,
+        Self::Missing,
+        Self::Ambiguous,
+        Self::Forbidden,
+        Self::Failed,
+    ];
+
     const fn label(self) -> &'static str {
         match self {
             Self::Found => "found",
@@ -161,9 +195,9 @@ impl RulesState {
 }
 
 impl Metrics {
-    /// Registers them.
+    /// Registers them, those of closed sets at zero: an alert sees a first event only where there was a series before.
     pub fn register(registry: &Registry) -> Result<Arc<Self>, MetricsError> {
-        Ok(Arc::new(Self {
+        let metrics = Self {
             reviews: registry.counters(
                 "clusterbackup_reviews_total",
                 "Admission reviews answered.",
@@ -174,11 +208,6 @@ impl Metrics {
                 "Time to decide a review, without the network.",
                 &["door"],
                 &BUCKETS,
-            )?,
-            rule_results: registry.counters(
-                "clusterbackup_rule_results_total",
-                "What rules did to objects on which their conditions hold.",
-                &["patch", "outcome"],
             )?,
             clash_fields: registry.counters(
                 "clusterbackup_clash_fields_total",
@@ -199,7 +228,35 @@ impl Metrics {
                 "RestoreInterceptions by the state of their rules in this replica.",
                 &["state"],
             )?,
-        }))
+            loads: registry.counters(
+                "clusterbackup_rule_loads_total",
+                "What came of loading the rules of RestoreInterceptions, by the reason in the Ready condition.",
+                &["reason"],
+            )?,
+            rules: Rules::register(registry)?,
+        };
+        metrics.start_at_zero();
+        Ok(Arc::new(metrics))
+    }
+
+    fn start_at_zero(&self) {
+        for door in Door::ALL {
+            self.duration.with_label_values(&[door.label()]);
+            for outcome in Outcome::ALL {
+                self.reviews.with_label_values(&[door.label(), outcome.label()]);
+            }
+        }
+        for lookup in Lookup::ALL {
+            self.velero_lookups.with_label_values(&[lookup.label()]);
+        }
+        for outcome in CLASHES {
+            let (outcome, reason) = clash_labels(outcome);
+            self.clash_fields.with_label_values(&[outcome, reason]);
+        }
+        for reason in Reason::ALL {
+            self.loads.with_label_values(&[reason.as_str()]);
+        }
+        self.interceptions(&[], &[]);
     }
 
     /// Counts one review.
@@ -212,12 +269,22 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// Counts what the rules of one review did.
-    pub fn rules(&self, records: &[RuleRecord]) {
+    /// Counts a request in which no review could be read.
+    pub fn unreadable(&self) {
+        self.reviews
+            .with_label_values(&[Door::None.label(), Outcome::Malformed.label()])
+            .inc();
+    }
+
+    /// Counts what the rules of one review did, which was decided by `concerned`.
+    pub fn rules(&self, concerned: &[Concerned<'_>], records: &[RuleRecord]) {
         for record in records {
-            self.rule_results
-                .with_label_values(&[patch_label(record.patch), fate_label(record.fate)])
-                .inc();
+            let of = concerned
+                .get(record.interception)
+                .and_then(|of| in_force(of.interception));
+            if let Some((interception, rules)) = of {
+                self.rules.count(interception, rules.hash(), record);
+            }
         }
     }
 
@@ -239,8 +306,18 @@ impl Metrics {
         self.velero_lookups.with_label_values(&[outcome.label()]).inc();
     }
 
-    /// Shows the states of all interceptions.
-    pub fn interceptions(&self, states: &[RulesState]) {
+    /// Counts what came of loading the rules of one interception.
+    pub fn load(&self, reason: Reason) {
+        self.loads.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    /// Shows all interceptions, in the order in which they act, and the states of their rules.
+    pub fn interceptions(&self, interceptions: &[Arc<Interception>], states: &[RulesState]) {
+        self.rules.show(
+            interceptions
+                .iter()
+                .filter_map(|interception| in_force(interception)),
+        );
         for state in RulesState::ALL {
             let count = states.iter().filter(|&&is| is == state).count();
             self.interceptions
@@ -250,23 +327,10 @@ impl Metrics {
     }
 }
 
-const fn patch_label(patch: PatchKind) -> &'static str {
-    match patch {
-        PatchKind::Json => "json",
-        PatchKind::Merge => "merge",
-        PatchKind::Strategic => "strategic",
-    }
-}
-
-const fn fate_label(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Applied => "applied",
-        Fate::Unchanged => "unchanged",
-        Fate::TestFailed => "test_failed",
-        Fate::Failed => "failed",
-        Fate::NotApplicable => "not_applicable",
-        Fate::OutOfScope => "out_of_scope",
-    }
+/// The name of an interception whose rules are in force, and these.
+fn in_force(interception: &Interception) -> Option<(&str, &RuleSet)> {
+    let rules = interception.rules.as_deref().ok()?;
+    Some((&interception.name, rules))
 }
 
 const fn clash_labels(outcome: clash::Outcome) -> (&'static str, &'static str) {

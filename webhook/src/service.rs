@@ -59,7 +59,10 @@ impl Service {
         }
         match body::read(request.into_body(), BODY_LIMIT, BODY_DEADLINE).await {
             Ok(body) => self.review(&path, &body).await,
-            Err(error) => text(status(&error), &error.to_string()),
+            Err(error) => {
+                self.metrics.unreadable();
+                text(status(&error), &error.to_string())
+            }
         }
     }
 
@@ -69,8 +72,7 @@ impl Service {
             Ok(request) if path == door::VALIDATE_PATH => self.validate(&request).await,
             Ok(request) => self.intercept.review(&request).await,
             Err(error) => {
-                self.metrics
-                    .review(Door::None, Outcome::Malformed, Duration::ZERO);
+                self.metrics.unreadable();
                 match error {
                     ReviewError::Malformed { uid, cause } => AdmissionResponse::deny(
                         uid,

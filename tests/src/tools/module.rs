@@ -21,11 +21,13 @@ const ENVIRONMENT: [(&str, &str); 3] = [
 
 const GO_MISSING: &str = "Go is missing, with which the control plane is built: install Go 1.26 or newer \
     (https://go.dev/dl), or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, \
-    kube-controller-manager and kubectl";
+    kube-controller-manager, kubectl and promtool";
 
 /// A Go module of `tests/tools` and the programs that are built from it.
 pub(super) struct Module {
     pub(super) name: &'static str,
+    /// Build tags, separated by commas.
+    pub(super) tags: &'static str,
     /// Each with its package.
     pub(super) programs: &'static [(&'static str, &'static str)],
     pub(super) linker_flags: fn() -> String,
@@ -54,7 +56,8 @@ impl Module {
     /// Where this module's programs are once they are built.
     fn folder(&self) -> Result<PathBuf> {
         let files = ["go.mod", "go.sum"].map(|file| self.sources().join(file));
-        let settings = format!("{ENVIRONMENT:?} {} {:?}", (self.linker_flags)(), self.programs);
+        let flags = (self.linker_flags)();
+        let settings = format!("{ENVIRONMENT:?} {flags} {:?}{}", self.programs, self.tags);
         cached(self.name, &files, &settings)
     }
 
@@ -63,11 +66,17 @@ impl Module {
         made_once(self.folder()?, |unfinished| {
             for (program, package) in self.programs {
                 let output = unfinished.join(program);
-                build(&self.sources(), package, &output, &(self.linker_flags)())?;
+                let flags = ["-ldflags", &(self.linker_flags)(), "-tags", self.tags];
+                build(&self.sources(), package, &output, &flags)?;
             }
             Ok(())
         })
     }
+}
+
+/// The linker flags of a program that says nothing of its version.
+pub(super) fn stripped() -> String {
+    "-s -w".to_owned()
 }
 
 /// What keeps the programs of these modules from being there, as what to do about it.
@@ -119,11 +128,13 @@ pub(super) fn made_once(folder: PathBuf, make: impl FnOnce(&Path) -> Result<()>)
 }
 
 /// Builds a program of a package that the module in `sources` has or depends on.
-pub(super) fn build(sources: &Path, package: &str, program: &Path, linker_flags: &str) -> Result<()> {
+pub(super) fn build(sources: &Path, package: &str, program: &Path, flags: &[&str]) -> Result<()> {
     let name = program.file_name().unwrap_or_default().display();
     let _shown = Progress::start(&format!("building {name} (once; it stays in the cache)"));
     let mut go = go(sources);
-    go.args(["build", "-trimpath", "-ldflags", linker_flags, "-o"])
+    go.args(["build", "-trimpath"])
+        .args(flags)
+        .arg("-o")
         .arg(program)
         .arg(package);
     run(&mut go).with_context(|| format!("failed to build {name}"))?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::module::{self, Module};
+use super::module::{self, Module, stripped};
 use crate::workspace;
 
 const VELERO_MODULE: &str = "github.com/vmware-tanzu/velero";
@@ -47,7 +47,12 @@ impl Peers {
             let workshop = unfinished.join("module");
             copy_of_velero_with(&main, &workshop)?;
             let package = format!("{VELERO_MODULE}/cmd/{ENGINE}");
-            module::build(&workshop, &package, &unfinished.join(ENGINE), "-s -w")?;
+            module::build(
+                &workshop,
+                &package,
+                &unfinished.join(ENGINE),
+                &["-ldflags", "-s -w"],
+            )?;
             Ok(fs::remove_dir_all(workshop)?)
         })?;
         Ok(folder.join(ENGINE))
@@ -58,12 +63,14 @@ const ENGINE: &str = "velero-engine";
 
 const VELERO: Module = Module {
     name: "velero",
+    tags: "",
     programs: &[("velero", "github.com/vmware-tanzu/velero/cmd/velero")],
     linker_flags: || format!("-s -w -X {VELERO_MODULE}/pkg/buildinfo.Version={VELERO_VERSION}"),
 };
 
 const S3_PLUGIN: Module = Module {
     name: "velero-aws",
+    tags: "",
     programs: &[(
         "velero-plugin-for-aws",
         "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws",
@@ -73,16 +80,13 @@ const S3_PLUGIN: Module = Module {
 
 const S3_SERVER: Module = Module {
     name: "versitygw",
+    tags: "",
     programs: &[("versitygw", "github.com/versity/versitygw/cmd/versitygw")],
     linker_flags: stripped,
 };
 
 /// The version that `tests/tools/velero/go.mod` asks for.
 const VELERO_VERSION: &str = "v1.18.3";
-
-fn stripped() -> String {
-    "-s -w".to_owned()
-}
 
 /// Makes a module in `workshop` that builds Velero from a copy into which a program was put: packages that are internal
 /// to a module can only be imported inside of it, and Go's own cache of modules may not be written to.

@@ -10,7 +10,7 @@ use clusterbackup_api::{
 };
 use clusterbackup_core::glob::{Glob, Separator};
 use clusterbackup_core::interception::{self, Interception, Matches, NamespaceMappings, Scope, Unusable};
-use clusterbackup_core::modifier::RuleSet;
+use clusterbackup_core::modifier::{RuleSet, RuleSetHash};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
@@ -35,6 +35,36 @@ pub(super) enum Report {
     Accepted(Arc<RuleSet>, String),
     /// They are not: why, and what to do.
     Refused(Reason, String),
+}
+
+/// What came of loading rules; another one whenever they were loaded anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Load {
+    /// These are in force.
+    Accepted(RuleSetHash),
+    /// They are not: why.
+    Refused(Reason, String),
+}
+
+impl Load {
+    /// The reason in the `Ready` condition.
+    pub(super) const fn reason(&self) -> Reason {
+        match self {
+            Self::Accepted(_) => Reason::Ready,
+            Self::Refused(reason, _) => *reason,
+        }
+    }
+}
+
+impl Report {
+    /// What came of loading the rules, once they were read.
+    pub(super) fn load(&self) -> Option<Load> {
+        match self {
+            Self::Pending => None,
+            Self::Accepted(rules, _) => Some(Load::Accepted(*rules.hash())),
+            Self::Refused(reason, message) => Some(Load::Refused(*reason, message.clone())),
+        }
+    }
 }
 
 impl Assembled {
@@ -254,7 +284,6 @@ pub(super) fn status(
 
 #[cfg(test)]
 mod tests {
-    use clusterbackup_core::modifier::RuleSetHash;
     use k8s_openapi::jiff::Timestamp;
     use serde_json::{Value, json};
 

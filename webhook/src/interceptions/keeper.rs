@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 use super::Interceptions;
-use super::assembly::{Assembled, assemble, status};
+use super::assembly::{Assembled, Load, assemble, status};
 use super::contents::{ConfigMapName, Contents};
 use super::status::StatusWriter;
 use super::watch::{self, Seen};
@@ -39,6 +39,8 @@ pub struct Keeper {
     config_maps: BTreeMap<ConfigMapName, Watched>,
     /// The rules in force, by interception, and where they came from.
     in_force: BTreeMap<String, (ConfigMapName, Arc<RuleSet>)>,
+    /// What came of loading the rules, by interception.
+    loads: BTreeMap<String, Load>,
 }
 
 /// A ConfigMap under watch, for as long as an interception names it.
@@ -69,6 +71,7 @@ impl Keeper {
             objects: None,
             config_maps: BTreeMap::new(),
             in_force: BTreeMap::new(),
+            loads: BTreeMap::new(),
         }
     }
 
@@ -136,11 +139,14 @@ impl Keeper {
         let now = Time(Timestamp::now());
         let mut statuses = BTreeMap::new();
         let (mut interceptions, mut states) = (Vec::new(), Vec::new());
-        let mut in_force = BTreeMap::new();
+        let (mut in_force, mut loads) = (BTreeMap::new(), BTreeMap::new());
         for (name, object) in self.objects.iter().flatten() {
             let assembled = self.assemble(name, object);
             states.push(assembled.state());
             let Assembled { interception, report } = assembled;
+            if let Some(load) = report.load() {
+                loads.insert(name.clone(), load);
+            }
             if let Some(status) = status(object, &report, now.clone())
                 && Some(&status) != object.status.as_ref()
             {
@@ -152,11 +158,22 @@ impl Keeper {
             interceptions.push(interception);
         }
         self.in_force = in_force;
+        self.count(loads);
         interception::order(&mut interceptions);
-        self.metrics.interceptions(&states);
+        self.metrics.interceptions(&interceptions, &states);
         info!(interceptions = interceptions.len(), "interceptions assembled");
         self.shared.publish(interceptions);
         self.status.want(statuses);
+    }
+
+    /// Counts the loads that are not those of the last time.
+    fn count(&mut self, loads: BTreeMap<String, Load>) {
+        for (name, load) in &loads {
+            if self.loads.get(name) != Some(load) {
+                self.metrics.load(load.reason());
+            }
+        }
+        self.loads = loads;
     }
 
     fn assemble(&self, name: &str, object: &RestoreInterception) -> Assembled {

@@ -14,32 +14,32 @@ use super::{facts, page};
 
 const REVIEWS: &str = "clusterbackup_reviews_total";
 
-/// Series of the webhook's metrics, and what they count.
-const SERIES: [(&str, &str); 6] = [
+const RULES: &str = "clusterbackup_rule_results_total";
+
+/// Metrics of the webhook, labels, and what the series with these count.
+const COUNTED: [(&str, &[&str], &str); 6] = [
     (
-        r#"clusterbackup_reviews_total{door="intercept",outcome="changed"}"#,
+        REVIEWS,
+        &[r#"door="intercept""#, r#"outcome="changed""#],
         "changed by rules",
     ),
     (
-        r#"clusterbackup_reviews_total{door="intercept",outcome="denied"}"#,
+        REVIEWS,
+        &[r#"door="intercept""#, r#"outcome="denied""#],
         "refused",
     ),
     (
-        r#"clusterbackup_rule_results_total{outcome="applied",patch="json"}"#,
+        RULES,
+        &[r#"outcome="applied""#, r#"patch="json""#],
         "JSON patches applied",
     ),
     (
-        r#"clusterbackup_rule_results_total{outcome="applied",patch="merge"}"#,
+        RULES,
+        &[r#"outcome="applied""#, r#"patch="merge""#],
         "merge patches applied",
     ),
-    (
-        r#"clusterbackup_rule_results_total{outcome="test_failed",patch="json"}"#,
-        "dropped by their test",
-    ),
-    (
-        r#"clusterbackup_rule_results_total{outcome="failed",patch="json"}"#,
-        "failed",
-    ),
+    (RULES, &[r#"outcome="test_failed""#], "dropped by their test"),
+    (RULES, &[r#"outcome="failed""#], "failed"),
 ];
 
 /// Tells it all; what it played on, still running.
@@ -257,17 +257,18 @@ async fn count(stage: &Stage, before: &Counts) -> Result<()> {
     page::say("Since the rules came into force, both replicas together, as Prometheus would read it:");
     println!();
     let counts = stage.counts().await?.since(before);
-    for (series, meaning) in SERIES {
-        let count = counts.get(series);
+    for (metric, labels, meaning) in COUNTED {
+        let count = counts.sum(metric, labels);
+        let series = format!("{metric}{{{}}}", labels.join(","));
         ensure!(count > 0, "{series} counted nothing");
         println!(
             "{count:>5}  {meaning:<22} {}",
-            page::styled(series, Style::new().dimmed())
+            page::styled(&series, Style::new().dimmed())
         );
     }
     let restored = u64::try_from(objects_in("restored")?.len())?;
     ensure!(
-        counts.get(SERIES[0].0) == restored && counts.total(REVIEWS) == restored + 1,
+        counts.sum(REVIEWS, COUNTED[0].1) == restored && counts.total(REVIEWS) == restored + 1,
         "not one review for each of {restored} restored objects and the refused one: {counts:?}"
     );
     Ok(())
