@@ -20,7 +20,6 @@ scenarios! {
         kubectl_explains_every_field,
         pods_are_admitted_under_the_restricted_standard,
         the_webhook_may_do_what_it_needs_and_no_more,
-        every_line_of_the_metrics_is_what_prometheus_expects,
     ],
     Own: [
         installing_again_changes_nothing_and_uninstalling_leaves_nothing_in_the_way,
@@ -203,59 +202,6 @@ async fn the_webhook_may_do_what_it_needs_and_no_more(context: &Context) -> Resu
             allowed == expected,
             "{verb} {resource}/{subresource} {name:?} in {namespace:?} is {}",
             if allowed { "allowed" } else { "forbidden" }
-        );
-    }
-    Ok(())
-}
-
-/// The rules of the text format, as far as a scraper depends on them.
-async fn every_line_of_the_metrics_is_what_prometheus_expects(context: &Context) -> Result<()> {
-    let scrape = context.webhook.replica.metrics().await?;
-    ensure!(scrape.ends_with('\n'), "the last line has no end");
-    let mut family = "";
-    let mut series = std::collections::BTreeSet::new();
-    for line in scrape.lines() {
-        if let Some(help) = line.strip_prefix("# HELP ") {
-            let (name, text) = help.split_once(' ').with_context(|| line.to_owned())?;
-            ensure!(!text.trim().is_empty(), "no help: {line}");
-            family = name;
-        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = kind.split_once(' ').with_context(|| line.to_owned())?;
-            ensure!(name == family, "TYPE of {name} follows HELP of {family}");
-            ensure!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
-            ensure!(
-                (kind == "counter") == name.ends_with("_total"),
-                "the name doesn't say what it is: {line}"
-            );
-        } else {
-            let (name, value) = line.rsplit_once(' ').with_context(|| line.to_owned())?;
-            ensure!(value.parse::<f64>().is_ok(), "no number: {line}");
-            ensure!(series.insert(name), "twice: {line}");
-            let (name, labels) = name.split_once('{').unwrap_or((name, "}"));
-            let suffix = name.strip_prefix(family).with_context(|| line.to_owned())?;
-            ensure!(["", "_bucket", "_sum", "_count"].contains(&suffix), "{line}");
-            ensure!(
-                name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
-                "{line}"
-            );
-            let labels = labels.strip_suffix('}').with_context(|| line.to_owned())?;
-            for label in labels.split_terminator(',') {
-                let value = label
-                    .split_once("=\"")
-                    .and_then(|(_, value)| value.strip_suffix('"'));
-                ensure!(value.is_some_and(|value| !value.contains('"')), "{line}");
-            }
-        }
-    }
-    for expected in [
-        "clusterbackup_reviews_total{",
-        "clusterbackup_certificate_not_after_seconds{",
-        "clusterbackup_review_duration_seconds_bucket{",
-        "clusterbackup_interceptions{",
-    ] {
-        ensure!(
-            series.iter().any(|name| name.starts_with(expected)),
-            "{expected} is missing"
         );
     }
     Ok(())

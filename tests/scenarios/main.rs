@@ -10,6 +10,7 @@ mod gate;
 mod harness;
 mod install;
 mod load;
+mod monitoring;
 mod mutability;
 mod origin;
 mod patches;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         drills::trust::SCENARIOS,
         harness::SCENARIOS,
         install::SCENARIOS,
+        monitoring::SCENARIOS,
         mutability::SCENARIOS,
         origin::SCENARIOS,
         patches::SCENARIOS,

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::velero::{RuleEngine, Velero};
-use crate::{Cluster, Replica, ReplicaOptions, TestNamespace, Webhook};
+use crate::{Cluster, Promtool, Replica, ReplicaOptions, TestNamespace, Webhook};
 
 /// They mostly wait for the API server, so more of them than processors.
 const THREADS: usize = 4;
@@ -45,6 +45,10 @@ pub enum Run {
     RuleEngine(for<'a> fn(&'a RuleEngine) -> LocalBoxFuture<'a, Result<()>>),
     /// A cluster of its own, without the webhook.
     Own(fn(Cluster) -> LocalBoxFuture<'static, Result<()>>),
+    /// The same, and promtool.
+    OwnWatched(fn((Cluster, Promtool)) -> LocalBoxFuture<'static, Result<()>>),
+    /// Promtool alone.
+    Promtool(fn(Promtool) -> LocalBoxFuture<'static, Result<()>>),
 }
 
 /// What a scenario with the shared webhook is given.
@@ -172,14 +176,21 @@ impl Stage {
                     let engine = shared(&self.rule_engine, "rule engine of Velero", start).await?;
                     scenario(&engine).await
                 }
-                Run::Own(scenario) => {
-                    let _turn = self.own.acquire().await?;
-                    let cluster = Cluster::start().await.context("failed to start a cluster")?;
-                    let logs = logs(&cluster);
-                    bounded(LIMIT, scenario(cluster)).await.context(logs)
+                Run::Own(scenario) => self.own(scenario).await,
+                Run::OwnWatched(scenario) => {
+                    let promtool = Promtool::locate().await?;
+                    self.own(|cluster| scenario((cluster, promtool))).await
                 }
+                Run::Promtool(scenario) => bounded(LIMIT, scenario(Promtool::locate().await?)).await,
             }
         })
+    }
+
+    async fn own(&self, scenario: impl FnOnce(Cluster) -> LocalBoxFuture<'static, Result<()>>) -> Result<()> {
+        let _turn = self.own.acquire().await?;
+        let cluster = Cluster::start().await.context("failed to start a cluster")?;
+        let logs = logs(&cluster);
+        bounded(LIMIT, scenario(cluster)).await.context(logs)
     }
 
     async fn cluster(&self) -> Result<Arc<Cluster>> {
