@@ -117,6 +117,11 @@ impl<'a> Existing<'a> {
 }
 
 impl Losses {
+    /// Whether the API server would take the update.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The first place at which these lose what `before` did not.
     pub fn beyond(&self, before: &Self) -> Option<&str> {
         let is_new = |(place, wanted): &(&String, &Option<Value>)| before.0.get(*place) != Some(*wanted);
@@ -156,7 +161,7 @@ fn labels(old: Option<&Value>, new: Option<&Value>) -> Option<Value> {
             .filter(move |(name, _)| tells_of_restore(name) == of_restore)
     };
     let labels: Map<_, _> = some(old, false).chain(some(new, true)).collect();
-    (!labels.is_empty()).then(|| labels.into())
+    (old.is_some() || !labels.is_empty()).then(|| labels.into())
 }
 
 fn is_restore_label(path: &[String]) -> bool {

@@ -117,6 +117,10 @@ impl Node {
         self.aspects.iter().any(|aspect| matches!(aspect, Aspect::Whole))
     }
 
+    pub(super) fn has_members(&self) -> bool {
+        !self.members.is_empty()
+    }
+
     pub(super) fn is_servers(&self) -> bool {
         self.aspects
             .iter()

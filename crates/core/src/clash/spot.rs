@@ -53,10 +53,12 @@ impl<'k> Spot<'k> {
         }
     }
 
-    /// Whether an object, or each item of a list, is taken from one side as a whole.
+    /// Whether an object, or each item of a list, is taken from one side as a whole. Where the table has something to
+    /// say of its members, that counts more than the shape.
     pub(super) fn is_whole(self) -> bool {
         let by_shape = |place: Place<'_>| place.is_atomic_map() || place.patch().retain_keys;
-        self.place.is_some_and(by_shape) || self.node.is_some_and(Node::is_whole)
+        let has_members = self.node.is_some_and(Node::has_members);
+        self.node.is_some_and(Node::is_whole) || (!has_members && self.place.is_some_and(by_shape))
     }
 
     /// Whether the API server takes what is here for itself, whatever is sent.
