@@ -14,6 +14,7 @@ mod monitoring;
 mod mutability;
 mod origin;
 mod patches;
+mod plugin;
 mod precedence;
 mod published_samples;
 mod replicas;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         mutability::SCENARIOS,
         origin::SCENARIOS,
         patches::SCENARIOS,
+        plugin::SCENARIOS,
         precedence::SCENARIOS,
         published_samples::SCENARIOS,
         replicas::SCENARIOS,

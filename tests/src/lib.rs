@@ -13,6 +13,7 @@ pub mod pki;
 pub mod ports;
 pub mod probe;
 pub mod process;
+pub mod program;
 pub mod progress;
 pub mod promtool;
 pub mod runner;

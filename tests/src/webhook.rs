@@ -3,7 +3,6 @@
 //! Without nodes there is no pod network: the Service points to localhost, where a [`Relay`] listens that spreads
 //! connections over the replicas that are ready, as a Service does. All else is as shipped: names, RBAC, certificates.
 
-mod binary;
 mod relay;
 mod replica;
 
@@ -28,7 +27,7 @@ use serde_json::{Value, json};
 use self::relay::Relay;
 pub use self::replica::{Replica, ReplicaOptions};
 use crate::process::Warden;
-use crate::{Cluster, eventually, workspace};
+use crate::{Cluster, eventually, program, workspace};
 
 /// The namespace of the shipped manifests.
 pub const NAMESPACE: &str = "clusterbackup-system";
@@ -80,7 +79,7 @@ impl Webhook {
 
     /// Starts a replica without waiting for it. It gets connections once it says that it is ready.
     pub async fn launch(&self, options: ReplicaOptions) -> Result<Replica> {
-        let program = binary::built().await?;
+        let program = program::WEBHOOK.built().await?;
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let name = format!("webhook-{number}");
         Replica::launch(

@@ -35,7 +35,7 @@ enum Task {
     Deny,
     /// Build the webhook's container image: a static program in an OCI archive, made without Docker.
     Image,
-    /// Write the generated manifests.
+    /// Write the generated manifests, and the reference of the plugin's commands.
     Manifests {
         /// Only say whether they are current.
         #[arg(long)]

@@ -1,5 +1,6 @@
-//! `cargo xtask manifests`: writes the manifests that have their source in the code, or checks that they are
-//! current: the CRDs from the kinds, the webhook configurations from the handler table.
+//! `cargo xtask manifests`: writes the files that have their source in the code, or checks that they are current: the
+//! CRDs from the kinds, the webhook configurations from the handler table, the reference of the plugin's commands from
+//! their help.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,33 +19,33 @@ use serde::Serialize;
 const SERVICE: &str = "clusterbackup-webhook";
 const COMMAND: &str = "cargo xtask manifests";
 
-/// A generated file: its path under `manifests/`, and its text.
-struct Manifest {
+/// A generated file: its path in the workspace, and its text.
+struct Generated {
     path: PathBuf,
     text: String,
 }
 
-/// Writes the generated manifests; with `check`, compares them and fails where one is not current.
+/// Writes the generated files; with `check`, compares them and fails where one is not current.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests");
-    let manifests = generate()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = generate()?;
     if check {
-        return compare(&root, &manifests);
+        return compare(&root, &files);
     }
-    for manifest in &manifests {
-        let path = root.join(&manifest.path);
-        fs::write(&path, &manifest.text).with_context(|| format!("failed to write {}", path.display()))?;
+    for file in &files {
+        let path = root.join(&file.path);
+        fs::write(&path, &file.text).with_context(|| format!("failed to write {}", path.display()))?;
     }
     Ok(())
 }
 
-fn compare(root: &Path, manifests: &[Manifest]) -> anyhow::Result<()> {
-    let stale: Vec<_> = manifests
+fn compare(root: &Path, files: &[Generated]) -> anyhow::Result<()> {
+    let is_stale =
+        |file: &&Generated| fs::read_to_string(root.join(&file.path)).ok().as_ref() != Some(&file.text);
+    let stale: Vec<_> = files
         .iter()
-        .filter(|manifest| {
-            fs::read_to_string(root.join(&manifest.path)).ok().as_ref() != Some(&manifest.text)
-        })
-        .map(|manifest| format!("manifests/{}", manifest.path.display()))
+        .filter(is_stale)
+        .map(|file| file.path.display().to_string())
         .collect();
     if !stale.is_empty() {
         bail!(
@@ -55,12 +56,12 @@ fn compare(root: &Path, manifests: &[Manifest]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn generate() -> anyhow::Result<Vec<Manifest>> {
-    let mut manifests = Vec::new();
+fn generate() -> anyhow::Result<Vec<Generated>> {
+    let mut files = Vec::new();
     for definition in clusterbackup_api::crds() {
         let name = definition.metadata.name.as_deref().context("a CRD has no name")?;
-        let path = Path::new("crds").join(format!("{name}.yaml"));
-        manifests.push(Manifest {
+        let path = Path::new("manifests/crds").join(format!("{name}.yaml"));
+        files.push(Generated {
             text: yaml(&definition)?,
             path,
         });
@@ -71,19 +72,23 @@ fn generate() -> anyhow::Result<Vec<Manifest>> {
     }
     for (name, entries) in configurations {
         let path = directory(name)?.join(format!("{name}.yaml"));
-        manifests.push(Manifest {
+        files.push(Generated {
             text: configuration(name, &entries)?,
             path,
         });
     }
-    Ok(manifests)
+    files.push(Generated {
+        path: PathBuf::from("docs/cli.md"),
+        text: clusterbackup_cli::reference(),
+    });
+    Ok(files)
 }
 
 /// Where a configuration belongs: to what is always installed, or to a component.
 fn directory(configuration: &str) -> anyhow::Result<&'static Path> {
     match configuration {
-        "clusterbackup-intercept" | "clusterbackup-validate" => Ok(Path::new("base/webhook")),
-        "clusterbackup-velero" => Ok(Path::new("components/velero-door")),
+        "clusterbackup-intercept" | "clusterbackup-validate" => Ok(Path::new("manifests/base/webhook")),
+        "clusterbackup-velero" => Ok(Path::new("manifests/components/velero-door")),
         other => bail!("no place in manifests/ is known for the configuration {other}"),
     }
 }
@@ -241,7 +246,7 @@ fn yaml(object: &impl Serialize) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_generated_manifests_are_current() {
+    fn the_generated_files_are_current() {
         super::run(true).unwrap();
     }
 }

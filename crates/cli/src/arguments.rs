@@ -59,7 +59,8 @@ Examples:
   kubectl clusterbackup rules check rules.yaml more-rules.yaml
 
   # Rules that are in a cluster
-  kubectl -n clusterbackup-system get configmap shop-rules -o yaml | kubectl clusterbackup rules check -
+  kubectl -n clusterbackup-system get configmap shop-rules -o yaml \\
+    | kubectl clusterbackup rules check -
 
   # In a pipeline: every problem as an object with file, line, column, rule, message and hint
   kubectl clusterbackup rules check rules.yaml -o json
@@ -99,7 +100,8 @@ Examples:
 
   # What a restore would do to objects that are there already
   kubectl -n shop get deployments -o yaml > live.yaml
-  kubectl clusterbackup rules apply --rules rules.yaml --object shop.yaml --live live.yaml --conflict-policy Patch -o diff
+  kubectl clusterbackup rules apply --rules rules.yaml --object shop.yaml -o diff \\
+    --live live.yaml --conflict-policy Patch
 
   # In a script: a line of JSON for each object, with what each rule did
   kubectl clusterbackup rules apply --rules rules.yaml --object - -o json < shop.yaml
@@ -107,7 +109,8 @@ Examples:
 Exit codes:
   0  every rule that concerns an object was applied to it, or dropped by a test of its own
   1  the rules are not valid, or a file can't be used
-  3  a rule failed on an object, which a cluster would refuse unless its interception says onModifierError: Warn")]
+  3  a rule failed on an object; a cluster refuses it, unless its interception says
+     onModifierError: Warn")]
 pub(crate) struct Apply {
     /// The file with the rules: a ConfigMap or a rule text.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -159,7 +162,8 @@ Examples:
   kubectl clusterbackup rules explain rules.yaml claim.yaml
 
   # An object of a cluster that is to be restored from another namespace
-  kubectl -n staging get deployment web -o yaml | kubectl clusterbackup rules explain rules.yaml - --namespace shop")]
+  kubectl -n staging get deployment web -o yaml \\
+    | kubectl clusterbackup rules explain rules.yaml - --namespace shop")]
 pub(crate) struct Explain {
     /// The file with the rules: a ConfigMap or a rule text.
     #[arg(value_hint = ValueHint::FilePath)]
@@ -217,10 +221,12 @@ Examples:
   kubectl clusterbackup intercept status -o wide
 
   # Which interceptions are not ready?
-  kubectl clusterbackup intercept status -o json | jq -r '.interceptions[] | select(.ready != \"True\") | .name'
+  kubectl clusterbackup intercept status -o json \\
+    | jq -r '.interceptions[] | select(.ready != \"True\") | .name'
 
 Rights that it uses:
-  list restoreinterceptions.clusterbackup.io; in the webhook's namespace get deployments.apps, list pods, get pods/proxy")]
+  list restoreinterceptions.clusterbackup.io;
+  in the webhook's namespace get deployments.apps, list pods, get pods/proxy")]
 pub(crate) struct Status {
     /// Where the webhook is.
     #[arg(short, long, value_name = "NAMESPACE", default_value = "clusterbackup-system")]
@@ -273,7 +279,7 @@ pub(crate) struct Complete {
     pub(crate) words: Vec<String>,
 }
 
-/// The tree of commands, for the generated documentation.
-pub fn command() -> clap::Command {
+/// The tree of commands, for completion and documentation.
+pub(crate) fn command() -> clap::Command {
     Arguments::command()
 }

@@ -7,8 +7,9 @@
 //! - `object`, `kinds`: the objects that rules are tried on
 //! - `apply`, `outcome`, `print`: `rules apply`
 //! - `explain`, `condition`: `rules explain`
-//! - `status`: `intercept status`
+//! - `status`, `metrics`: `intercept status`
 //! - `completion`: `completion`
+//! - `reference`: the documentation of all commands
 //! - `mask`: keeps what Secrets hold out of every output
 //! - `words`: words for people
 
@@ -21,11 +22,13 @@ mod explain;
 mod input;
 pub mod kinds;
 mod mask;
+pub mod metrics;
 mod object;
 mod origin;
 mod outcome;
 mod picture;
 mod print;
+mod reference;
 mod rule_text;
 mod status;
 mod words;
@@ -36,8 +39,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use thiserror::Error;
 
-pub use arguments::command;
 use arguments::{Arguments, Command, Intercept, Rules};
+pub use reference::reference;
 
 /// Why a command could not do its work.
 #[derive(Debug, Error)]

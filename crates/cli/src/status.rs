@@ -1,11 +1,9 @@
 //! `intercept status`: how the interceptions of a cluster stand, whether the webhook is up, and what it did.
 //!
-//! - `metrics`: the webhook's own counts, read from what it exports
-//! - `report`: what is told, as a table or as JSON
+//! `report` is what is told, as a table or as JSON.
 //!
 //! What can't be read is told, and doesn't keep the rest from being shown.
 
-mod metrics;
 mod report;
 
 use std::future::Future;
@@ -21,7 +19,7 @@ use kube::{Api, Client, ResourceExt};
 
 use crate::Error;
 use crate::arguments::{Status, StatusOutput};
-use metrics::Counts;
+use crate::metrics::Counts;
 use report::{Interception, Replicas, Report};
 
 const WEBHOOK: &str = "clusterbackup-webhook";

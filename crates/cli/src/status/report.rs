@@ -7,7 +7,7 @@ use clusterbackup_api::{RestoreInterception, conditions};
 use kube::ResourceExt;
 use serde::Serialize;
 
-use super::metrics::{Counts, Outcomes};
+use crate::metrics::{Counts, Outcomes};
 
 /// What is told.
 #[derive(Debug, Serialize)]

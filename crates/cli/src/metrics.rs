@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 /// Counts by outcome.
-pub(super) type Outcomes = BTreeMap<String, u64>;
+pub type Outcomes = BTreeMap<String, u64>;
 
 /// What the replicas counted since they started.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub struct Counts {
     /// How many replicas.
-    pub(super) replicas: usize,
+    pub replicas: usize,
     /// Reviews.
-    pub(super) reviews: Outcomes,
+    pub reviews: Outcomes,
     /// What rules did, of all interceptions.
-    pub(super) rules: Outcomes,
+    pub rules: Outcomes,
     /// The same for each interception.
-    pub(super) by_interception: BTreeMap<String, Outcomes>,
+    pub by_interception: BTreeMap<String, Outcomes>,
 }
 
 const REVIEWS: &str = "clusterbackup_reviews_total";
@@ -23,7 +23,7 @@ const RULES: &str = "clusterbackup_rule_results_total";
 
 impl Counts {
     /// Adds what one replica exports. What isn't ours or can't be read is passed over.
-    pub(super) fn add(&mut self, exported: &str) {
+    pub fn add(&mut self, exported: &str) {
         self.replicas += 1;
         for sample in exported.lines().filter_map(Sample::read) {
             let Some(outcome) = sample.label("outcome") else {
