@@ -8,7 +8,7 @@
 //! - `table`: what the fields of each kind may do, and which belong together; `custom` and `transition` read it from
 //!   the schema of a custom kind
 //! - `aspect`, `change`, `mutability`, `spot`: what the table is made of, and how the others read it
-//! - `quantity`: sizes, as far as they have to be compared
+//! - `quantity`: sizes, as far as they have to be compared; `remark`: the table as people read it
 
 mod aspect;
 mod change;
@@ -19,6 +19,7 @@ mod items;
 mod merge;
 mod mutability;
 mod quantity;
+mod remark;
 mod settle;
 mod spot;
 mod table;
@@ -28,6 +29,7 @@ use std::fmt;
 
 pub use existing::{Existing, Losses};
 pub use mutability::Mutability;
+pub use remark::{Remark, remarks};
 
 /// What becomes of one field in which the restored object and the one in the cluster differ.
 #[derive(Debug, Clone, PartialEq, Eq)]

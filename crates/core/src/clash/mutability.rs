@@ -70,7 +70,7 @@ impl Mutability {
 
     fn extend(&mut self, place: &str, rows: &[Row]) {
         for (path, aspect) in rows {
-            // Paths of the table are valid; a test reads all of them.
+            // Paths of the table are valid; its tests read all of them.
             if let Ok(path) = Pointer::parse(&format!("{place}{path}")) {
                 self.add(path.tokens(), *aspect);
             }

@@ -13,7 +13,8 @@ mod workloads;
 
 use super::aspect::Row;
 
-pub(super) use objects::OBJECTS;
+pub(super) use objects::{BUILT_IN, OBJECTS};
+pub(super) use pods::{CONTAINER, POD};
 
 /// The rows of kinds that behave alike.
 pub(super) struct KindRows {
@@ -84,8 +85,63 @@ impl KindRows {
     /// All rows, each with what its path starts at.
     pub(super) fn all(&self) -> impl Iterator<Item = (String, &'static [Row])> {
         let pod = self.pod.into_iter().flat_map(pods::in_pod);
-        [(String::new(), objects::BUILT_IN), (String::new(), self.rows)]
+        [(String::new(), BUILT_IN), (String::new(), self.rows)]
             .into_iter()
             .chain(pod)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patch::Pointer;
+    use crate::schema::{Kind, Nature, Place, built_in_kinds};
+
+    /// The kind of which objects are under a resource.
+    fn kind_of(group: &str, resource: &str) -> &'static Kind {
+        let is_kind = |kind: &&Kind| {
+            let of_group = kind.api_version.split_once('/').map_or("", |(group, _)| group);
+            (of_group, kind.resource) == (group, resource)
+        };
+        let name = format!("{resource}.{group}");
+        built_in_kinds().find(is_kind).expect(&name)
+    }
+
+    fn at<'s>(root: Place<'s>, path: &Pointer) -> Place<'s> {
+        path.tokens()
+            .iter()
+            .fold(root, |place, token| match place.nature() {
+                Nature::List => place.item(),
+                _ => place.member(token),
+            })
+    }
+
+    #[test]
+    fn every_path_leads_somewhere() {
+        for kind in KINDS {
+            for resource in kind.resources {
+                let root = kind_of(kind.group, resource).root();
+                for (start, rows) in kind.all() {
+                    for (path, aspect) in rows {
+                        let pointer = Pointer::parse(&format!("{start}{path}")).expect(path);
+                        let place = at(root, &pointer);
+                        let is_known = place.nature() != Nature::Unknown;
+                        assert!(is_known || *path == "/status", "{resource}: {pointer}: {aspect}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_kind_stands_there_once() {
+        let resources = KINDS
+            .iter()
+            .flat_map(|kind| kind.resources.iter().map(|resource| (kind.group, *resource)));
+        let mut resources: Vec<_> = resources.collect();
+        let all = resources.len();
+        resources.sort_unstable();
+        resources.dedup();
+        assert_eq!(resources.len(), all);
     }
 }

@@ -30,7 +30,7 @@ pub(crate) const OBJECTS: &[Row] = &[
 ];
 
 /// Every object of a built-in kind: the API server takes no status from an update of the object itself.
-pub(super) const BUILT_IN: &[Row] = &[("/status", Servers)];
+pub(crate) const BUILT_IN: &[Row] = &[("/status", Servers)];
 
 fn finalizers(update: &Update<'_>) -> Change {
     match update.old_text("/metadata/deletionTimestamp") {

@@ -58,13 +58,13 @@ pub(super) const PODS: KindRows = KindRows {
 };
 
 /// A pod, from where it is described.
-const POD: &[Row] = &[
+pub(crate) const POD: &[Row] = &[
     ("/securityContext/seccompProfile", Whole),
     ("/securityContext/appArmorProfile", Whole),
 ];
 
 /// A container, from where it stands. Requests and limits are checked against each other, so that they don't mix.
-const CONTAINER: &[Row] = &[
+pub(crate) const CONTAINER: &[Row] = &[
     ("/resources", Whole),
     ("/ports", Distinct("name")),
     ("/env/*", Together(&["value", "valueFrom"])),

@@ -6,6 +6,8 @@
     reason = "helpers of tests"
 )]
 
+mod page;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

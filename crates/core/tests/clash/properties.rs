@@ -1,5 +1,4 @@
 //! What holds of any update to any object.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use clusterbackup_core::clash::{Existing, Outcome};
 use clusterbackup_core::object::GroupResource;
