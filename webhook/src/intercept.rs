@@ -13,7 +13,8 @@ mod parties;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clusterbackup_core::interception::{Case, Concerned, Subject, Verdict, decide};
+use clusterbackup_core::clash::Existing;
+use clusterbackup_core::interception::{Case, Concerned, OptIn, Subject, Verdict, decide};
 use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::ObjectName;
 
@@ -89,14 +90,23 @@ impl Intercept {
             request,
             metadata: &metadata,
         };
-        let answer = match self.directory.look_up(by, request).await {
-            Ok(known) if known.parties.is_empty() => Answer::untouched(request),
-            Ok(known) => self
-                .decide(&incoming, &known)
-                .unwrap_or_else(|error| Answer::malformed(request, "the object", &error)),
-            Err(refusal) => Answer::refused(request, refusal.code(), &refusal.to_string()),
+        let answer = match is_only_labelled(request) {
+            Ok(true) => Answer::untouched(request),
+            Ok(false) => self.answer_for(by, &incoming).await,
+            Err(error) => Answer::malformed(request, "the object", &error),
         };
         (Door::of(by), answer)
+    }
+
+    async fn answer_for(&self, by: OptIn<'_>, incoming: &Incoming<'_>) -> Answer {
+        let request = incoming.request;
+        match self.directory.look_up(by, request).await {
+            Ok(known) if known.parties.is_empty() => Answer::untouched(request),
+            Ok(known) => self
+                .decide(incoming, &known)
+                .unwrap_or_else(|error| Answer::malformed(request, "the object", &error)),
+            Err(refusal) => Answer::refused(request, refusal.code(), &refusal.to_string()),
+        }
     }
 
     fn decide(&self, incoming: &Incoming<'_>, known: &Known) -> Result<Answer, serde_json::Error> {
@@ -157,6 +167,17 @@ fn read_metadata<'a>(
 ) -> Result<(Metadata<'a>, Option<Metadata<'a>>), serde_json::Error> {
     let existing = request.existing().map(Metadata::parse).transpose()?;
     Ok((Metadata::parse(request.object)?, existing))
+}
+
+/// Whether an update says no more than what the object was restored by: that is nobody's concern, whatever is known of
+/// interceptions and rules.
+fn is_only_labelled(request: &AdmissionRequest<'_>) -> Result<bool, serde_json::Error> {
+    let Some(existing) = request.existing() else {
+        return Ok(false);
+    };
+    let existing = object::read_whole(existing, &[])?;
+    let object = object::read_whole(request.object, &[])?;
+    Ok(Existing::new(&request.group_resource(), &existing, None).is_only_labelled(&object))
 }
 
 fn name<'a>(incoming: &Incoming<'a>) -> ObjectName<'a> {

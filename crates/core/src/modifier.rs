@@ -12,6 +12,7 @@
 //! numbers are compared by value; a backslash or quote in a value is no error.
 
 mod apply;
+mod circumstances;
 mod explain;
 mod failure;
 mod fixed;
@@ -28,7 +29,8 @@ use std::fmt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use apply::{Circumstances, Rename, RuleOutcome, RuleResult};
+pub use apply::{RuleOutcome, RuleResult};
+pub use circumstances::{Circumstances, Rename};
 pub use explain::{Concerned, Condition, Explanation, Judged, Judgement};
 pub use failure::RuleError;
 pub use problem::{Problem, Problems};

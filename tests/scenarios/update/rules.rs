@@ -15,6 +15,7 @@ scenarios! {
         a_change_that_the_cluster_refuses_denies_the_object_or_is_warned_of,
         a_rename_of_what_exists_is_refused,
         an_update_of_labels_alone_is_left_to_itself,
+        an_update_of_labels_alone_passes_also_while_there_are_no_rules,
     ],
 }
 
@@ -154,5 +155,22 @@ async fn an_update_of_labels_alone_is_left_to_itself(context: &Context) -> Resul
         mark(&stored).is_err() && stored["data"] == live["data"],
         "{stored:#}"
     );
+    Ok(())
+}
+
+async fn an_update_of_labels_alone_passes_also_while_there_are_no_rules(context: &Context) -> Result<()> {
+    let (client, namespace) = (context.cluster.admin(), context.namespace.name());
+    let mut plan = Plan::new(namespace, MERGED);
+    plan.spec = json!({ "conflictPolicy": "Patch", "match": { "veleroRestores": [namespace] } });
+    let _without_rules = plan.create_without_rules(client.clone()).await?;
+    let live = config_map("settings", &json!({ "live": "stays" }));
+    create(&client, Some(namespace), &live).await?;
+    let live = Update::of(&client, Some(namespace), &live);
+
+    let more = by_velero(json!({ "data": { "restored": "yes" } }), namespace);
+    let refused = live.send(&more).await?;
+    ensure!(refused.status == 403, "not refused: {refused:#?}");
+    let stored = live.send(&by_velero(json!({}), namespace)).await?.stored()?;
+    ensure!(mark(&stored).is_err(), "{stored:#}");
     Ok(())
 }

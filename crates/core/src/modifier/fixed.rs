@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::apply::{Circumstances, Rename};
+use super::circumstances::{Circumstances, Rename};
 use super::failure::Cause;
 use crate::clash::{Existing, Losses};
 
