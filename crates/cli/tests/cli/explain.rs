@@ -17,7 +17,7 @@ resourceModifierRules:
 - conditions:
     groupResource: deployments.apps
     resourceNameRegex: ^api-
-    matches: [{path: /spec/template/spec/containers/4/image, value: x}]
+    matches: [{path: /spec/template/spec/containers/4, value: x}]
   mergePatches: [{patchData: {spec: {replicas: 1}}}]
 ";
 
@@ -60,8 +60,8 @@ rule 1 (line 12 of the rules) doesn't match
                          it is deployments.apps
   no  resourceNameRegex  ^api-
                          its name is web-1
-  no  matches            /spec/template/spec/containers/4/image is \"x\"
-                         resourceModifierRules[1].conditions.matches[0]: /spec/template/spec/containers/4/image: the array index is out of range; guard the rule with a `test`, or use `-` to append
+  no  matches            /spec/template/spec/containers/4 is \"x\"
+                         resourceModifierRules[1].conditions.matches[0]: /spec/template/spec/containers/4: the array index is out of range; guard the rule with a `test`, or use `-` to append
 ";
     assert_eq!(out, expected);
     let from_staging = folder.run(&["rules", "explain", "rules", "object"]).quietly(0);

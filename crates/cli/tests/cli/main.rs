@@ -9,4 +9,5 @@
 mod apply;
 mod check;
 mod explain;
+mod live;
 mod running;
