@@ -1,20 +1,24 @@
-//! What Secrets hold, and what rules put into them, is nobody's business.
+//! What Secrets hold, and what rules put into them, is nobody's business: neither of new objects nor of those that exist.
 
 use anyhow::{Result, ensure};
+use clusterbackup_api::labels;
 use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook};
 use serde_json::{Value, json};
 
 use crate::runner::scenarios;
-use crate::steps::{Plan, holds, manifest, opted_in};
+use crate::steps::{Plan, create, holds, manifest, opted_in};
 
 scenarios! {
-    Own: [values_appear_in_no_answer_log_or_metric],
+    Own: [values_appear_in_no_answer_log_metric_or_audit],
 }
 
-/// The words that must not be seen: what the Secret holds, and what a rule writes, plain and in base64.
-const WORDS: [&str; 4] = [
+/// The words that must not be seen: what the Secret holds, what the backup has, and what a rule writes, plain and in
+/// base64.
+const WORDS: [&str; 6] = [
     "held-by-the-secret",
     "aGVsZC1ieS10aGUtc2VjcmV0",
+    "held-by-the-backup",
+    "aGVsZC1ieS10aGUtYmFja3Vw",
     "written-by-a-rule",
     "d3JpdHRlbi1ieS1hLXJ1bGU=",
 ];
@@ -30,15 +34,40 @@ resourceModifierRules:
   patches:
   - {operation: test, path: /data/password, value: aGVsZC1ieS10aGUtc2VjcmV0}
   - {operation: replace, path: /data/password/deeper, value: d3JpdHRlbi1ieS1hLXJ1bGU=}
+- conditions: {groupResource: secrets}
+  strategicPatches:
+  - patchData: '{\"data\": {\"even\": \"d3JpdHRlbi1ieS1hLXJ1bGU=\"}}'
 ";
 
-async fn values_appear_in_no_answer_log_or_metric(cluster: Cluster) -> Result<()> {
-    let webhook = Webhook::install(&cluster, &[]).await?;
+async fn values_appear_in_no_answer_log_metric_or_audit(cluster: Cluster) -> Result<()> {
+    let webhook = Webhook::install(&cluster, &["velero-door"]).await?;
     let everything = ReplicaOptions {
         environment: vec![("LOG_FILTER".to_owned(), "trace".to_owned())],
         ..ReplicaOptions::default()
     };
     let replica = webhook.start(everything).await?;
+    let mut seen = creations(&cluster).await?;
+    seen += &updates(&cluster).await?;
+
+    let audit = cluster.audit_log()?;
+    for noted in [
+        "intercept.clusterbackup.io/modified",
+        "velero.clusterbackup.io/fields",
+    ] {
+        ensure!(audit.contains(noted), "{noted} is not in the audit log");
+    }
+    seen += &audit;
+    seen += &replica.log()?;
+    seen += &replica.metrics().await?;
+    for word in WORDS {
+        let place = seen.lines().find(|line| line.contains(word));
+        ensure!(place.is_none(), "{word} is shown: {place:?}");
+    }
+    Ok(())
+}
+
+/// A Secret that is created, with a warning and with a refusal; what is said of it.
+async fn creations(cluster: &Cluster) -> Result<String> {
     let mut seen = String::new();
     for on_error in ["Warn", "Deny"] {
         let name = on_error.to_lowercase();
@@ -61,16 +90,56 @@ async fn values_appear_in_no_answer_log_or_metric(cluster: Cluster) -> Result<()
         .await?
         .success()?;
     let stored: Value = serde_json::from_str(&stored)?;
-    holds(&stored, &[("/data/more", json!("d3JpdHRlbi1ieS1hLXJ1bGU="))])?;
+    let written = json!("d3JpdHRlbi1ieS1hLXJ1bGU=");
+    holds(
+        &stored,
+        &[("/data/more", written.clone()), ("/data/even", written)],
+    )?;
+    Ok(seen + &stored["metadata"]["annotations"].to_string())
+}
 
-    seen += &stored["metadata"]["annotations"].to_string();
-    seen += &replica.log()?;
-    seen += &replica.metrics().await?;
-    for word in WORDS {
-        let place = seen.lines().find(|line| line.contains(word));
-        ensure!(place.is_none(), "{word} is shown: {place:?}");
+/// Secrets that exist and that Velero updates, with fields that change and fields that are kept, and one that is
+/// skipped; what is said of them.
+async fn updates(cluster: &Cluster) -> Result<String> {
+    let admin = cluster.admin();
+    let mut plan = Plan::new("nightly", RULES);
+    plan.spec = json!({
+        "conflictPolicy": "Patch",
+        "onModifierError": "Warn",
+        "match": { "veleroRestores": ["nightly"] },
+    });
+    let _patched = plan.in_force(admin.clone()).await?;
+    let mut plan = Plan::new("weekly", RULES);
+    plan.spec = json!({ "match": { "veleroRestores": ["weekly"] } });
+    let _skipped = plan.in_force(admin.clone()).await?;
+
+    let mut seen = String::new();
+    for (name, immutable, restore, said) in [
+        ("changed", false, "nightly", "secret/changed patched"),
+        ("kept", true, "nightly", "/data/password"),
+        ("skipped", false, "weekly", "conflictPolicy"),
+    ] {
+        let mut existing = secret(name);
+        existing["immutable"] = json!(immutable);
+        create(&admin, Some("default"), &existing).await?;
+        let update = json!({
+            "metadata": { "labels": { labels::VELERO_RESTORE: restore } },
+            "data": { "password": "aGVsZC1ieS10aGUtYmFja3Vw" },
+        });
+        let update = [
+            "patch",
+            "secret",
+            name,
+            "--type=merge",
+            "--patch",
+            &update.to_string(),
+        ];
+        let output = cluster.kubectl(&update).await?;
+        let told = output.stdout + &output.stderr;
+        ensure!(told.contains(said), "nothing of {said}: {told}");
+        seen += &told;
     }
-    Ok(())
+    Ok(seen)
 }
 
 fn secret(name: &str) -> Value {

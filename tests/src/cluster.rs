@@ -1,5 +1,6 @@
 //! A running cluster, and the ways into it.
 
+mod audit;
 mod control_plane;
 
 use std::ffi::OsStr;
@@ -189,6 +190,12 @@ impl Cluster {
     /// The folder with a log of every process.
     pub fn logs_dir(&self) -> &Path {
         &self.logs
+    }
+
+    /// What the API server has noted of what was done to Secrets.
+    pub fn audit_log(&self) -> Result<String> {
+        let file = audit::log(&self.logs);
+        std::fs::read_to_string(&file).with_context(|| format!("failed to read {}", file.display()))
     }
 
     /// The working folder, which goes with the cluster.

@@ -11,6 +11,7 @@ use http::Request;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client};
 
+use super::audit;
 use crate::kubeconfig::{self, Caller};
 use crate::pki::{Identity, Pki};
 use crate::process::{Process, Warden};
@@ -66,12 +67,9 @@ impl ControlPlane {
         let (etcd, store) = start_etcd(tools, warden, logs).await?;
 
         let address = ports::free()?;
-        let apiserver = Process::start(
-            warden,
-            logs,
-            "kube-apiserver",
-            apiserver_command(tools, pki, store, address, apis),
-        )?;
+        let mut command = apiserver_command(tools, pki, store, address, apis);
+        command.args(audit::flags(logs)?);
+        let apiserver = Process::start(warden, logs, "kube-apiserver", command)?;
         let url = format!("https://{address}");
         let admin = kubeconfig::kubeconfig(&url, &pki.authority(), &Caller::Certificate(admin))?;
         let admin = kubeconfig::client(admin).await?;
