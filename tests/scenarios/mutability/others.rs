@@ -5,7 +5,7 @@ use k8s_openapi::ByteString;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
-use super::row::{Row, set, unset};
+use super::row::{Row, extended, set, unset};
 
 const FIXED: &str = "field is immutable";
 
@@ -23,10 +23,7 @@ fn named(api_version: &str, kind: &str, rest: Value) -> Value {
     if rest["immutable"] == true {
         object["metadata"]["name"] = json!("mutability-fixed");
     }
-    for (field, value) in rest.as_object().into_iter().flatten() {
-        object[field] = value.clone();
-    }
-    object
+    extended(object, "", &rest)
 }
 
 fn configuration() -> Vec<Row> {

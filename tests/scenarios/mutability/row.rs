@@ -136,6 +136,15 @@ impl Row {
     }
 }
 
+/// The object with more fields in one of its members, or at its root.
+pub(super) fn extended(mut object: Value, member: &str, fields: &Value) -> Value {
+    let members = object.pointer_mut(member).and_then(Value::as_object_mut);
+    if let (Some(members), Some(fields)) = (members, fields.as_object()) {
+        members.extend(fields.clone());
+    }
+    object
+}
+
 /// Gives a member its value.
 pub(super) fn set(path: &str, value: impl Into<Value>) -> Value {
     json!({ "op": "add", "path": path, "value": value.into() })

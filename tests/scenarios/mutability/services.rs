@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::row::{Row, set, unset};
+use super::row::{Row, extended, set, unset};
 
 pub(super) fn rows() -> Vec<Row> {
     [services(), endpoints(), routing()]
@@ -12,7 +12,7 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn service(name: &str, spec: Value) -> Value {
-    let mut object = json!({
+    let object = json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": { "name": name },
@@ -21,10 +21,7 @@ fn service(name: &str, spec: Value) -> Value {
             "ports": [{ "name": "http", "port": 80 }, { "name": "metrics", "port": 9090 }],
         },
     });
-    for (field, value) in spec.as_object().into_iter().flatten() {
-        object["spec"][field] = value.clone();
-    }
-    object
+    extended(object, "/spec", &spec)
 }
 
 fn services() -> Vec<Row> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::row::{Row, set, unset};
+use super::row::{Row, extended, set, unset};
 
 const FIXED: &str = "field is immutable";
 
@@ -112,7 +112,7 @@ fn claims() -> Vec<Row> {
 }
 
 fn volume(name: &str, spec: &Value) -> Value {
-    let mut object = json!({
+    let object = json!({
         "apiVersion": "v1",
         "kind": "PersistentVolume",
         "metadata": { "name": name },
@@ -123,10 +123,7 @@ fn volume(name: &str, spec: &Value) -> Value {
             "storageClassName": "mutability",
         },
     });
-    for (field, value) in spec.as_object().into_iter().flatten() {
-        object["spec"][field] = value.clone();
-    }
-    object
+    extended(object, "/spec", spec)
 }
 
 fn volumes() -> Vec<Row> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::row::{Row, set, unset};
+use super::row::{Row, extended, set, unset};
 
 const IMAGE: &str = "registry.example/web:1";
 
@@ -36,16 +36,13 @@ fn template() -> Value {
 }
 
 fn workload(kind: &str, spec: &Value) -> Value {
-    let mut object = json!({
+    let object = json!({
         "apiVersion": "apps/v1",
         "kind": kind,
         "metadata": { "name": "web" },
         "spec": { "selector": { "matchLabels": { "app": "web" } }, "template": template() },
     });
-    for (field, value) in spec.as_object().into_iter().flatten() {
-        object["spec"][field] = value.clone();
-    }
-    object
+    extended(object, "/spec", spec)
 }
 
 fn pods() -> Vec<Row> {
@@ -248,10 +245,7 @@ fn jobs() -> Vec<Row> {
             "spec": { "suspend": true, "template": template() },
         });
         object["spec"]["template"]["spec"]["restartPolicy"] = json!("Never");
-        for (field, value) in spec.as_object().into_iter().flatten() {
-            object["spec"][field] = value.clone();
-        }
-        object
+        extended(object, "/spec", &spec)
     };
     let never_started = Row::of(job("suspended", json!({ "parallelism": 1, "completions": 1 })))
         .accepts(json!([set("/spec/parallelism", 2), set("/spec/backoffLimit", 3)]))

@@ -20,7 +20,7 @@ pub(super) use pods::{CONTAINER, POD};
 pub(super) struct KindRows {
     pub(super) group: &'static str,
     pub(super) resources: &'static [&'static str],
-    /// Where a pod is described; none has an empty path.
+    /// Where a pod is described, if one is.
     pub(super) pod: Option<&'static str>,
     pub(super) rows: &'static [Row],
 }
@@ -75,12 +75,24 @@ pub(super) const KINDS: &[KindRows] = &[
 
 impl KindRows {
     /// Of a built-in kind of which there is nothing more to say.
-    pub(super) const UNLISTED: Self = Self {
-        group: "",
-        resources: &[],
-        pod: None,
-        rows: &[],
-    };
+    pub(super) const UNLISTED: Self = Self::of("", &[], &[]);
+
+    const fn of(group: &'static str, resources: &'static [&'static str], rows: &'static [Row]) -> Self {
+        Self {
+            group,
+            resources,
+            pod: None,
+            rows,
+        }
+    }
+
+    /// They describe a pod at `place`.
+    const fn with_pod(self, place: &'static str) -> Self {
+        Self {
+            pod: Some(place),
+            ..self
+        }
+    }
 
     /// All rows, each with what its path starts at.
     pub(super) fn all(&self) -> impl Iterator<Item = (String, &'static [Row])> {

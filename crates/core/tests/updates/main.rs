@@ -79,29 +79,20 @@ fn live() -> Value {
 
 /// The same as a restore sends it: an older state of it, with what the restore writes.
 fn restored() -> Value {
-    json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": "web",
-            "namespace": "shop",
-            "uid": "live",
-            "resourceVersion": "7",
-            "managedFields": [{"manager": "velero"}],
-            "labels": {"app": "web", "velero.io/restore-name": "nightly-1"},
-            "annotations": {"deployment.kubernetes.io/revision": "2"},
-            "ownerReferences": [{"uid": "dead"}],
-            "finalizers": ["backup.example/b"],
-        },
-        "spec": {
-            "replicas": 2,
-            "selector": {"matchLabels": {"app": "shop"}},
-            "template": {
-                "metadata": {"labels": {"app": "web"}},
-                "spec": {"containers": [{"name": "web", "image": "web:0"}]},
-            },
-        },
-    })
+    let mut object = live();
+    let metadata = object["metadata"].as_object_mut().unwrap();
+    metadata.remove("generation");
+    metadata["managedFields"] = json!([{"manager": "velero"}]);
+    metadata["labels"]["velero.io/restore-name"] = json!("nightly-1");
+    metadata["annotations"]["deployment.kubernetes.io/revision"] = json!("2");
+    metadata["ownerReferences"] = json!([{"uid": "dead"}]);
+    metadata["finalizers"] = json!(["backup.example/b"]);
+    let spec = &mut object["spec"];
+    spec["replicas"] = json!(2);
+    spec["selector"]["matchLabels"]["app"] = json!("shop");
+    spec["template"]["spec"]["containers"] = json!([{"name": "web", "image": "web:0"}]);
+    object.as_object_mut().unwrap().remove("status");
+    object
 }
 
 fn update(interceptions: &[&Interception], object: Value, existing: Value) -> Verdict {

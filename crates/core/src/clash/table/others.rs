@@ -7,56 +7,47 @@ use crate::clash::aspect::Aspect::{Allocated, Apart, Needed, Together, Whole};
 use crate::clash::aspect::{ALLOCATED, FREE, IMMUTABLE, LIVE, SET_ONCE, Update, Use, when};
 use crate::clash::change::Change;
 
-pub(super) const CONFIG_MAPS: KindRows = KindRows {
-    group: "",
-    resources: &["configmaps"],
-    pod: None,
-    rows: &[
+pub(super) const CONFIG_MAPS: KindRows = KindRows::of(
+    "",
+    &["configmaps"],
+    &[
         ("/data", Apart("/binaryData")),
         ("/binaryData", Apart("/data")),
         ("/data", when(UNLESS_IMMUTABLE, unless_immutable)),
         ("/binaryData", when(UNLESS_IMMUTABLE, unless_immutable)),
         ("/immutable", when(UNLESS_IMMUTABLE, unless_immutable)),
     ],
-};
+);
 
-pub(super) const SECRETS: KindRows = KindRows {
-    group: "",
-    resources: &["secrets"],
-    pod: None,
-    rows: &[
+pub(super) const SECRETS: KindRows = KindRows::of(
+    "",
+    &["secrets"],
+    &[
         ("/type", IMMUTABLE),
         ("/data", when(UNLESS_IMMUTABLE, unless_immutable)),
         ("/stringData", when(UNLESS_IMMUTABLE, unless_immutable)),
         ("/immutable", when(UNLESS_IMMUTABLE, unless_immutable)),
     ],
-};
+);
 
 /// The token Secrets that the client names are those of another cluster.
-pub(super) const SERVICE_ACCOUNTS: KindRows = KindRows {
-    group: "",
-    resources: &["serviceaccounts"],
-    pod: None,
-    rows: &[("/secrets", LIVE)],
-};
+pub(super) const SERVICE_ACCOUNTS: KindRows = KindRows::of("", &["serviceaccounts"], &[("/secrets", LIVE)]);
 
 /// Finalizers change by the subresource `finalize`. The annotations of OpenShift are ranges of user ids.
-pub(super) const NAMESPACES: KindRows = KindRows {
-    group: "",
-    resources: &["namespaces"],
-    pod: None,
-    rows: &[
+pub(super) const NAMESPACES: KindRows = KindRows::of(
+    "",
+    &["namespaces"],
+    &[
         ("/spec/finalizers", LIVE),
         ("/metadata/labels/kubernetes.io~1metadata.name", LIVE),
         ("/metadata/annotations/openshift.io~1sa.scc.*", ALLOCATED),
     ],
-};
+);
 
-pub(super) const NODES: KindRows = KindRows {
-    group: "",
-    resources: &["nodes"],
-    pod: None,
-    rows: &[
+pub(super) const NODES: KindRows = KindRows::of(
+    "",
+    &["nodes"],
+    &[
         ("/spec/externalID", IMMUTABLE),
         ("/spec/podCIDR", ALLOCATED),
         ("/spec/podCIDR", SET_ONCE),
@@ -65,75 +56,60 @@ pub(super) const NODES: KindRows = KindRows {
         ("/spec/providerID", ALLOCATED),
         ("/spec/providerID", SET_ONCE),
     ],
-};
+);
 
-pub(super) const RESOURCE_QUOTAS: KindRows = KindRows {
-    group: "",
-    resources: &["resourcequotas"],
-    pod: None,
-    rows: &[("/spec/scopes", IMMUTABLE)],
-};
+pub(super) const RESOURCE_QUOTAS: KindRows =
+    KindRows::of("", &["resourcequotas"], &[("/spec/scopes", IMMUTABLE)]);
 
 /// Of the group `events.k8s.io`; those of the core group may change.
-pub(super) const EVENTS: KindRows = KindRows {
-    group: "events.k8s.io",
-    resources: &["events"],
-    pod: None,
-    rows: &[("", IMMUTABLE), ("/metadata", FREE), ("/series", FREE)],
-};
+pub(super) const EVENTS: KindRows = KindRows::of(
+    "events.k8s.io",
+    &["events"],
+    &[("", IMMUTABLE), ("/metadata", FREE), ("/series", FREE)],
+);
 
-pub(super) const CLUSTER_ROLES: KindRows = KindRows {
-    group: "rbac.authorization.k8s.io",
-    resources: &["clusterroles"],
-    pod: None,
-    rows: &[("/rules", Allocated(AGGREGATED))],
-};
+pub(super) const CLUSTER_ROLES: KindRows = KindRows::of(
+    "rbac.authorization.k8s.io",
+    &["clusterroles"],
+    &[("/rules", Allocated(AGGREGATED))],
+);
 
-pub(super) const ROLE_BINDINGS: KindRows = KindRows {
-    group: "rbac.authorization.k8s.io",
-    resources: &["rolebindings", "clusterrolebindings"],
-    pod: None,
-    rows: &[("/roleRef", IMMUTABLE)],
-};
+pub(super) const ROLE_BINDINGS: KindRows = KindRows::of(
+    "rbac.authorization.k8s.io",
+    &["rolebindings", "clusterrolebindings"],
+    &[("/roleRef", IMMUTABLE)],
+);
 
-pub(super) const PRIORITY_CLASSES: KindRows = KindRows {
-    group: "scheduling.k8s.io",
-    resources: &["priorityclasses"],
-    pod: None,
-    rows: &[("/value", IMMUTABLE), ("/preemptionPolicy", IMMUTABLE)],
-};
+pub(super) const PRIORITY_CLASSES: KindRows = KindRows::of(
+    "scheduling.k8s.io",
+    &["priorityclasses"],
+    &[("/value", IMMUTABLE), ("/preemptionPolicy", IMMUTABLE)],
+);
 
-pub(super) const RUNTIME_CLASSES: KindRows = KindRows {
-    group: "node.k8s.io",
-    resources: &["runtimeclasses"],
-    pod: None,
-    rows: &[("/handler", IMMUTABLE)],
-};
+pub(super) const RUNTIME_CLASSES: KindRows =
+    KindRows::of("node.k8s.io", &["runtimeclasses"], &[("/handler", IMMUTABLE)]);
 
 /// The API server keeps the specification without a word.
-pub(super) const SIGNING_REQUESTS: KindRows = KindRows {
-    group: "certificates.k8s.io",
-    resources: &["certificatesigningrequests"],
-    pod: None,
-    rows: &[("/spec", IMMUTABLE)],
-};
+pub(super) const SIGNING_REQUESTS: KindRows = KindRows::of(
+    "certificates.k8s.io",
+    &["certificatesigningrequests"],
+    &[("/spec", IMMUTABLE)],
+);
 
-pub(super) const WEBHOOKS: KindRows = KindRows {
-    group: "admissionregistration.k8s.io",
-    resources: &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
-    pod: None,
-    rows: &[
+pub(super) const WEBHOOKS: KindRows = KindRows::of(
+    "admissionregistration.k8s.io",
+    &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+    &[
         ("/webhooks/*/clientConfig", Together(&["service", "url"])),
         ("/webhooks/*/clientConfig/caBundle", ALLOCATED),
     ],
-};
+);
 
 /// Versions are taken as they come, unless one goes of which objects are stored.
-pub(super) const CUSTOM_RESOURCE_DEFINITIONS: KindRows = KindRows {
-    group: "apiextensions.k8s.io",
-    resources: &["customresourcedefinitions"],
-    pod: None,
-    rows: &[
+pub(super) const CUSTOM_RESOURCE_DEFINITIONS: KindRows = KindRows::of(
+    "apiextensions.k8s.io",
+    &["customresourcedefinitions"],
+    &[
         ("/spec/group", IMMUTABLE),
         ("/spec/names/plural", IMMUTABLE),
         ("/spec/names/kind", when(UNTIL_ESTABLISHED, until_established)),
@@ -156,47 +132,43 @@ pub(super) const CUSTOM_RESOURCE_DEFINITIONS: KindRows = KindRows {
         ),
         ("/spec/conversion/webhook/clientConfig/caBundle", ALLOCATED),
     ],
-};
+);
 
-pub(super) const API_SERVICES: KindRows = KindRows {
-    group: "apiregistration.k8s.io",
-    resources: &["apiservices"],
-    pod: None,
-    rows: &[
+pub(super) const API_SERVICES: KindRows = KindRows::of(
+    "apiregistration.k8s.io",
+    &["apiservices"],
+    &[
         ("/spec/group", IMMUTABLE),
         ("/spec/version", IMMUTABLE),
         ("/spec/service", Whole),
         ("/spec/caBundle", ALLOCATED),
     ],
-};
+);
 
-pub(super) const FLOW_CONTROL: KindRows = KindRows {
-    group: "flowcontrol.apiserver.k8s.io",
-    resources: &["flowschemas", "prioritylevelconfigurations"],
-    pod: None,
-    rows: &[(
+pub(super) const FLOW_CONTROL: KindRows = KindRows::of(
+    "flowcontrol.apiserver.k8s.io",
+    &["flowschemas", "prioritylevelconfigurations"],
+    &[(
         "/spec",
         when("never changes of `exempt` and `catch-all`", unless_mandatory),
     )],
-};
+);
 
-pub(super) const RESOURCE_CLAIMS: KindRows = KindRows {
-    group: "resource.k8s.io",
-    resources: &["resourceclaims", "resourceclaimtemplates"],
-    pod: None,
-    rows: &[("/spec", IMMUTABLE)],
-};
+pub(super) const RESOURCE_CLAIMS: KindRows = KindRows::of(
+    "resource.k8s.io",
+    &["resourceclaims", "resourceclaimtemplates"],
+    &[("/spec", IMMUTABLE)],
+);
 
-pub(super) const RESOURCE_SLICES: KindRows = KindRows {
-    group: "resource.k8s.io",
-    resources: &["resourceslices"],
-    pod: None,
-    rows: &[
+pub(super) const RESOURCE_SLICES: KindRows = KindRows::of(
+    "resource.k8s.io",
+    &["resourceslices"],
+    &[
         ("/spec/driver", IMMUTABLE),
         ("/spec/pool/name", IMMUTABLE),
         ("/spec/nodeName", IMMUTABLE),
     ],
-};
+);
 
 const AGGREGATED: Use = Use {
     text: "where rules of other roles are aggregated",

@@ -8,11 +8,10 @@ use crate::clash::aspect::{FREE, IMMUTABLE, Row, Update, when};
 use crate::clash::change::Change;
 
 /// Nearly everything of a pod is fixed. Resources change by the subresource `resize`, the node by `binding`.
-pub(super) const PODS: KindRows = KindRows {
-    group: "",
-    resources: &["pods"],
-    pod: Some("/spec"),
-    rows: &[
+pub(super) const PODS: KindRows = KindRows::of(
+    "",
+    &["pods"],
+    &[
         ("/spec", IMMUTABLE),
         ("/spec/containers/*/image", FREE),
         ("/spec/initContainers/*/image", FREE),
@@ -55,7 +54,8 @@ pub(super) const PODS: KindRows = KindRows {
             IMMUTABLE,
         ),
     ],
-};
+)
+.with_pod("/spec");
 
 /// A pod, from where it is described.
 pub(crate) const POD: &[Row] = &[

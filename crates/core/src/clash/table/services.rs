@@ -9,11 +9,10 @@ use crate::clash::change::Change;
 
 /// What the API server allocates stays, as long as the type has a use for it. Ports are told apart by their names: a
 /// port that gets another number stays the same port.
-pub(super) const SERVICES: KindRows = KindRows {
-    group: "",
-    resources: &["services"],
-    pod: None,
-    rows: &[
+pub(super) const SERVICES: KindRows = KindRows::of(
+    "",
+    &["services"],
+    &[
         ("/spec/clusterIP", Allocated(CLUSTER_IP)),
         ("/spec/clusterIP", Needed(CLUSTER_IP)),
         ("/spec/clusterIP", when(ADDRESSES, addresses)),
@@ -50,54 +49,48 @@ pub(super) const SERVICES: KindRows = KindRows {
         ("/spec/loadBalancerSourceRanges", Needed(LOAD_BALANCER)),
         ("/spec", Together(&["sessionAffinity", "sessionAffinityConfig"])),
     ],
-};
+);
 
 /// Those of Services with a selector are written by a controller.
-pub(super) const ENDPOINTS: KindRows = KindRows {
-    group: "",
-    resources: &["endpoints"],
-    pod: None,
-    rows: &[("/subsets", Allocated(ENDPOINTS_CONTROLLED))],
-};
+pub(super) const ENDPOINTS: KindRows = KindRows::of(
+    "",
+    &["endpoints"],
+    &[("/subsets", Allocated(ENDPOINTS_CONTROLLED))],
+);
 
-pub(super) const ENDPOINT_SLICES: KindRows = KindRows {
-    group: "discovery.k8s.io",
-    resources: &["endpointslices"],
-    pod: None,
-    rows: &[
+pub(super) const ENDPOINT_SLICES: KindRows = KindRows::of(
+    "discovery.k8s.io",
+    &["endpointslices"],
+    &[
         ("/addressType", IMMUTABLE),
         ("/endpoints", Allocated(SLICE_CONTROLLED)),
         ("/ports", Allocated(SLICE_CONTROLLED)),
     ],
-};
+);
 
-pub(super) const INGRESSES: KindRows = KindRows {
-    group: "networking.k8s.io",
-    resources: &["ingresses"],
-    pod: None,
-    rows: &[("/spec/defaultBackend", Together(&["resource", "service"]))],
-};
+pub(super) const INGRESSES: KindRows = KindRows::of(
+    "networking.k8s.io",
+    &["ingresses"],
+    &[("/spec/defaultBackend", Together(&["resource", "service"]))],
+);
 
-pub(super) const INGRESS_CLASSES: KindRows = KindRows {
-    group: "networking.k8s.io",
-    resources: &["ingressclasses"],
-    pod: None,
-    rows: &[("/spec/controller", IMMUTABLE), ("/spec/parameters", Whole)],
-};
+pub(super) const INGRESS_CLASSES: KindRows = KindRows::of(
+    "networking.k8s.io",
+    &["ingressclasses"],
+    &[("/spec/controller", IMMUTABLE), ("/spec/parameters", Whole)],
+);
 
-pub(super) const SERVICE_CIDRS: KindRows = KindRows {
-    group: "networking.k8s.io",
-    resources: &["servicecidrs"],
-    pod: None,
-    rows: &[("/spec/cidrs", when("a second one may be added", cidrs))],
-};
+pub(super) const SERVICE_CIDRS: KindRows = KindRows::of(
+    "networking.k8s.io",
+    &["servicecidrs"],
+    &[("/spec/cidrs", when("a second one may be added", cidrs))],
+);
 
-pub(super) const IP_ADDRESSES: KindRows = KindRows {
-    group: "networking.k8s.io",
-    resources: &["ipaddresses"],
-    pod: None,
-    rows: &[("/spec/parentRef", IMMUTABLE)],
-};
+pub(super) const IP_ADDRESSES: KindRows = KindRows::of(
+    "networking.k8s.io",
+    &["ipaddresses"],
+    &[("/spec/parentRef", IMMUTABLE)],
+);
 
 const CLUSTER_IP: Use = Use {
     text: "while the type isn't ExternalName",

@@ -10,11 +10,10 @@ use crate::clash::quantity::Quantity;
 
 /// A claim can only be resized while it is bound. A smaller size is accepted where a larger one could not be had, as
 /// long as it is more than the volume has.
-pub(super) const CLAIMS: KindRows = KindRows {
-    group: "",
-    resources: &["persistentvolumeclaims"],
-    pod: None,
-    rows: &[
+pub(super) const CLAIMS: KindRows = KindRows::of(
+    "",
+    &["persistentvolumeclaims"],
+    &[
         ("/spec", IMMUTABLE),
         ("/spec", Together(&["dataSource", "dataSourceRef"])),
         ("/spec/volumeName", ALLOCATED),
@@ -50,14 +49,13 @@ pub(super) const CLAIMS: KindRows = KindRows {
             IMMUTABLE,
         ),
     ],
-};
+);
 
 /// The uid in a reference to a claim is that of the claim in this cluster.
-pub(super) const VOLUMES: KindRows = KindRows {
-    group: "",
-    resources: &["persistentvolumes"],
-    pod: None,
-    rows: &[
+pub(super) const VOLUMES: KindRows = KindRows::of(
+    "",
+    &["persistentvolumes"],
+    &[
         ("/spec", Together(SOURCES)),
         ("/spec/awsElasticBlockStore", IMMUTABLE),
         ("/spec/azureDisk", IMMUTABLE),
@@ -92,7 +90,7 @@ pub(super) const VOLUMES: KindRows = KindRows {
         ("/spec/claimRef/uid", Live(SAME_CLAIM)),
         ("/spec/claimRef/resourceVersion", Live(SAME_CLAIM)),
     ],
-};
+);
 
 const SOURCES: &[&str] = &[
     "awsElasticBlockStore",
@@ -119,56 +117,44 @@ const SOURCES: &[&str] = &[
     "vsphereVolume",
 ];
 
-pub(super) const STORAGE_CLASSES: KindRows = KindRows {
-    group: "storage.k8s.io",
-    resources: &["storageclasses"],
-    pod: None,
-    rows: &[
+pub(super) const STORAGE_CLASSES: KindRows = KindRows::of(
+    "storage.k8s.io",
+    &["storageclasses"],
+    &[
         ("/provisioner", IMMUTABLE),
         ("/parameters", IMMUTABLE),
         ("/reclaimPolicy", IMMUTABLE),
         ("/volumeBindingMode", IMMUTABLE),
     ],
-};
+);
 
-pub(super) const DRIVERS: KindRows = KindRows {
-    group: "storage.k8s.io",
-    resources: &["csidrivers"],
-    pod: None,
-    rows: &[
+pub(super) const DRIVERS: KindRows = KindRows::of(
+    "storage.k8s.io",
+    &["csidrivers"],
+    &[
         ("/spec/attachRequired", IMMUTABLE),
         ("/spec/volumeLifecycleModes", IMMUTABLE),
     ],
-};
+);
 
 /// Drivers come and go, none changes. From 1.35 on, the number of volumes that a driver can attach may.
-pub(super) const NODE_DRIVERS: KindRows = KindRows {
-    group: "storage.k8s.io",
-    resources: &["csinodes"],
-    pod: None,
-    rows: &[("/spec/drivers/*", IMMUTABLE)],
-};
+pub(super) const NODE_DRIVERS: KindRows =
+    KindRows::of("storage.k8s.io", &["csinodes"], &[("/spec/drivers/*", IMMUTABLE)]);
 
-pub(super) const CAPACITIES: KindRows = KindRows {
-    group: "storage.k8s.io",
-    resources: &["csistoragecapacities"],
-    pod: None,
-    rows: &[("/nodeTopology", IMMUTABLE), ("/storageClassName", IMMUTABLE)],
-};
+pub(super) const CAPACITIES: KindRows = KindRows::of(
+    "storage.k8s.io",
+    &["csistoragecapacities"],
+    &[("/nodeTopology", IMMUTABLE), ("/storageClassName", IMMUTABLE)],
+);
 
-pub(super) const ATTACHMENTS: KindRows = KindRows {
-    group: "storage.k8s.io",
-    resources: &["volumeattachments"],
-    pod: None,
-    rows: &[("/spec", IMMUTABLE)],
-};
+pub(super) const ATTACHMENTS: KindRows =
+    KindRows::of("storage.k8s.io", &["volumeattachments"], &[("/spec", IMMUTABLE)]);
 
-pub(super) const ATTRIBUTES_CLASSES: KindRows = KindRows {
-    group: "storage.k8s.io",
-    resources: &["volumeattributesclasses"],
-    pod: None,
-    rows: &[("/driverName", IMMUTABLE), ("/parameters", IMMUTABLE)],
-};
+pub(super) const ATTRIBUTES_CLASSES: KindRows = KindRows::of(
+    "storage.k8s.io",
+    &["volumeattributesclasses"],
+    &[("/driverName", IMMUTABLE), ("/parameters", IMMUTABLE)],
+);
 
 const SAME_CLAIM: Use = Use {
     text: "while the volume is for the same claim",

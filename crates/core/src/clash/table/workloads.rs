@@ -8,26 +8,25 @@ use crate::clash::aspect::{FREE, IMMUTABLE, LIVE, Update, when};
 use crate::clash::change::Change;
 use crate::selector::LabelSelector;
 
-const TEMPLATE: Option<&str> = Some("/spec/template/spec");
+const TEMPLATE: &str = "/spec/template/spec";
 
-pub(super) const DEPLOYMENTS: KindRows = KindRows {
-    group: "apps",
-    resources: &["deployments"],
-    pod: TEMPLATE,
-    rows: &[
+pub(super) const DEPLOYMENTS: KindRows = KindRows::of(
+    "apps",
+    &["deployments"],
+    &[
         ("/spec/selector", IMMUTABLE),
         ("/spec/template/metadata/labels", when(SELECTED, selected)),
         ("/spec/strategy", Whole),
         ("/metadata/annotations/deployment.kubernetes.io~1revision", LIVE),
     ],
-};
+)
+.with_pod(TEMPLATE);
 
 /// `revisionHistoryLimit` may change from some version on; before, the API server refuses it.
-pub(super) const STATEFUL_SETS: KindRows = KindRows {
-    group: "apps",
-    resources: &["statefulsets"],
-    pod: TEMPLATE,
-    rows: &[
+pub(super) const STATEFUL_SETS: KindRows = KindRows::of(
+    "apps",
+    &["statefulsets"],
+    &[
         ("/spec", IMMUTABLE),
         ("/spec/replicas", FREE),
         ("/spec/template", FREE),
@@ -38,58 +37,46 @@ pub(super) const STATEFUL_SETS: KindRows = KindRows {
         ("/spec/persistentVolumeClaimRetentionPolicy", FREE),
         ("/spec/ordinals", FREE),
     ],
-};
+)
+.with_pod(TEMPLATE);
 
-pub(super) const DAEMON_SETS: KindRows = KindRows {
-    group: "apps",
-    resources: &["daemonsets"],
-    pod: TEMPLATE,
-    rows: &[
+pub(super) const DAEMON_SETS: KindRows = KindRows::of(
+    "apps",
+    &["daemonsets"],
+    &[
         ("/spec/selector", IMMUTABLE),
         ("/spec/template/metadata/labels", when(SELECTED, selected)),
         ("/spec/updateStrategy", Whole),
     ],
-};
+)
+.with_pod(TEMPLATE);
 
-pub(super) const REPLICA_SETS: KindRows = KindRows {
-    group: "apps",
-    resources: &["replicasets"],
-    pod: TEMPLATE,
-    rows: &[
+pub(super) const REPLICA_SETS: KindRows = KindRows::of(
+    "apps",
+    &["replicasets"],
+    &[
         ("/spec/selector", IMMUTABLE),
         ("/spec/template/metadata/labels", when(SELECTED, selected)),
     ],
-};
+)
+.with_pod(TEMPLATE);
 
 /// The selector is a plain map, but has to match the template's labels as any other.
-pub(super) const REPLICATION_CONTROLLERS: KindRows = KindRows {
-    group: "",
-    resources: &["replicationcontrollers"],
-    pod: TEMPLATE,
-    rows: &[("/spec/selector", Whole)],
-};
+pub(super) const REPLICATION_CONTROLLERS: KindRows =
+    KindRows::of("", &["replicationcontrollers"], &[("/spec/selector", Whole)]).with_pod(TEMPLATE);
 
-pub(super) const POD_TEMPLATES: KindRows = KindRows {
-    group: "",
-    resources: &["podtemplates"],
-    pod: Some("/template/spec"),
-    rows: &[],
-};
+pub(super) const POD_TEMPLATES: KindRows =
+    KindRows::of("", &["podtemplates"], &[]).with_pod("/template/spec");
 
-pub(super) const CONTROLLER_REVISIONS: KindRows = KindRows {
-    group: "apps",
-    resources: &["controllerrevisions"],
-    pod: None,
-    rows: &[("/data", IMMUTABLE)],
-};
+pub(super) const CONTROLLER_REVISIONS: KindRows =
+    KindRows::of("apps", &["controllerrevisions"], &[("/data", IMMUTABLE)]);
 
 /// The labels that the Job controller gives hold the uid of the Job. From 1.35 on, feature gates that are off let
 /// more of the template change.
-pub(super) const JOBS: KindRows = KindRows {
-    group: "batch",
-    resources: &["jobs"],
-    pod: TEMPLATE,
-    rows: &[
+pub(super) const JOBS: KindRows = KindRows::of(
+    "batch",
+    &["jobs"],
+    &[
         ("/metadata/labels/batch.kubernetes.io~1controller-uid", LIVE),
         ("/metadata/labels/controller-uid", LIVE),
         ("/spec/selector", IMMUTABLE),
@@ -132,21 +119,17 @@ pub(super) const JOBS: KindRows = KindRows {
             when(NOT_STARTED, not_started),
         ),
     ],
-};
+)
+.with_pod(TEMPLATE);
 
-pub(super) const CRON_JOBS: KindRows = KindRows {
-    group: "batch",
-    resources: &["cronjobs"],
-    pod: Some("/spec/jobTemplate/spec/template/spec"),
-    rows: &[],
-};
+pub(super) const CRON_JOBS: KindRows =
+    KindRows::of("batch", &["cronjobs"], &[]).with_pod("/spec/jobTemplate/spec/template/spec");
 
-pub(super) const POD_DISRUPTION_BUDGETS: KindRows = KindRows {
-    group: "policy",
-    resources: &["poddisruptionbudgets"],
-    pod: None,
-    rows: &[("/spec", Together(&["maxUnavailable", "minAvailable"]))],
-};
+pub(super) const POD_DISRUPTION_BUDGETS: KindRows = KindRows::of(
+    "policy",
+    &["poddisruptionbudgets"],
+    &[("/spec", Together(&["maxUnavailable", "minAvailable"]))],
+);
 
 const SELECTED: &str = "may change as long as the selector in the cluster matches them";
 
