@@ -7,6 +7,7 @@
 //! - `restored`: an object that exists, and is restored again
 
 pub(crate) mod cluster;
+pub(crate) mod flood;
 mod ordinary;
 pub(crate) mod replica;
 mod restored;

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         conditions::SCENARIOS,
         door::SCENARIOS,
         drills::cluster::SCENARIOS,
+        drills::flood::SCENARIOS,
         drills::replica::SCENARIOS,
         drills::rules::SCENARIOS,
         drills::trust::SCENARIOS,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`door`] | which objects reach us, as one table; the webhook configurations are generated from it |
 //! | [`service`] | HTTP to reviews and back |
+//! | [`weight`] | how much memory reviews may take |
 //! | [`review`] | the envelope: AdmissionReview in and out |
 //! | [`object`] | the object in it, as far as rules may want it |
 //! | [`intercept`] | `/intercept`: an opted-in object, changed by its rules |
@@ -34,3 +35,4 @@ pub mod service;
 pub mod shared_reads;
 pub mod validate;
 pub mod velero;
+pub mod weight;

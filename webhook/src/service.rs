@@ -5,16 +5,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clusterbackup_kit::body::{self, BodyError};
+use clusterbackup_kit::room::RoomError;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use crate::door;
 use crate::intercept::Intercept;
 use crate::metrics::{Door, Metrics, Outcome};
 use crate::review::{AdmissionRequest, AdmissionResponse, ReviewError};
 use crate::validate::Validate;
+use crate::weight::Memory;
 
 /// Etcd takes 1.5 MiB and the API server 3 MiB; a review carries an object at most twice.
 const BODY_LIMIT: usize = 8 << 20;
@@ -26,6 +28,7 @@ const BODY_DEADLINE: Duration = Duration::from_secs(4);
 pub struct Service {
     intercept: Intercept,
     validate: Validate,
+    memory: Memory,
     metrics: Arc<Metrics>,
 }
 
@@ -35,6 +38,7 @@ impl Service {
         Arc::new(Self {
             intercept,
             validate,
+            memory: Memory::default(),
             metrics,
         })
     }
@@ -57,7 +61,18 @@ impl Service {
                 .insert(ALLOW, http::HeaderValue::from_static("POST"));
             return response;
         }
-        match body::read(request.into_body(), BODY_LIMIT, BODY_DEADLINE).await {
+        let body = request.into_body();
+        // Who doesn't say how much there will be gets the room of the most that there may be.
+        let bytes = body
+            .size_hint()
+            .exact()
+            .and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = bytes.unwrap_or(BODY_LIMIT).min(BODY_LIMIT);
+        let _room = match self.memory.for_body(bytes).await {
+            Ok(room) => room,
+            Err(error) => return text(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        };
+        match body::read(body, BODY_LIMIT, BODY_DEADLINE).await {
             Ok(body) => self.review(&path, &body).await,
             Err(error) => {
                 self.metrics.unreadable();
@@ -69,8 +84,7 @@ impl Service {
     /// Answers the review in a body.
     pub async fn review(&self, path: &str, body: &[u8]) -> Response<Full<Bytes>> {
         let response = match AdmissionRequest::parse(body) {
-            Ok(request) if path == door::VALIDATE_PATH => self.validate(&request).await,
-            Ok(request) => self.intercept.review(&request).await,
+            Ok(request) => self.within_memory(path, &request, body).await,
             Err(error) => {
                 self.metrics.unreadable();
                 match error {
@@ -90,6 +104,36 @@ impl Service {
                 &format!("the answer can't be written: {error}"),
             ),
         }
+    }
+
+    /// Answers a request once there is memory for it.
+    async fn within_memory(
+        &self,
+        path: &str,
+        request: &AdmissionRequest<'_>,
+        body: &[u8],
+    ) -> AdmissionResponse {
+        let validates = path == door::VALIDATE_PATH;
+        let room = if validates {
+            self.memory.for_rules().await
+        } else {
+            self.memory.for_tree(body).await
+        };
+        match room {
+            Ok(_room) if validates => self.validate(request).await,
+            Ok(_room) => self.intercept.review(request).await,
+            Err(error) => self.too_much(request, &error),
+        }
+    }
+
+    fn too_much(&self, request: &AdmissionRequest<'_>, error: &RoomError) -> AdmissionResponse {
+        let (outcome, code) = match error {
+            RoomError::TooMuch(_) => (Outcome::Malformed, 413),
+            _ => (Outcome::Denied, 503),
+        };
+        self.metrics.review(Door::None, outcome, Duration::ZERO);
+        let message = format!("the object can't be reviewed: {error}");
+        AdmissionResponse::deny(request.uid.as_ref(), code, &message)
     }
 
     async fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {

@@ -12,6 +12,7 @@
 //! | [`tls`] | the certificate that is served, exchangeable at any time |
 //! | [`server`] | HTTPS with deadlines and a drain that loses no request |
 //! | [`body`] | reading a request's body within bounds |
+//! | [`room`] | memory that requests share |
 //! | [`admin`] | `/live`, `/ready` and `/metrics` |
 
 pub mod admin;
@@ -21,6 +22,7 @@ pub mod crypto;
 pub mod logging;
 pub mod metrics;
 pub mod readiness;
+pub mod room;
 pub mod server;
 pub mod shutdown;
 pub mod tls;
