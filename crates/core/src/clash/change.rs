@@ -1,6 +1,7 @@
 //! What the API server lets happen to a field when its object is updated, and what becomes of the field if more is
 //! tried.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -51,10 +52,11 @@ impl Change {
     }
 
     /// What the field becomes: the new value if that may be, else as much of it as may be.
-    pub(super) fn settle(self, old: Option<&Value>, new: Option<&Value>) -> Option<Value> {
+    pub(super) fn settle<'v>(self, old: Option<&'v Value>, new: Option<&'v Value>) -> Option<Cow<'v, Value>> {
+        let new_if = |allowed: bool| if allowed { new } else { old }.map(Cow::Borrowed);
         match self {
-            Self::May(may) => if may.allows(old, new) { new } else { old }.cloned(),
-            Self::Lower => if may_lower(old, new) { new } else { old }.cloned(),
+            Self::May(may) => new_if(may.allows(old, new)),
+            Self::Lower => new_if(may_lower(old, new)),
             Self::Additions { but } => added(old, new, but),
             Self::Removals => remaining(old, new),
         }
@@ -93,7 +95,7 @@ fn may_lower(old: Option<&Value>, new: Option<&Value>) -> bool {
     }
 }
 
-fn added(old: Option<&Value>, new: Option<&Value>, but: &str) -> Option<Value> {
+fn added<'v>(old: Option<&'v Value>, new: Option<&'v Value>, but: &str) -> Option<Cow<'v, Value>> {
     match (old, new) {
         (Some(Value::Array(old)), Some(Value::Array(new))) => {
             let without = |item: &Value| {
@@ -109,25 +111,25 @@ fn added(old: Option<&Value>, new: Option<&Value>, but: &str) -> Option<Value> {
                 .iter()
                 .map(|item| same(item, new).unwrap_or_else(|| item.clone()));
             let fresh = new.iter().filter(|item| same(item, old).is_none()).cloned();
-            Some(kept.chain(fresh).collect())
+            Some(Cow::Owned(kept.chain(fresh).collect()))
         }
         (Some(Value::Object(old)), Some(Value::Object(new))) => {
             let all: Map<_, _> = new.clone().into_iter().chain(old.clone()).collect();
-            Some(all.into())
+            Some(Cow::Owned(all.into()))
         }
-        (None, new) => new.cloned(),
-        (old, _) => old.cloned(),
+        (None, new) => new.map(Cow::Borrowed),
+        (old, _) => old.map(Cow::Borrowed),
     }
 }
 
-fn remaining(old: Option<&Value>, new: Option<&Value>) -> Option<Value> {
+fn remaining<'v>(old: Option<&'v Value>, new: Option<&'v Value>) -> Option<Cow<'v, Value>> {
     match (old, new) {
         (Some(Value::Array(old)), Some(Value::Array(new))) => {
             let left: Vec<_> = old.iter().filter(|item| new.contains(item)).cloned().collect();
-            (!left.is_empty()).then_some(left.into())
+            (!left.is_empty()).then(|| Cow::Owned(left.into()))
         }
         (_, None) | (None, _) => None,
-        (old, _) => old.cloned(),
+        (old, _) => old.map(Cow::Borrowed),
     }
 }
 
@@ -181,8 +183,9 @@ mod tests {
             (Change::Lower, &json!(5), &json!(6), &json!(5)),
             (Change::Lower, &json!(5), &none, &json!(5)),
         ] {
-            let settled = change.settle(given(old).as_ref(), given(new).as_ref());
-            assert_eq!(settled, given(result), "{change:?}: {old} to {new}");
+            let (old, new) = (given(old), given(new));
+            let settled = change.settle(old.as_ref(), new.as_ref()).map(Cow::into_owned);
+            assert_eq!(settled, given(result), "{change:?}: {old:?} to {new:?}");
         }
     }
 
@@ -205,10 +208,12 @@ mod tests {
             ),
             (plain, json!(["a"]), json!([]), json!(["a"])),
         ] {
-            assert_eq!(change.settle(Some(&old), Some(&new)), Some(result));
+            assert_eq!(change.settle(Some(&old), Some(&new)).as_deref(), Some(&result));
         }
-        assert_eq!(plain.settle(Some(&json!(["a"])), None), Some(json!(["a"])));
-        assert_eq!(plain.settle(None, Some(&json!(["a"]))), Some(json!(["a"])));
+        let list = json!(["a"]);
+        for (old, new) in [(Some(&list), None), (None, Some(&list))] {
+            assert_eq!(plain.settle(old, new).as_deref(), Some(&list));
+        }
     }
 
     #[test]
@@ -222,7 +227,8 @@ mod tests {
             (Some(json!([{"name": "c"}])), None),
             (None, None),
         ] {
-            assert_eq!(Change::Removals.settle(Some(&gates), new.as_ref()), result);
+            let settled = Change::Removals.settle(Some(&gates), new.as_ref());
+            assert_eq!(settled.as_deref(), result.as_ref());
         }
         assert_eq!(Change::Removals.settle(None, Some(&gates)), None);
     }

@@ -1,5 +1,6 @@
 //! The object in the cluster, against which an update is judged.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
@@ -83,7 +84,9 @@ impl<'a> Existing<'a> {
     /// The object would grow beyond the limits of a draft.
     pub fn put_back(&self, draft: &mut Draft) -> Result<Vec<Field>, EditError> {
         let (settled, losses) = settle(self.update(draft.value()), self.root);
-        rewrite(draft, &settled)?;
+        if let Cow::Owned(settled) = settled {
+            rewrite(draft, &settled)?;
+        }
         let field = |place: String| Field {
             path: place,
             outcome: Outcome::Kept(Reason::Immutable),

@@ -1,5 +1,6 @@
 //! Puts back what the API server would refuse to change, field by field.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -19,8 +20,9 @@ pub(super) struct Loss {
     pub(super) wanted: Option<Value>,
 }
 
-/// The new object as far as the API server takes it, and what it would not have taken.
-pub(super) fn settle(update: Update<'_>, root: Spot<'_>) -> (Value, Vec<Loss>) {
+/// The new object as far as the API server takes it, and what it would not have taken. Nothing is copied of an object
+/// that it takes as it is: every rule asks.
+pub(super) fn settle<'u>(update: Update<'u>, root: Spot<'_>) -> (Cow<'u, Value>, Vec<Loss>) {
     let mut settle = Settle {
         update,
         place: Pointer::default(),
@@ -36,68 +38,79 @@ struct Settle<'u> {
     losses: Vec<Loss>,
 }
 
-impl Settle<'_> {
+impl<'u> Settle<'u> {
     fn value(
         &mut self,
-        old: Option<&Value>,
-        new: Option<&Value>,
+        old: Option<&'u Value>,
+        new: Option<&'u Value>,
         spot: Spot<'_>,
         above: Change,
-    ) -> Option<Value> {
+    ) -> Option<Cow<'u, Value>> {
         let given = |value: &&Value| !value.is_null();
         let change = spot.change(&self.update).unwrap_or(above);
-        if old.filter(given) == new.filter(given) || spot.is_servers() {
-            return new.cloned();
+        let has_changes_below = spot.has_changes_below();
+        let is_free = change == Change::FREE && !has_changes_below;
+        if is_free || spot.is_servers() || old.filter(given) == new.filter(given) {
+            return new.map(Cow::Borrowed);
         }
         let (old, new) = (old.filter(given), new.filter(given));
         match (old, new) {
-            _ if !spot.has_changes_below() => self.leaf(old, new, spot, change),
+            _ if !has_changes_below => self.leaf(old, new, spot, change),
             (Some(Value::Array(old_items)), Some(Value::Array(new_items))) => {
                 match matched(old_items, new_items, &spot.identity()) {
-                    Some(items) => Some(self.list(old_items, new_items, &items, spot, change)),
+                    Some(items) => Some(self.list(old_items, new_items, items, spot, change)),
                     None => self.leaf(old, new, spot, change),
                 }
             }
             (None | Some(Value::Object(_)), None | Some(Value::Object(_))) => {
-                let none = Map::new();
-                let members =
-                    |value: Option<&Value>| value.and_then(Value::as_object).unwrap_or(&none).clone();
-                let settled = self.object(&members(old), &members(new), spot, change);
-                (!settled.is_empty() || (old.is_some() && new.is_some())).then_some(settled.into())
+                self.object(old, new, spot, change)
             }
             _ => self.leaf(old, new, spot, change),
         }
     }
 
+    /// An object about whose members something is said; absent, it is as if it had none.
     fn object(
         &mut self,
-        old: &Map<String, Value>,
-        new: &Map<String, Value>,
+        old: Option<&'u Value>,
+        new: Option<&'u Value>,
         spot: Spot<'_>,
         change: Change,
-    ) -> Map<String, Value> {
-        let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        let mut settled = Map::new();
+    ) -> Option<Cow<'u, Value>> {
+        let members = |object: Option<&'u Value>| object.and_then(Value::as_object).into_iter().flatten();
+        let keys: BTreeSet<&String> = members(old).chain(members(new)).map(|(key, _)| key).collect();
+        let member = |object: Option<&'u Value>, key| object.and_then(|object| object.get(key));
+        let losses = self.losses.len();
+        let mut settled = Vec::new();
         for key in keys {
             self.place.push(key);
-            let value = self.value(old.get(key), new.get(key), spot.member(key), change);
-            settled.extend(value.map(|value| (key.clone(), value)));
+            let value = self.value(member(old, key), member(new, key), spot.member(key), change);
+            settled.extend(value.map(|value| (key, value)));
             self.place.pop();
         }
-        settled
+        let is_untouched = |(_, value): &(&String, Cow<'_, Value>)| matches!(value, Cow::Borrowed(_));
+        let is_as_new = self.losses.len() == losses && settled.iter().all(is_untouched);
+        if is_as_new {
+            return new.map(Cow::Borrowed);
+        }
+        let settled: Map<_, _> = settled
+            .into_iter()
+            .map(|(key, value)| (key.clone(), value.into_owned()))
+            .collect();
+        let is_there = !settled.is_empty() || (old.is_some() && new.is_some());
+        is_there.then(|| Cow::Owned(settled.into()))
     }
 
     /// A list about whose items something is said. One that may not change keeps its items and their order.
     fn list(
         &mut self,
-        old: &[Value],
-        new: &[Value],
-        items: &[Item],
+        old: &'u [Value],
+        new: &'u [Value],
+        mut items: Vec<Item>,
         spot: Spot<'_>,
         change: Change,
-    ) -> Value {
+    ) -> Cow<'u, Value> {
         let is_free = change == Change::FREE;
-        let mut items = items.to_vec();
         if !is_free {
             items.sort_by_key(|item| match item {
                 Item::Old(at) | Item::Both(at, _) => *at,
@@ -110,7 +123,7 @@ impl Settle<'_> {
             match item {
                 Item::Both(old_at, new_at) => {
                     let value = self.value(Some(&old[old_at]), Some(&new[new_at]), spot.item(), change);
-                    settled.extend(value);
+                    settled.extend(value.map(Cow::into_owned));
                 }
                 Item::New(at) if is_free => settled.push(new[at].clone()),
                 Item::New(at) => self.lose(Some(&new[at])),
@@ -122,18 +135,18 @@ impl Settle<'_> {
             }
             self.place.pop();
         }
-        settled.into()
+        Cow::Owned(settled.into())
     }
 
     fn leaf(
         &mut self,
-        old: Option<&Value>,
-        new: Option<&Value>,
+        old: Option<&'u Value>,
+        new: Option<&'u Value>,
         spot: Spot<'_>,
         change: Change,
-    ) -> Option<Value> {
+    ) -> Option<Cow<'u, Value>> {
         let settled = change.settle(old, new);
-        for place in differing(settled.as_ref(), new, spot) {
+        for place in differing(settled.as_deref(), new, spot) {
             let wanted = new.and_then(|new| place.lookup(new).ok());
             let mut path = self.place.clone();
             for token in place.tokens() {

@@ -51,11 +51,12 @@ pub(super) fn apply(
         holder: Holder::of(draft.value()),
         circumstances,
     };
+    let mut fixed = Fixed::of(draft.value(), circumstances);
     let apply_one = |Selected { rule, failure }: &Selected| {
         let before = draft.operations().len();
         let outcome = match failure {
             Some(failure) => RuleOutcome::Failed(failure.clone()),
-            None => apply_atomically(*rule, &rules[rule.0].patches, draft, setting),
+            None => apply_atomically(*rule, &rules[rule.0].patches, draft, setting, &mut fixed),
         };
         RuleResult {
             rule: *rule,
@@ -88,9 +89,9 @@ fn apply_atomically(
     patches: &Patches,
     draft: &mut Draft,
     setting: Setting<'_>,
+    fixed: &mut Fixed<'_>,
 ) -> RuleOutcome {
     let before = draft.savepoint();
-    let fixed = Fixed::of(draft.value(), setting.circumstances);
     let applied = apply_patches(rule, patches, draft, setting).and_then(|()| {
         let kept = if draft.savepoint() == before {
             Ok(())

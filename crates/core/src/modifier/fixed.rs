@@ -6,7 +6,7 @@ use super::circumstances::{Circumstances, Rename};
 use super::failure::Cause;
 use crate::clash::{Existing, Losses};
 
-/// How an object was before a rule, as far as the rule must not change it.
+/// How an object was before the next rule, as far as the rule must not change it.
 pub(super) struct Fixed<'a> {
     name: Option<(Option<Value>, &'static str)>,
     /// With what the object loses without the rule: that is the client's doing.
@@ -26,18 +26,21 @@ impl<'a> Fixed<'a> {
         }
     }
 
-    /// Where the rule went too far, if it did, and what is wrong with that.
-    pub(super) fn check(&self, object: &Value) -> Result<(), (String, Cause)> {
+    /// Where a rule went too far, if it did, and what is wrong with that. If not, the next one begins here.
+    pub(super) fn check(&mut self, object: &Value) -> Result<(), (String, Cause)> {
         if let Some((old, reason)) = &self.name
             && name(object) != old.as_ref()
         {
             return Err(("/metadata/name".to_owned(), Cause::Rename(reason)));
         }
-        let lost = self.existing.as_ref().and_then(|(existing, before)| {
+        if let Some((existing, before)) = &mut self.existing {
             let after = existing.losses(object);
-            after.beyond(before).map(str::to_owned)
-        });
-        lost.map_or(Ok(()), |path| Err((path, Cause::NotApplicable)))
+            if let Some(path) = after.beyond(before) {
+                return Err((path.to_owned(), Cause::NotApplicable));
+            }
+            *before = after;
+        }
+        Ok(())
     }
 }
 
