@@ -17,8 +17,12 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime")
+});
 
 /// Answers to every opt-in, so that nothing is looked up elsewhere.
 static SERVICE: LazyLock<Arc<Service>> = LazyLock::new(|| {
