@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use clusterbackup_api::labels;
 use clusterbackup_tests::{Replica, eventually};
 use http::Method;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ scenarios! {
     Webhook: [
         what_is_no_review_gets_an_http_error_with_the_cause,
         a_review_that_makes_no_sense_is_refused_under_its_uid,
+        an_update_of_what_makes_no_sense_is_refused_under_its_uid,
         operations_that_are_not_intercepted_pass_with_a_warning,
         objects_that_validation_cannot_read_are_refused_under_their_uid,
         hostile_rules_get_a_verdict_while_reviews_go_on,
@@ -153,6 +155,38 @@ async fn a_review_that_makes_no_sense_is_refused_under_its_uid(context: &Context
         let answer = direct.post("/intercept", body).await.context(what)?;
         is_refused(&answer, 400, part).context(what)?;
     }
+    is_well(&context.webhook.replica).await
+}
+
+async fn an_update_of_what_makes_no_sense_is_refused_under_its_uid(context: &Context) -> Result<()> {
+    let direct = way_in(context).await?;
+    let name = context.namespace.name();
+    let rules = marking("a");
+    let mut plan = Plan::new(name, &rules);
+    plan.spec = json!({ "match": { "veleroRestores": [name] }, "conflictPolicy": "Patch" });
+    let _interception = plan.in_force(context.cluster.admin()).await?;
+    let mut update = review("uid-7", "default", name);
+    update["request"]["operation"] = json!("UPDATE");
+    update["request"]["object"]["metadata"]["labels"] = json!({ labels::VELERO_RESTORE: name });
+    let update = update.to_string();
+    let of = |existing: &str| update.replace(r#""oldObject":null"#, &format!(r#""oldObject":{existing}"#));
+    let zeros = format!(r#"{{"data":[{}0]}}"#, "0,".repeat(3 * MEBIBYTE));
+    #[rustfmt::skip]
+    let table = [
+        ("nothing", of("null"), 400, "oldObject"),
+        ("text", of(r#""pod""#), 400, "metadata of the object"),
+        ("a label that is a number", of(r#"{"metadata":{"labels":{"a":1}}}"#), 400, "metadata of the object"),
+        ("two objects", of(r#"{},"oldObject":{}"#), 400, "duplicate field"),
+        ("nested deeply", of(&format!(r#"{{"data":{}}}"#, nested(10_000))), 400, "recursion limit"),
+        ("very many values", of(&zeros), 413, "takes more memory"),
+    ];
+    for (what, body, code, part) in table {
+        let answer = direct.post("/intercept", body).await.context(what)?;
+        is_refused(&answer, code, part).context(what)?;
+    }
+    let answer = direct.post("/intercept", of(r#"{"metadata":{}}"#)).await?;
+    let (allowed, operations) = outcome(&answer.response()?)?;
+    ensure!(allowed && operations.contains("/data/first"), "{answer:?}");
     is_well(&context.webhook.replica).await
 }
 
