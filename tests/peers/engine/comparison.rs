@@ -50,8 +50,8 @@ pub(crate) fn compare(engine: &RuleEngine, case: &Case) -> Result<Result<BTreeSe
         let text = rules::set(&valid);
         let spelled_out: Vec<Rule> = valid.iter().map(Rule::spelled_out).collect();
         let (ours, theirs) = (both.ours(&text), both.theirs(&rules::set(&spelled_out))?);
-        if differs_by_nulls(&valid, &ours, &theirs) {
-            met.insert(Difference::NullsInLists);
+        if let Some(difference) = in_leftovers(&valid, &ours, &theirs) {
+            met.insert(difference);
         } else if !ours.is(&theirs) {
             return Ok(Err(both.report(&text, &ours, &theirs)));
         }
@@ -59,10 +59,31 @@ pub(crate) fn compare(engine: &RuleEngine, case: &Case) -> Result<Result<BTreeSe
     Ok(Ok(met))
 }
 
-/// Whether the one difference is in the nulls inside of lists, which merge patches bring.
-fn differs_by_nulls(rules: &[Rule], ours: &Made, theirs: &Made) -> bool {
-    let merges = rules.iter().any(|rule| matches!(rule.patches, Patches::Merge(_)));
-    merges && !ours.is(theirs) && ours.without_nulls_in_lists().is(&theirs.without_nulls_in_lists())
+/// The difference, if it is only in what a patch leaves in the values that it brings: nulls or directives.
+fn in_leftovers(rules: &[Rule], ours: &Made, theirs: &Made) -> Option<Difference> {
+    let any = |kind: fn(&Patches) -> bool| rules.iter().any(|rule| kind(&rule.patches));
+    if ours.is(theirs) {
+        None
+    } else if any(|patches| matches!(patches, Patches::Merge(_)))
+        && ours.without(null_in_list).is(&theirs.without(null_in_list))
+    {
+        Some(Difference::NullsInLists)
+    } else if any(|patches| matches!(patches, Patches::Strategic(_))) && ours.is(&theirs.without(directive)) {
+        Some(Difference::DirectivesInValues)
+    } else {
+        None
+    }
+}
+
+/// Members that are left out: by their key, their value, and whether they are inside of a list.
+type Leftover = fn(&str, &Value, bool) -> bool;
+
+fn null_in_list(_: &str, value: &Value, in_list: bool) -> bool {
+    in_list && value.is_null()
+}
+
+fn directive(key: &str, _: &Value, _: bool) -> bool {
+    key.starts_with('$')
 }
 
 /// How one rule went in both.
@@ -108,8 +129,12 @@ impl Both<'_> {
             if ours.is(&theirs) {
                 return Ok(Alone::SpelledOut(Difference::of_spelling(rule)));
             }
-            if differs_by_nulls(std::slice::from_ref(rule), &ours, &theirs) {
-                return Ok(Alone::Different(Difference::NullsInLists));
+            let is_strategic = matches!(rule.patches, Patches::Strategic(_));
+            if is_strategic && self.is_unknown_to_velero() && theirs.has_failures() {
+                return Ok(Alone::Different(Difference::StrategicKinds));
+            }
+            if let Some(difference) = in_leftovers(std::slice::from_ref(rule), &ours, &theirs) {
+                return Ok(Alone::Different(difference));
             }
             if rule.names_a_key_without_a_name() {
                 return Ok(Alone::Different(Difference::KeysWithoutName));
@@ -135,6 +160,11 @@ impl Both<'_> {
             },
             _ => true,
         })
+    }
+
+    /// Whether the kind is built in, but in none of the groups that Velero's client has the types of.
+    fn is_unknown_to_velero(&self) -> bool {
+        self.case.group_resource.ends_with(".k8s.io")
     }
 
     fn ours(&self, text: &str) -> Made {
@@ -166,10 +196,10 @@ impl Made {
         matches!(self, Self::Object { failed, .. } if *failed > 0)
     }
 
-    fn without_nulls_in_lists(&self) -> Self {
+    fn without(&self, leftover: Leftover) -> Self {
         match self {
             Self::Object { value, failed } => Self::Object {
-                value: without_nulls(value, false),
+                value: without(value, leftover, false),
                 failed: *failed,
             },
             other => other.clone(),
@@ -242,13 +272,14 @@ pub(crate) fn theirs(engine: &RuleEngine, rules: &str, group_resource: &str, obj
     })
 }
 
-/// Without members that are null, in objects inside of lists.
-fn without_nulls(value: &Value, in_list: bool) -> Value {
+fn without(value: &Value, leftover: Leftover, in_list: bool) -> Value {
     match value {
-        Value::Array(items) => items.iter().map(|item| without_nulls(item, true)).collect(),
+        Value::Array(items) => items.iter().map(|item| without(item, leftover, true)).collect(),
         Value::Object(members) => {
-            let kept = members.iter().filter(|(_, value)| !(in_list && value.is_null()));
-            let kept = kept.map(|(key, value)| (key.clone(), without_nulls(value, in_list)));
+            let kept = members
+                .iter()
+                .filter(|(key, value)| !leftover(key, value, in_list));
+            let kept = kept.map(|(key, value)| (key.clone(), without(value, leftover, in_list)));
             Value::Object(kept.collect())
         }
         other => other.clone(),

@@ -32,10 +32,14 @@ pub(crate) enum Difference {
     KeysWithoutName,
     /// Velero drops them.
     NullsInLists,
+    /// Velero knows only some kinds.
+    StrategicKinds,
+    /// Velero takes them into the object, where the API server doesn't know them.
+    DirectivesInValues,
 }
 
 impl Difference {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::CheckedWhenWritten,
         Self::TextFieldsStayText,
         Self::ListsAndMapsAsSuch,
@@ -48,6 +52,8 @@ impl Difference {
         Self::KindAndNamespace,
         Self::KeysWithoutName,
         Self::NullsInLists,
+        Self::StrategicKinds,
+        Self::DirectivesInValues,
     ];
 
     /// What the row's first cell begins with.
@@ -66,6 +72,8 @@ impl Difference {
             Self::UnlikelyNames => "resource names that can't exist are refused",
             Self::KindAndNamespace => "apiVersion and kind can't be changed",
             Self::KeysWithoutName => "a path that ends with `/` names a key without a name",
+            Self::StrategicKinds => "strategic patches work on every built-in kind",
+            Self::DirectivesInValues => "a directive in a value that is taken as a whole is left out",
             Self::NullsInLists => "in a merge patch, a null inside of a list stays",
         }
     }

@@ -29,6 +29,7 @@ pub(crate) struct Match {
 pub(crate) enum Patches {
     Json(Vec<Operation>),
     Merge(Vec<PatchData>),
+    Strategic(Vec<PatchData>),
     None,
 }
 
@@ -49,7 +50,7 @@ pub(crate) struct Written {
     pub(crate) meant: Option<Value>,
 }
 
-/// A merge patch as YAML, and the JSON that it means.
+/// A merge patch or strategic patch as YAML, and the JSON that it means.
 #[derive(Clone, Debug)]
 pub(crate) struct PatchData {
     pub(crate) yaml: String,
@@ -79,7 +80,9 @@ impl Rule {
                     operation.from = operation.from.as_deref().map(escaped);
                 }
             }
-            Patches::Merge(patches) => patches.iter_mut().for_each(PatchData::spell_out),
+            Patches::Merge(patches) | Patches::Strategic(patches) => {
+                patches.iter_mut().for_each(PatchData::spell_out);
+            }
             Patches::None => {}
         }
         rule
@@ -97,7 +100,7 @@ impl Rule {
         };
         let is_nothing = match &patches {
             Patches::Json(operations) => operations.is_empty(),
-            Patches::Merge(_) => true,
+            Patches::Merge(_) | Patches::Strategic(_) => true,
             Patches::None => false,
         };
         (!matches.is_empty() || !is_nothing).then(|| Self {
@@ -143,7 +146,7 @@ impl Rule {
         let matches = self.matches.iter().map(|condition| &condition.value);
         let (operations, patches): (&[Operation], &[PatchData]) = match &self.patches {
             Patches::Json(operations) => (operations, &[]),
-            Patches::Merge(patches) => (&[], patches),
+            Patches::Merge(patches) | Patches::Strategic(patches) => (&[], patches),
             Patches::None => (&[], &[]),
         };
         matches
@@ -238,6 +241,7 @@ impl fmt::Display for Rule {
         match &self.patches {
             Patches::Json(operations) => write!(f, ", patches: [{}]", joined(operations))?,
             Patches::Merge(patches) => write!(f, ", mergePatches: [{}]", joined(patches))?,
+            Patches::Strategic(patches) => write!(f, ", strategicPatches: [{}]", joined(patches))?,
             Patches::None => {}
         }
         f.write_str("}")
