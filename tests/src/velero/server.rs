@@ -1,6 +1,7 @@
 //! Velero's server in a cluster, as a process beside it, and the backups and restores it is asked for.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use super::storage::{BUCKET, Storage};
 use crate::process::Process;
 use crate::tools::Peers;
-use crate::{Cluster, eventually, ports};
+use crate::{Cluster, eventually, ports, steps};
 
 /// Where it is installed.
 pub(super) const NAMESPACE: &str = "velero";
@@ -60,7 +61,7 @@ pub struct Messages {
 
 impl Velero {
     /// Installs it in a cluster: its kinds by `velero install`, its server with every right. Blocks the first time on a
-    /// machine, when it is built.
+    /// machine, when it is built. One at a time runs on a machine: it takes port 8080, and can't be told to take another.
     pub async fn install(cluster: &Cluster) -> Result<Self> {
         let peers = tokio::task::spawn_blocking(Peers::locate).await??;
         let storage = Storage::start(&peers.s3_server, cluster.warden(), cluster.logs_dir()).await?;
@@ -177,7 +178,8 @@ fn object(kind: &str, name: &str, spec: &Value) -> Result<DynamicObject> {
     }))?)
 }
 
-/// Has Velero itself say what its kinds are.
+/// Has Velero itself say what its kinds are. A kind of somebody else's is there as well, `Widget` of `example.com`: of
+/// kinds that come later, Velero takes notice after minutes.
 async fn create_kinds(cluster: &Cluster, program: &Path) -> Result<()> {
     let mut command = Command::new(program);
     command
@@ -189,11 +191,14 @@ async fn create_kinds(cluster: &Cluster, program: &Path) -> Result<()> {
         "velero install: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let file = cluster.folder().join("velero-kinds.yaml");
-    std::fs::write(&file, output.stdout)?;
-    let apply = ["apply", "--server-side", "--filename"].map(AsRef::as_ref);
-    let arguments = [&apply[..], &[file.as_os_str()]].concat();
-    cluster.kubectl(&arguments).await?.success()?;
+    let own = cluster.folder().join("velero-kinds.yaml");
+    std::fs::write(&own, output.stdout)?;
+    let foreign = steps::manifest(&steps::foreign_kind("example.com", "v1", "Widget"))?;
+    for file in [&*own, foreign.path()] {
+        let apply = ["apply", "--server-side", "--filename"].map(OsStr::new);
+        let arguments = [&apply[..], &[file.as_os_str()]].concat();
+        cluster.kubectl(&arguments).await?.success()?;
+    }
     let wait = [
         "wait",
         "--for=condition=Established",
@@ -256,6 +261,8 @@ fn start_server(cluster: &Cluster, peers: &Peers, storage: &Storage) -> Result<P
         .args(["--profiler-address", ""])
         // What it waits for by default is meant for volumes; here a restore should end when it is done.
         .args(["--item-operation-sync-frequency", "1s"])
+        // A backup that has to wait for another is looked at once a minute.
+        .args(["--concurrent-backups", "8"])
         .args(["--client-qps", "1000", "--client-burst", "1000"]);
     Process::start(cluster.warden(), cluster.logs_dir(), "velero", command)
 }
