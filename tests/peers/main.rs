@@ -3,6 +3,7 @@
 
 mod application;
 mod engine;
+mod guide;
 mod restores;
 mod update;
 
