@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::labels;
-use clusterbackup_tests::{Cluster, Webhook, eventually};
+use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook, eventually};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ListParams;
 use kube::{Api, Client};
@@ -39,6 +39,16 @@ const FLOWS: usize = 20;
 /// The door for Velero's updates is open as well.
 async fn install(cluster: &Cluster) -> Result<Webhook> {
     Webhook::install(cluster, &["velero-door"]).await
+}
+
+/// A replica that may have so many bytes of memory; two threads, for on a machine of many processors their stacks alone
+/// would take more.
+fn limited(bytes: u64) -> ReplicaOptions {
+    ReplicaOptions {
+        environment: vec![("TOKIO_WORKER_THREADS".to_owned(), "2".to_owned())],
+        memory: Some(bytes),
+        ..ReplicaOptions::default()
+    }
 }
 
 /// The streams of objects while something breaks.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use clusterbackup_tests::{Cluster, ReplicaOptions};
+use clusterbackup_tests::Cluster;
 use tokio::task::JoinSet;
 
-use super::{Drill, INTERCEPTION, NAMESPACE, install};
+use super::{Drill, INTERCEPTION, NAMESPACE, install, limited};
 use crate::direct::{Direct, review};
 use crate::runner::scenarios;
 
@@ -23,11 +23,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 
 async fn memory_stays_within_the_shipped_limit_whoever_sends_what(cluster: Cluster) -> Result<()> {
     let webhook = install(&cluster).await?;
-    let limited = ReplicaOptions {
-        memory: Some(MEMORY),
-        ..ReplicaOptions::default()
-    };
-    let replica = webhook.start(limited).await?;
+    let replica = webhook.start(limited(MEMORY)).await?;
     let drill = Drill::start(cluster.admin()).await?;
     let authority = webhook.ca_bundle().await?;
     for (what, body) in hostile() {

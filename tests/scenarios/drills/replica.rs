@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Drill, INTERCEPTION, LIMIT, install};
+use super::{Drill, INTERCEPTION, LIMIT, install, limited};
 use crate::load;
 use crate::runner::scenarios;
 use crate::steps::opted_in;
@@ -81,11 +81,7 @@ async fn slow_for_patient_and_impatient_clients(cluster: Cluster) -> Result<()> 
 async fn ended_by_its_memory_limit_in_the_middle_of_large_reviews(cluster: Cluster) -> Result<()> {
     const MEMORY: u64 = 40 << 20;
     let webhook = install(&cluster).await?;
-    let small = ReplicaOptions {
-        memory: Some(MEMORY),
-        ..ReplicaOptions::default()
-    };
-    let replica = webhook.start(small).await?;
+    let replica = webhook.start(limited(MEMORY)).await?;
     let drill = Drill::start(cluster.admin()).await?;
 
     let mut large = JoinSet::new();
@@ -105,10 +101,11 @@ async fn ended_by_its_memory_limit_in_the_middle_of_large_reviews(cluster: Clust
     drill.end().await.map(drop)
 }
 
-/// Of a thousand times a thousand bytes, so that reading it takes many times as much.
+/// Of a million bytes. Of more keys, the API server would have more to do with it than the webhook.
 async fn create_large(api: Api<ConfigMap>) -> Result<()> {
-    let data: Map<String, Value> = (0..40_000)
-        .map(|number| (format!("key-{number:05}"), json!("some value of")))
+    let value = "some value".repeat(10);
+    let data: Map<String, Value> = (0..9_000)
+        .map(|number| (format!("key-{number}"), json!(value)))
         .collect();
     let object = json!({
         "apiVersion": "v1",
