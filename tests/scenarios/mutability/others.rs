@@ -18,12 +18,12 @@ pub(super) fn rows() -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn named(api_version: &str, kind: &str, rest: Value) -> Value {
+fn named(api_version: &str, kind: &str, rest: &Value) -> Value {
     let mut object = json!({ "apiVersion": api_version, "kind": kind, "metadata": { "name": "mutability" } });
     if rest["immutable"] == true {
         object["metadata"]["name"] = json!("mutability-fixed");
     }
-    extended(object, "", &rest)
+    extended(object, "", rest)
 }
 
 fn configuration() -> Vec<Row> {
@@ -38,7 +38,7 @@ fn configuration() -> Vec<Row> {
         "reportingInstance": "a",
     });
     vec![
-        Row::of(named("v1", "ConfigMap", json!({ "data": { "a": "b" } })))
+        Row::of(named("v1", "ConfigMap", &json!({ "data": { "a": "b" } })))
             .accepts(json!([
                 set("/data/a", "c"),
                 set("/binaryData", json!({ "b": "AA==" }))
@@ -47,7 +47,7 @@ fn configuration() -> Vec<Row> {
         Row::of(named(
             "v1",
             "ConfigMap",
-            json!({ "data": { "a": "b" }, "immutable": true }),
+            &json!({ "data": { "a": "b" }, "immutable": true }),
         ))
         .refuses(json!([set("/data/a", "c")]), WHEN_IMMUTABLE)
         .refuses(
@@ -56,19 +56,19 @@ fn configuration() -> Vec<Row> {
         )
         .refuses(json!([set("/immutable", false)]), WHEN_IMMUTABLE)
         .accepts(json!([set("/metadata/labels", json!({ "a": "b" }))])),
-        Row::of(named("v1", "Secret", json!({ "data": { "a": "AA==" } })))
+        Row::of(named("v1", "Secret", &json!({ "data": { "a": "AA==" } })))
             .refuses(json!([set("/type", "example.com/other")]), FIXED)
             .accepts(json!([set("/data/a", "AAA=")]))
             .accepts(json!([set("/immutable", true)])),
         Row::of(named(
             "v1",
             "Secret",
-            json!({ "data": { "a": "AA==" }, "immutable": true }),
+            &json!({ "data": { "a": "AA==" }, "immutable": true }),
         ))
         .refuses(json!([set("/data/a", "AAA=")]), WHEN_IMMUTABLE)
         .refuses(json!([set("/stringData", json!({ "b": "c" }))]), WHEN_IMMUTABLE)
         .refuses(json!([unset("/immutable")]), WHEN_IMMUTABLE),
-        Row::of(named("v1", "ServiceAccount", json!({})))
+        Row::of(named("v1", "ServiceAccount", &json!({})))
             .accepts(json!([
                 set("/secrets", json!([{ "name": "a" }])),
                 set("/imagePullSecrets", json!([{ "name": "a" }]))
@@ -77,23 +77,23 @@ fn configuration() -> Vec<Row> {
         Row::of(named(
             "v1",
             "ResourceQuota",
-            json!({ "spec": { "hard": { "pods": "1000" }, "scopes": ["BestEffort"] } }),
+            &json!({ "spec": { "hard": { "pods": "1000" }, "scopes": ["BestEffort"] } }),
         ))
         .refuses(json!([set("/spec/scopes/0", "NotBestEffort")]), FIXED)
         .accepts(json!([set("/spec/hard/pods", "2000")])),
         Row::of(named(
             "v1",
             "LimitRange",
-            json!({ "spec": { "limits": [{ "type": "Pod", "max": { "cpu": "1k" } }] } }),
+            &json!({ "spec": { "limits": [{ "type": "Pod", "max": { "cpu": "1k" } }] } }),
         ))
         .accepts(json!([set("/spec/limits/0/max/cpu", "2k")])),
         Row::of(named(
             "coordination.k8s.io/v1",
             "Lease",
-            json!({ "spec": { "holderIdentity": "a" } }),
+            &json!({ "spec": { "holderIdentity": "a" } }),
         ))
         .accepts(json!([set("/spec/holderIdentity", "b")])),
-        Row::in_default(named("events.k8s.io/v1", "Event", event))
+        Row::in_default(named("events.k8s.io/v1", "Event", &event))
             .refuses(json!([set("/note", "b")]), FIXED)
             .refuses(json!([set("/reason", "Other")]), FIXED)
             .refuses(
@@ -109,10 +109,10 @@ fn configuration() -> Vec<Row> {
 
 fn cluster() -> Vec<Row> {
     vec![
-        Row::cluster_wide(named("v1", "Namespace", json!({})))
+        Row::cluster_wide(named("v1", "Namespace", &json!({})))
             .accepts(json!([set("/spec/finalizers/-", "example.com/a")]))
             .accepts(json!([set("/metadata/labels/a", "b")])),
-        Row::cluster_wide(named("v1", "Node", json!({})))
+        Row::cluster_wide(named("v1", "Node", &json!({})))
             .accepts(json!([
                 set("/spec/providerID", "example://a"),
                 set("/spec/unschedulable", true)
@@ -138,14 +138,18 @@ fn cluster() -> Vec<Row> {
         Row::cluster_wide(named(
             "scheduling.k8s.io/v1",
             "PriorityClass",
-            json!({ "value": 1 }),
+            &json!({ "value": 1 }),
         ))
         .refuses(json!([set("/value", 2)]), "may not be changed")
         .refuses(json!([set("/preemptionPolicy", "Never")]), FIXED)
         .accepts(json!([set("/description", "a")])),
-        Row::cluster_wide(named("node.k8s.io/v1", "RuntimeClass", json!({ "handler": "a" })))
-            .refuses(json!([set("/handler", "b")]), FIXED)
-            .accepts(json!([set("/overhead", json!({ "podFixed": { "cpu": "1m" } }))])),
+        Row::cluster_wide(named(
+            "node.k8s.io/v1",
+            "RuntimeClass",
+            &json!({ "handler": "a" }),
+        ))
+        .refuses(json!([set("/handler", "b")]), FIXED)
+        .accepts(json!([set("/overhead", json!({ "podFixed": { "cpu": "1m" } }))])),
     ]
 }
 
@@ -155,7 +159,7 @@ fn rights() -> Vec<Row> {
         named(
             RBAC,
             kind,
-            json!({
+            &json!({
                 "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
                 "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "a" }],
             }),
@@ -163,9 +167,9 @@ fn rights() -> Vec<Row> {
     };
     let rules = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get"] }]);
     vec![
-        Row::of(named(RBAC, "Role", json!({ "rules": rules })))
+        Row::of(named(RBAC, "Role", &json!({ "rules": rules })))
             .accepts(json!([set("/rules/0/verbs/-", "list")])),
-        Row::cluster_wide(named(RBAC, "ClusterRole", json!({ "rules": rules })))
+        Row::cluster_wide(named(RBAC, "ClusterRole", &json!({ "rules": rules })))
             .accepts(json!([set("/rules/0/verbs/-", "list")])),
         Row::of(binding("RoleBinding"))
             .refuses(json!([set("/roleRef/name", "edit")]), "cannot change roleRef")
@@ -212,7 +216,7 @@ fn admission() -> Vec<Row> {
         Row::cluster_wide(named(
             "admissionregistration.k8s.io/v1",
             "ValidatingWebhookConfiguration",
-            json!({ "webhooks": [hook] }),
+            &json!({ "webhooks": [hook] }),
         ))
         .accepts(json!([set(
             "/webhooks/0/clientConfig",
@@ -262,22 +266,22 @@ fn devices() -> Vec<Row> {
         json!({ "devices": { "requests": [{ "name": "a", "exactly": exactly }] } })
     };
     vec![
-        Row::of(named(GROUP, "ResourceClaim", json!({ "spec": request(1) })))
+        Row::of(named(GROUP, "ResourceClaim", &json!({ "spec": request(1) })))
             .refuses(json!([set("/spec", request(2))]), FIXED),
         Row::of(named(
             GROUP,
             "ResourceClaimTemplate",
-            json!({ "spec": { "spec": request(1) } }),
+            &json!({ "spec": { "spec": request(1) } }),
         ))
         .refuses(json!([set("/spec/spec", request(2))]), FIXED),
-        Row::cluster_wide(named(GROUP, "DeviceClass", json!({ "spec": {} }))).accepts(json!([set(
+        Row::cluster_wide(named(GROUP, "DeviceClass", &json!({ "spec": {} }))).accepts(json!([set(
             "/spec/selectors",
             json!([{ "cel": { "expression": "true" } }])
         )])),
         Row::cluster_wide(named(
             GROUP,
             "ResourceSlice",
-            json!({ "spec": {
+            &json!({ "spec": {
                 "driver": "example.com",
                 "nodeName": "a",
                 "pool": { "name": "a", "generation": 1, "resourceSliceCount": 1 },
@@ -301,7 +305,7 @@ fn signing_request() -> Result<Row> {
     let object = named(
         "certificates.k8s.io/v1",
         "CertificateSigningRequest",
-        json!({ "spec": spec }),
+        &json!({ "spec": spec }),
     );
     Ok(Row::cluster_wide(object)
         .ignores(json!([set("/spec/signerName", "example.com/b")]))

@@ -11,7 +11,7 @@ pub(super) fn rows() -> Vec<Row> {
         .collect()
 }
 
-fn service(name: &str, spec: Value) -> Value {
+fn service(name: &str, spec: &Value) -> Value {
     let object = json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -21,7 +21,7 @@ fn service(name: &str, spec: Value) -> Value {
             "ports": [{ "name": "http", "port": 80 }, { "name": "metrics", "port": 9090 }],
         },
     });
-    extended(object, "/spec", &spec)
+    extended(object, "/spec", spec)
 }
 
 fn services() -> Vec<Row> {
@@ -33,7 +33,7 @@ fn services() -> Vec<Row> {
         unset("/spec/clusterIPs"),
     ]);
     vec![
-        Row::of(service("plain", json!({})))
+        Row::of(service("plain", &json!({})))
             .refuses(
                 json!([
                     set("/spec/clusterIP", "10.0.0.211"),
@@ -71,7 +71,7 @@ fn services() -> Vec<Row> {
                 set("/spec/publishNotReadyAddresses", true),
             ]))
             .accepts(json!([set("/spec/trafficDistribution", "PreferSameZone")])),
-        Row::of(service("headless", json!({ "clusterIP": "None" })))
+        Row::of(service("headless", &json!({ "clusterIP": "None" })))
             .refuses(
                 json!([
                     set("/spec/clusterIP", "10.0.0.212"),
@@ -80,7 +80,7 @@ fn services() -> Vec<Row> {
                 ONCE,
             )
             .accepts(json!([set("/spec/ports/0/port", 81)])),
-        Row::of(service("node", json!({ "type": "NodePort" })))
+        Row::of(service("node", &json!({ "type": "NodePort" })))
             .accepts(json!([set("/spec/ports/0/nodePort", 32_109)]))
             .accepts(json!([set("/spec/externalTrafficPolicy", "Local")]))
             .accepts(json!([
@@ -91,7 +91,7 @@ fn services() -> Vec<Row> {
             ])),
         Row::of(service(
             "balanced",
-            json!({
+            &json!({
                 "type": "LoadBalancer",
                 "externalTrafficPolicy": "Local",
                 "loadBalancerClass": "example.com/a",
@@ -111,7 +111,7 @@ fn services() -> Vec<Row> {
         .accepts(json!([set("/spec/type", "ClusterIP")])),
         Row::of(service(
             "external",
-            json!({ "type": "ExternalName", "externalName": "a.example.com", "ports": null }),
+            &json!({ "type": "ExternalName", "externalName": "a.example.com", "ports": null }),
         ))
         .accepts(json!([set("/spec/externalName", "b.example.com")]))
         .accepts(json!([
