@@ -4,6 +4,7 @@
 mod creates;
 mod installed;
 mod load;
+mod peers;
 mod review;
 mod soak;
 
@@ -19,6 +20,9 @@ pub(crate) struct Arguments {
     /// Only this part; may be given several times.
     #[arg(long, value_enum)]
     only: Vec<Part>,
+    /// Only beside Velero's rule engine, which no other run does: built with Go, for minutes the first time.
+    #[arg(long, conflicts_with = "only")]
+    peers: bool,
     /// For how long each load is put on.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
@@ -49,6 +53,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     // The harness builds the webhook in the profile of the program that asks.
     if cfg!(debug_assertions) {
         return optimised();
+    }
+    if arguments.peers {
+        peers::run()?;
+        return Ok(ExitCode::SUCCESS);
     }
     if arguments.includes(Part::Criterion) {
         criterion("clusterbackup-core", "modifier")?;
