@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::labels;
 use clusterbackup_cli::kinds::{Kind, Scope, is_built_in};
 use clusterbackup_cli::metrics::Counts;
-use clusterbackup_tests::program;
+use clusterbackup_tests::{Cluster, program};
 use kube::discovery::{Discovery, Scope as ServedScope};
 use serde_json::{Value, json};
 
@@ -16,9 +16,10 @@ use crate::runner::{Context, scenarios};
 use crate::steps::Plan;
 
 scenarios! {
+    // No other test defines kinds here while they are discovered.
+    Own: [kinds_are_called_and_placed_as_the_api_server_says],
     Webhook: [
         what_is_shown_offline_is_what_the_webhook_makes_of_an_object,
-        kinds_are_called_and_placed_as_the_api_server_says,
         the_status_tells_how_interceptions_stand_and_what_could_not_be_seen,
         who_may_not_list_interceptions_is_told_so,
         the_counts_of_a_running_webhook_are_read,
@@ -119,8 +120,8 @@ async fn what_is_shown_offline_is_what_the_webhook_makes_of_an_object(context: &
     Ok(())
 }
 
-async fn kinds_are_called_and_placed_as_the_api_server_says(context: &Context) -> Result<()> {
-    let discovery = Discovery::new(context.cluster.admin()).run().await?;
+async fn kinds_are_called_and_placed_as_the_api_server_says(cluster: Cluster) -> Result<()> {
+    let discovery = Discovery::new(cluster.admin()).run().await?;
     let mut compared = 0;
     for group in discovery.groups().filter(|group| is_built_in(group.name())) {
         for (resource, capabilities) in group
