@@ -86,6 +86,10 @@ resourceModifierRules:
 - conditions: {{groupResource: persistentvolumes, resourceNameRegex: ^{cluster_scoped}}}
   patches:
   - {{operation: replace, path: /spec/nfs/server, value: nfs.new.example}}
+- conditions: {{groupResource: statefulsets.apps, namespaces: [{source}]}}
+  strategicPatches:
+  - patchData: |
+      {{"spec": {{"template": {{"spec": {{"containers": [{{"name": "proxy", "image": "registry.new.example/shop/proxy:2.0.0"}}]}}}}}}}}
 - conditions: {{groupResource: configmaps, namespaces: [elsewhere]}}
   patches:
   - {{operation: remove, path: /data}}
@@ -94,7 +98,7 @@ resourceModifierRules:
 }
 
 /// One of the application's rules never holds: it is for another namespace.
-const NEVER: usize = 12;
+const NEVER: usize = 13;
 
 async fn thirty_kinds_are_restored_as_by_the_modifiers_of_velero(given: &VeleroContext) -> Result<()> {
     let (cluster, velero) = (&given.context.cluster, &given.velero);

@@ -61,6 +61,8 @@ impl Peers {
 
 const ENGINE: &str = "velero-engine";
 
+/// Its `go.mod` repeats the replacements of Velero's own, as the plugin's does: those of a module that is depended on
+/// don't count.
 const VELERO: Module = Module {
     name: "velero",
     tags: "",
