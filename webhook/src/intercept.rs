@@ -17,6 +17,7 @@ use clusterbackup_core::clash::Existing;
 use clusterbackup_core::interception::{Case, Concerned, OptIn, Subject, Verdict, decide};
 use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::ObjectName;
+use serde_json::Value;
 
 use self::answer::Answer;
 use self::opt_in::opt_in;
@@ -38,6 +39,31 @@ pub struct Intercept {
 struct Incoming<'a> {
     request: &'a AdmissionRequest<'a>,
     metadata: &'a Metadata<'a>,
+}
+
+/// Both objects of an update, without their managed fields.
+struct Update {
+    object: Value,
+    existing: Value,
+}
+
+impl Update {
+    /// Nothing where the request is none.
+    fn read(request: &AdmissionRequest<'_>) -> Result<Option<Self>, serde_json::Error> {
+        let Some(existing) = request.existing() else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            object: object::read_whole(request.object, &[])?,
+            existing: object::read_whole(existing, &[])?,
+        }))
+    }
+
+    /// Whether it says no more than what the object was restored by: that is nobody's concern, whatever is known of
+    /// interceptions and rules.
+    fn is_only_labelled(&self, request: &AdmissionRequest<'_>) -> bool {
+        Existing::new(&request.group_resource(), &self.existing, None).is_only_labelled(&self.object)
+    }
 }
 
 impl Intercept {
@@ -90,26 +116,31 @@ impl Intercept {
             request,
             metadata: &metadata,
         };
-        let answer = match is_only_labelled(request) {
-            Ok(true) => Answer::untouched(request),
-            Ok(false) => self.answer_for(by, &incoming).await,
+        let answer = match Update::read(request) {
+            Ok(Some(update)) if update.is_only_labelled(request) => Answer::untouched(request),
+            Ok(update) => self.answer_for(by, &incoming, update).await,
             Err(error) => Answer::malformed(request, "the object", &error),
         };
         (Door::of(by), answer)
     }
 
-    async fn answer_for(&self, by: OptIn<'_>, incoming: &Incoming<'_>) -> Answer {
+    async fn answer_for(&self, by: OptIn<'_>, incoming: &Incoming<'_>, update: Option<Update>) -> Answer {
         let request = incoming.request;
         match self.directory.look_up(by, request).await {
             Ok(known) if known.parties.is_empty() => Answer::untouched(request),
             Ok(known) => self
-                .decide(incoming, &known)
+                .decide(incoming, update, &known)
                 .unwrap_or_else(|error| Answer::malformed(request, "the object", &error)),
             Err(refusal) => Answer::refused(request, refusal.code(), &refusal.to_string()),
         }
     }
 
-    fn decide(&self, incoming: &Incoming<'_>, known: &Known) -> Result<Answer, serde_json::Error> {
+    fn decide(
+        &self,
+        incoming: &Incoming<'_>,
+        update: Option<Update>,
+        known: &Known,
+    ) -> Result<Answer, serde_json::Error> {
         let Incoming { request, metadata } = incoming;
         let group_resource = request.group_resource();
         let rules: Vec<&RuleSet> = known
@@ -117,15 +148,16 @@ impl Intercept {
             .iter()
             .filter_map(|party| party.interception.rules.as_deref().ok())
             .collect();
-        let (object, existing) = match request.existing() {
+        let (object, existing) = match update {
             None => (
                 object::read(request.object, metadata, &group_resource, &rules)?,
                 None,
             ),
-            Some(existing) => (
-                object::read_whole(request.object, &rules)?,
-                Some(object::read_whole(existing, &[])?),
-            ),
+            // The rules that want the managed fields were not known when the rest was read.
+            Some(update) if rules.iter().any(|rules| rules.touches_managed_fields()) => {
+                (object::read_whole(request.object, &rules)?, Some(update.existing))
+            }
+            Some(update) => (update.object, Some(update.existing)),
         };
         let concerned: Vec<_> = known
             .parties
@@ -167,17 +199,6 @@ fn read_metadata<'a>(
 ) -> Result<(Metadata<'a>, Option<Metadata<'a>>), serde_json::Error> {
     let existing = request.existing().map(Metadata::parse).transpose()?;
     Ok((Metadata::parse(request.object)?, existing))
-}
-
-/// Whether an update says no more than what the object was restored by: that is nobody's concern, whatever is known of
-/// interceptions and rules.
-fn is_only_labelled(request: &AdmissionRequest<'_>) -> Result<bool, serde_json::Error> {
-    let Some(existing) = request.existing() else {
-        return Ok(false);
-    };
-    let existing = object::read_whole(existing, &[])?;
-    let object = object::read_whole(request.object, &[])?;
-    Ok(Existing::new(&request.group_resource(), &existing, None).is_only_labelled(&object))
 }
 
 fn name<'a>(incoming: &Incoming<'a>) -> ObjectName<'a> {
