@@ -3,17 +3,28 @@
 //! The CRD YAML under `manifests/crds` is generated from here, and its descriptions are the doc comments of
 //! the types: they are written for somebody who reads `kubectl explain`.
 
+pub mod backup;
+pub mod backup_hook;
+pub mod backup_instance;
 pub mod conditions;
 pub mod labels;
 pub mod namespaces;
+pub mod node_task;
+pub mod restore_hook;
 pub mod restore_interception;
 pub mod rule_config_map;
+pub mod snapshots;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
 
+pub use backup::{Backup, BackupSpec, BackupStatus};
+pub use backup_hook::{BackupHook, BackupHookSpec};
+pub use backup_instance::{BackupInstance, BackupInstanceSpec};
+pub use node_task::{NodeTask, NodeTaskSpec, NodeTaskStatus};
+pub use restore_hook::{RestoreHook, RestoreHookSpec};
 pub use restore_interception::{
     ConflictPolicy, CustomResourceStrategy, Match, OnModifierError, Problem, ResourceModifierReference,
     RestoreInterception, RestoreInterceptionSpec, RestoreInterceptionStatus, SkipAs,

@@ -6,7 +6,10 @@
 mod allowance;
 pub mod clash;
 pub mod custom_kind;
+pub mod cut;
+pub mod duration;
 pub mod glob;
+pub mod hook;
 pub mod interception;
 pub mod modifier;
 pub mod object;

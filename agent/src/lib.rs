@@ -1,0 +1,1 @@
+//! What runs on every node, and what leads it.

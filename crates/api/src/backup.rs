@@ -1,0 +1,165 @@
+//! `Backup`: one run of an instance.
+
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema declares a copy of the struct inside of a function"
+)]
+#![expect(
+    clippy::doc_markdown,
+    reason = "the comments are shown by kubectl explain, as plain text"
+)]
+
+use clusterbackup_core::cut::SkipReason;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::node_task::Consistency;
+
+/// One run of a BackupInstance.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "clusterbackup.io",
+    version = "v1alpha1",
+    kind = "Backup",
+    namespaced,
+    derive = "PartialEq",
+    status = "BackupStatus",
+    category = "clusterbackup",
+    doc = "One run of a BackupInstance.",
+    printcolumn(name = "Instance", type_ = "string", json_path = ".spec.instance"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Volumes", type_ = "integer", json_path = ".status.counts.taken"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct BackupSpec {
+    /// The BackupInstance in the same namespace.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("a backup stays with its instance: make another Backup"))]
+    pub instance: String,
+    /// Whether the run is to be stopped: nothing more is frozen or cut, everything is thawed. Default: false.
+    #[serde(default)]
+    pub cancel: bool,
+}
+
+/// How far a backup is, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupStatus {
+    /// Where it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<BackupPhase>,
+    /// Why it stands there, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When the run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<MicroTime>,
+    /// Sums over everything.
+    #[serde(default)]
+    pub counts: Counts,
+    /// What is not as it should be, one sentence each, at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// What became of each claim, at most 1,000; the counts are complete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeReport>,
+    /// Freeze units that had to be cut at one moment on several nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub barriers: Vec<BarrierReport>,
+    /// Complete: whether it ended, and how. Thawed: whether every application runs freely.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// Where a backup stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum BackupPhase {
+    /// Pods and claims are selected, the nodes' tasks are made; nothing is frozen.
+    Planning,
+    /// The nodes are at work.
+    Running,
+    /// Everything that was selected is cut and every hook succeeded.
+    Completed,
+    /// There are cuts, but not all that were selected, or a hook failed.
+    CompletedWithWarnings,
+    /// There is nothing to restore from.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+}
+
+/// Sums over everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Counts {
+    /// Pods with hooks.
+    pub pods: u32,
+    /// Of them, those that run freely again.
+    pub thawed: u32,
+    /// Commands to run, the undo included.
+    pub hooks: u32,
+    /// Of them, those that succeeded.
+    pub hooks_succeeded: u32,
+    /// Of them, those that failed.
+    pub hooks_failed: u32,
+    /// Claims that were selected.
+    pub claims: u32,
+    /// Of them, those that are cut.
+    pub taken: u32,
+    /// Of them, those that were left out for a reason.
+    pub skipped: u32,
+    /// Of them, those whose cut failed.
+    pub failed: u32,
+}
+
+/// What became of one claim.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VolumeReport {
+    /// Its namespace.
+    pub namespace: String,
+    /// The claim.
+    pub claim: String,
+    /// The VolumeSnapshot; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// The VolumeSnapshotContent, read back with deletionPolicy Retain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// The driver's handle of the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// The CSI driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// What the cut can be trusted for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
+    /// Why it was left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<SkipReason>,
+    /// What went wrong, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A freeze unit that had to be cut at one moment on several nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BarrierReport {
+    /// The unit.
+    pub unit: String,
+    /// Whether no node thawed before every node had cut.
+    pub met: bool,
+    /// The nodes that broke it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken_by: Vec<String>,
+    /// From the release of the cut to the last report of one, by the leader's clock: the cuts are at most this far apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skew_millis: Option<u64>,
+}
