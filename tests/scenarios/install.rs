@@ -1,15 +1,16 @@
 //! What is installed: that it goes in, does no harm, may do no more than it needs, and goes out again.
 
+pub(crate) mod rights;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_tests::cluster::KubectlOutput;
 use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook, webhook, workspace};
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::runner::{Context, scenarios};
@@ -19,9 +20,9 @@ scenarios! {
     Webhook: [
         kubectl_explains_every_field,
         pods_are_admitted_under_the_restricted_standard,
-        the_webhook_may_do_what_it_needs_and_no_more,
     ],
     Own: [
+        agents_are_admitted_in_their_namespace_and_the_leader_under_the_restricted_standard,
         installing_again_changes_nothing_and_uninstalling_leaves_nothing_in_the_way,
         installing_again_keeps_the_ca_bundle_and_every_sample_becomes_ready,
         every_component_goes_in,
@@ -96,32 +97,14 @@ async fn pods_are_admitted_under_the_restricted_standard(context: &Context) -> R
     let deployment = Api::<Deployment>::namespaced(client.clone(), webhook::NAMESPACE)
         .get(webhook::NAME)
         .await?;
-    let template = deployment.spec.context("no spec")?.template;
-    let pod = Pod {
-        metadata: ObjectMeta {
-            name: Some("tried".to_owned()),
-            ..template.metadata.unwrap_or_default()
-        },
-        spec: template.spec,
-        ..Pod::default()
-    };
-    let dry_run = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    let pods = Api::<Pod>::namespaced(client, webhook::NAMESPACE);
-    let admitted = pods.create(&dry_run, &pod).await?;
-    ensure!(
-        serde_json::to_value(&admitted)?.pointer(EXCLUDED) == Some(&json!("true")),
-        "Velero would back the pod up: {:?}",
-        admitted.metadata.labels
-    );
+    let mut pod = pod_of(deployment.spec.context("no spec")?.template);
+    is_admitted(&client, webhook::NAMESPACE, &pod).await?;
 
-    let mut root = pod;
-    for container in root.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
+    for container in pod.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
         container.security_context = None;
     }
-    let message = refusal(pods.create(&dry_run, &root).await)?;
+    let pods = Api::<Pod>::namespaced(client, webhook::NAMESPACE);
+    let message = refusal(pods.create(&DRY_RUN, &pod).await)?;
     ensure!(
         message.contains("violates PodSecurity \"restricted"),
         "the namespace enforces nothing: {message}"
@@ -129,81 +112,61 @@ async fn pods_are_admitted_under_the_restricted_standard(context: &Context) -> R
     Ok(())
 }
 
-async fn the_webhook_may_do_what_it_needs_and_no_more(context: &Context) -> Result<()> {
-    const OWN: &str = webhook::NAMESPACE;
-    const TLS: &str = "clusterbackup-webhook-tls";
-    const MUTATING: &str = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
-    const VALIDATING: &str = "validatingwebhookconfigurations.admissionregistration.k8s.io";
-    const KIND: &str = "restoreinterceptions.clusterbackup.io";
-    const RESTORE: &str = "restores.velero.io";
-    const DEFINITION: &str = "customresourcedefinitions.apiextensions.k8s.io";
-    let elsewhere = context.namespace.name();
-    #[rustfmt::skip]
-    let table = [
-        // verb, resource, namespace, name, allowed
-        ("list", KIND, "", "", true),
-        ("watch", KIND, "", "", true),
-        ("patch", "restoreinterceptions.clusterbackup.io/status", "", "a", true),
-        ("update", "restoreinterceptions.clusterbackup.io/status", "", "a", false),
-        ("patch", KIND, "", "a", false),
-        ("update", KIND, "", "a", false),
-        ("create", KIND, "", "a", false),
-        ("delete", KIND, "", "a", false),
-        ("get", "configmaps", OWN, "rules", true),
-        ("watch", "configmaps", OWN, "rules", true),
-        ("update", "configmaps", OWN, "rules", false),
-        ("get", "configmaps", elsewhere, "rules", false),
-        ("list", "configmaps", elsewhere, "", false),
-        ("list", "configmaps", "", "", false),
-        ("get", "secrets", OWN, TLS, true),
-        ("update", "secrets", OWN, TLS, true),
-        ("create", "secrets", OWN, "", true),
-        ("delete", "secrets", OWN, TLS, false),
-        ("get", "secrets", OWN, "another", false),
-        ("list", "secrets", OWN, "", false),
-        ("get", "secrets", elsewhere, TLS, false),
-        ("list", "secrets", "", "", false),
-        ("patch", MUTATING, "", "clusterbackup-intercept", true),
-        ("patch", MUTATING, "", "clusterbackup-velero", true),
-        ("patch", VALIDATING, "", "clusterbackup-validate", true),
-        ("patch", MUTATING, "", "another", false),
-        ("patch", VALIDATING, "", "another", false),
-        ("update", MUTATING, "", "clusterbackup-intercept", false),
-        ("create", MUTATING, "", "", false),
-        ("delete", MUTATING, "", "clusterbackup-intercept", false),
-        ("create", VALIDATING, "", "", false),
-        ("delete", VALIDATING, "", "clusterbackup-validate", false),
-        ("list", MUTATING, "", "", false),
-        ("get", RESTORE, elsewhere, "a", false),
-        ("list", RESTORE, elsewhere, "", false),
-        ("list", RESTORE, "", "", false),
-        ("get", DEFINITION, "", "a", true),
-        ("list", DEFINITION, "", "", false),
-        ("patch", DEFINITION, "", "a", false),
-        ("create", "pods", OWN, "", false),
-        ("create", "serviceaccounts/token", OWN, webhook::NAME, false),
-        ("bind", "clusterroles.rbac.authorization.k8s.io", "", "cluster-admin", false),
-        ("impersonate", "users", "", "admin", false),
-    ];
-    let account = context.cluster.service_account(OWN, webhook::NAME).await?;
-    let reviews = Api::<SelfSubjectAccessReview>::all(account);
-    for (verb, resource, namespace, name, expected) in table {
-        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-        let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
-        let question = json!({ "spec": { "resourceAttributes": {
-            "verb": verb, "group": group, "resource": resource, "subresource": subresource,
-            "namespace": namespace, "name": name,
-        } } });
-        let answer = reviews
-            .create(&PostParams::default(), &serde_json::from_value(question)?)
-            .await?;
-        let allowed = answer.status.context("no answer")?.allowed;
+async fn agents_are_admitted_in_their_namespace_and_the_leader_under_the_restricted_standard(
+    cluster: Cluster,
+) -> Result<()> {
+    clusterbackup_tests::manifests::apply(&cluster, "system", &[]).await?;
+    let client = cluster.admin();
+    let leader = Api::<Deployment>::namespaced(client.clone(), webhook::NAMESPACE)
+        .get("clusterbackup-leader")
+        .await?;
+    let leader = pod_of(leader.spec.context("no spec")?.template);
+    is_admitted(&client, webhook::NAMESPACE, &leader).await?;
+
+    let agent = Api::<DaemonSet>::namespaced(client.clone(), AGENTS)
+        .get("clusterbackup-agent")
+        .await?;
+    let agent = pod_of(agent.spec.context("no spec")?.template);
+    is_admitted(&client, AGENTS, &agent).await?;
+    // It gets along without the one switch that turns everything off.
+    for container in agent.spec.iter().flat_map(|spec| &spec.containers) {
+        let security = container.security_context.as_ref().context("no context")?;
         ensure!(
-            allowed == expected,
-            "{verb} {resource}/{subresource} {name:?} in {namespace:?} is {}",
-            if allowed { "allowed" } else { "forbidden" }
+            security.privileged.is_none() && security.read_only_root_filesystem == Some(true),
+            "{security:?}"
         );
     }
+    Ok(())
+}
+
+const AGENTS: &str = "clusterbackup-agents";
+
+const DRY_RUN: PostParams = PostParams {
+    dry_run: true,
+    field_manager: None,
+};
+
+/// The pod that a controller would create.
+fn pod_of(template: PodTemplateSpec) -> Pod {
+    Pod {
+        metadata: ObjectMeta {
+            name: Some("tried".to_owned()),
+            ..template.metadata.unwrap_or_default()
+        },
+        spec: template.spec,
+        ..Pod::default()
+    }
+}
+
+/// The API server takes it, and Velero would leave it out.
+async fn is_admitted(client: &Client, namespace: &str, pod: &Pod) -> Result<()> {
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
+    let admitted = pods.create(&DRY_RUN, pod).await?;
+    ensure!(
+        serde_json::to_value(&admitted)?.pointer(EXCLUDED) == Some(&json!("true")),
+        "Velero would back the pod up: {:?}",
+        admitted.metadata.labels
+    );
     Ok(())
 }
 
@@ -213,7 +176,7 @@ async fn installing_again_changes_nothing_and_uninstalling_leaves_nothing_in_the
     const OURS: &str = "--selector=app.kubernetes.io/part-of=clusterbackup";
     const KINDS: &str = "mutatingwebhookconfigurations,validatingwebhookconfigurations,\
                          customresourcedefinitions,clusterroles,clusterrolebindings,namespaces";
-    let folder = manifests("webhook-only");
+    let folder = manifests("system");
     kustomized(&cluster, &["apply"], &folder).await?.success()?;
     kustomized(&cluster, &["apply"], &folder).await?.success()?;
     // kubectl says "configured" of a PodDisruptionBudget whatever it is sent; the difference is what counts.
@@ -221,7 +184,7 @@ async fn installing_again_changes_nothing_and_uninstalling_leaves_nothing_in_the
         .await?
         .success()
         .context("the second install left something to be done")?;
-    let shipped = objects(&cluster, "webhook-only").await?;
+    let shipped = objects(&cluster, "system").await?;
     for object in &shipped {
         ensure!(
             object.pointer(EXCLUDED) == Some(&json!("true")),
@@ -232,6 +195,7 @@ async fn installing_again_changes_nothing_and_uninstalling_leaves_nothing_in_the
         "NetworkPolicy",
         "PodDisruptionBudget",
         "Deployment",
+        "DaemonSet",
         "CustomResourceDefinition",
     ] {
         ensure!(

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         drills::trust::SCENARIOS,
         harness::SCENARIOS,
         install::SCENARIOS,
+        install::rights::SCENARIOS,
         monitoring::SCENARIOS,
         mutability::SCENARIOS,
         origin::SCENARIOS,

@@ -6,6 +6,7 @@
 
 pub mod cluster;
 pub mod kubeconfig;
+pub mod manifests;
 pub mod metrics;
 pub mod namespace;
 pub mod openapi;

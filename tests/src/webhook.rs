@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use self::relay::Relay;
 pub use self::replica::{Replica, ReplicaOptions};
 use crate::process::Warden;
-use crate::{Cluster, eventually, program, workspace};
+use crate::{Cluster, eventually, manifests, program};
 
 /// The namespace of the shipped manifests.
 pub const NAMESPACE: &str = "clusterbackup-system";
@@ -51,7 +51,7 @@ impl Webhook {
     /// Applies `manifests/webhook-only` by kubectl, with those of the `components` named (folders of
     /// `manifests/components`). No replica runs afterwards.
     pub async fn install(cluster: &Cluster, components: &[&str]) -> Result<Self> {
-        apply_manifests(cluster, components).await?;
+        manifests::apply(cluster, "webhook-only", components).await?;
         let relay = Relay::start().await?;
         let admin = cluster.admin();
         lead_service_here(&admin).await?;
@@ -161,44 +161,6 @@ impl Webhook {
             Ok(_) => bail!("an opted-in object was let in without a review"),
         }
     }
-}
-
-/// By an overlay where there are components; a plain install is exactly the command of the README.
-async fn apply_manifests(cluster: &Cluster, components: &[&str]) -> Result<()> {
-    let manifests = workspace::root().join("manifests");
-    if components.is_empty() {
-        let folder = manifests.join("webhook-only");
-        cluster
-            .kubectl(&["apply".as_ref(), "-k".as_ref(), folder.as_os_str()])
-            .await?
-            .success()?;
-    } else {
-        let overlay = cluster.folder().join("overlay");
-        std::fs::create_dir_all(&overlay)?;
-        // kustomize takes relative paths only.
-        let up = "../".repeat(std::fs::canonicalize(&overlay)?.components().count() - 1);
-        let relative = |path: PathBuf| format!("{up}{}", path.display().to_string().trim_start_matches('/'));
-        let kustomization = json!({
-            "resources": [relative(manifests.join("webhook-only"))],
-            "components": components
-                .iter()
-                .map(|name| relative(manifests.join("components").join(name)))
-                .collect::<Vec<_>>(),
-        });
-        std::fs::write(overlay.join("kustomization.yaml"), kustomization.to_string())?;
-        cluster
-            .kubectl(&["apply".as_ref(), "-k".as_ref(), overlay.as_os_str()])
-            .await?
-            .success()?;
-    }
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "crd",
-        "--all",
-        "--timeout=30s",
-    ];
-    cluster.kubectl(&wait).await?.success().map(drop)
 }
 
 /// There are no nodes and no pod network here: no pods are wanted, and the Service's name leads to loopback.
