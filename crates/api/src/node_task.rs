@@ -367,6 +367,9 @@ pub struct CutReport {
     /// What a taken cut can be trusted for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consistency: Option<Consistency>,
+    /// When it was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
     /// From the request to the moment that the driver had cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub millis: Option<u64>,
