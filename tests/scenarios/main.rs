@@ -8,6 +8,7 @@ mod door;
 mod drills;
 mod gate;
 mod harness;
+mod hooks;
 mod install;
 mod load;
 mod monitoring;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         drills::rules::SCENARIOS,
         drills::trust::SCENARIOS,
         harness::SCENARIOS,
+        hooks::kinds::SCENARIOS,
         install::SCENARIOS,
         install::rights::SCENARIOS,
         monitoring::SCENARIOS,

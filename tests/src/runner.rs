@@ -218,7 +218,7 @@ impl Stage {
 }
 
 async fn install(cluster: &Cluster) -> Result<Installed> {
-    let service = Webhook::install(cluster, &["velero-door"]).await?;
+    let service = Webhook::install(cluster, &["velero-door", "hook-kinds"]).await?;
     let replica = service.start(ReplicaOptions::default()).await?;
     Ok(Installed { replica, service })
 }

@@ -58,13 +58,17 @@ fn compare(root: &Path, files: &[Generated]) -> anyhow::Result<()> {
 
 fn generate() -> anyhow::Result<Vec<Generated>> {
     let mut files = Vec::new();
-    for definition in clusterbackup_api::crds() {
-        let name = definition.metadata.name.as_deref().context("a CRD has no name")?;
-        let path = Path::new("manifests/crds").join(format!("{name}.yaml"));
-        files.push(Generated {
-            text: yaml(&definition)?,
-            path,
-        });
+    for (folder, definitions) in [
+        ("manifests/crds", clusterbackup_api::crds()),
+        ("manifests/components/hook-kinds", clusterbackup_api::hook_crds()),
+    ] {
+        for definition in definitions {
+            let name = definition.metadata.name.as_deref().context("a CRD has no name")?;
+            files.push(Generated {
+                path: Path::new(folder).join(format!("{name}.yaml")),
+                text: yaml(&definition)?,
+            });
+        }
     }
     let mut configurations: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for entry in &ENTRIES {

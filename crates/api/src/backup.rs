@@ -10,13 +10,13 @@
 )]
 
 use clusterbackup_core::cut::SkipReason;
-pub use clusterbackup_core::report::{BackupPhase, Counts};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::node_task::Consistency;
+use crate::{conditions, schema};
 
 /// One run of a BackupInstance.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -28,6 +28,7 @@ use crate::node_task::Consistency;
     namespaced,
     derive = "PartialEq",
     status = "BackupStatus",
+    shortname = "cbk",
     category = "clusterbackup",
     doc = "One run of a BackupInstance.",
     printcolumn(name = "Instance", type_ = "string", json_path = ".spec.instance"),
@@ -37,10 +38,12 @@ use crate::node_task::Consistency;
 )]
 pub struct BackupSpec {
     /// The BackupInstance in the same namespace.
+    #[schemars(schema_with = "schema::object_name")]
     #[x_kube(validation = Rule::new("self == oldSelf").message("a backup stays with its instance: make another Backup"))]
     pub instance: String,
     /// Whether the run is to be stopped: nothing more is frozen or cut, everything is thawed. Default: false.
     #[serde(default)]
+    #[x_kube(validation = Rule::new("self || !oldSelf").message("a cancelled backup stays cancelled: make another Backup"))]
     pub cancel: bool,
 }
 
@@ -50,9 +53,11 @@ pub struct BackupSpec {
 pub struct BackupStatus {
     /// Where it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional::<BackupPhase>")]
     pub phase: Option<BackupPhase>,
     /// Why it stands there, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::message")]
     pub message: Option<String>,
     /// When the run began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,16 +70,61 @@ pub struct BackupStatus {
     pub counts: Counts,
     /// What is not as it should be, one sentence each, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 1024)))]
     pub warnings: Vec<String>,
     /// What became of each claim, at most 1,000; the counts are complete.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
     pub volumes: Vec<VolumeReport>,
     /// Freeze units that had to be cut at one moment on several nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
     pub barriers: Vec<BarrierReport>,
     /// Complete: whether it ended, and how. Thawed: whether every application runs freely.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
+}
+
+/// Where a backup stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum BackupPhase {
+    /// Pods and claims are selected, the nodes' tasks are made; nothing is frozen.
+    Planning,
+    /// The nodes are at work.
+    Running,
+    /// Everything that was selected is cut and every hook succeeded.
+    Completed,
+    /// There are cuts, but not all that were selected, or a hook failed.
+    CompletedWithWarnings,
+    /// There is nothing to restore from.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+}
+
+/// Sums over everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Counts {
+    /// Pods with hooks.
+    pub pods: u32,
+    /// Of them, those that run freely again.
+    pub thawed: u32,
+    /// Commands to run, the undo included.
+    pub hooks: u32,
+    /// Of them, those that succeeded.
+    pub hooks_succeeded: u32,
+    /// Of them, those that failed.
+    pub hooks_failed: u32,
+    /// Claims that were selected.
+    pub claims: u32,
+    /// Of them, those that are cut.
+    pub taken: u32,
+    /// Of them, those that were left out for a reason.
+    pub skipped: u32,
+    /// Of them, those whose cut failed.
+    pub failed: u32,
 }
 
 /// What became of one claim.
@@ -82,29 +132,38 @@ pub struct BackupStatus {
 #[serde(rename_all = "camelCase")]
 pub struct VolumeReport {
     /// Its namespace.
+    #[schemars(schema_with = "schema::namespace_name")]
     pub namespace: String,
     /// The claim.
+    #[schemars(schema_with = "schema::object_name")]
     pub claim: String,
     /// The VolumeSnapshot; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
     pub snapshot: Option<String>,
     /// The VolumeSnapshotContent, read back with deletionPolicy Retain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
     pub content: Option<String>,
     /// The driver's handle of the snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub handle: Option<String>,
     /// The CSI driver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
     pub driver: Option<String>,
     /// What the cut can be trusted for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional::<Consistency>")]
     pub consistency: Option<Consistency>,
     /// Why it was left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional::<SkipReason>")]
     pub skipped: Option<SkipReason>,
     /// What went wrong, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::message")]
     pub message: Option<String>,
 }
 
@@ -113,11 +172,13 @@ pub struct VolumeReport {
 #[serde(rename_all = "camelCase")]
 pub struct BarrierReport {
     /// The unit.
+    #[schemars(length(min = 1, max = 63))]
     pub unit: String,
     /// Whether no node thawed before every node had cut.
     pub met: bool,
     /// The nodes that broke it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 253)))]
     pub broken_by: Vec<String>,
     /// From the release of the cut to the last report of one, by the leader's clock: the cuts are at most this far apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]

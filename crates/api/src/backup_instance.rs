@@ -15,6 +15,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{conditions, schema};
+
 /// What is protected: the namespaces, which of their pods and claims, by which hooks.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,33 +30,54 @@ use serde::{Deserialize, Serialize};
     shortname = "bi",
     category = "clusterbackup",
     doc = "What is protected: the namespaces, which of their pods and claims, by which hooks.",
+    printcolumn(name = "Namespaces", type_ = "string", json_path = ".spec.includedNamespaces"),
     printcolumn(name = "Requester", type_ = "string", json_path = ".spec.requester.username"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 pub struct BackupInstanceSpec {
-    /// The namespaces, as names or globs. Default: all, also future ones. Never kube-system, kube-public,
-    /// kube-node-lease and our own.
+    /// The namespaces, as names or globs (`*`, `?`, `[a-c]`, `{a,b}`). At most 800. Default: all, also future ones.
+    /// Never kube-system, kube-public, kube-node-lease and our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::namespaces")]
     pub included_namespaces: Option<Vec<String>>,
-    /// Namespaces left out, as names or globs. Default: none.
+    /// Namespaces left out, as names or globs; they win over includedNamespaces. At most 800. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::namespaces")]
     pub excluded_namespaces: Option<Vec<String>>,
     /// Which objects, pods and claims among them. A claim is also taken when a selected pod mounts it. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label_selector")]
     pub label_selector: Option<LabelSelector>,
     /// Whether volumes are cut. Default: true.
     #[serde(default = "enabled")]
     pub snapshot_volumes: bool,
-    /// The backup hooks that run, by name and namespace. Default: none.
+    /// The BackupHooks that run, by name and namespace. At most 64. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
     pub backup_hooks: Vec<HookReference>,
     /// How applications are frozen and volumes are cut.
     #[serde(default)]
+    #[x_kube(
+        validation = Rule::new("duration(self.maxFreeze) > duration(self.cutLimit)")
+            .message("maxFreeze must exceed cutLimit, by what the pre hooks may take: raise it, or lower cutLimit"),
+        validation = Rule::new("duration(self.cutLimit) > duration('0s')")
+            .message("cutLimit must be more than nothing, for example 20s")
+    )]
     pub freeze: Freeze,
     /// Limits of what is cut.
     #[serde(default)]
+    #[x_kube(
+        validation = Rule::new("!has(self.maxVolumeSize) || (isQuantity(self.maxVolumeSize) && quantity(self.maxVolumeSize).isGreaterThan(quantity('0')))")
+            .message("maxVolumeSize must be a quantity, for example 1Ti or 500Gi")
+    )]
     pub limits: Limits,
-    /// Who made the instance, whose rights count; written at admission, whatever a client sends.
+    /// Whose rights count: who made the instance, or was the last to change what it says. Written at admission,
+    /// whatever a client sends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<Requester>,
 }
@@ -63,8 +86,10 @@ pub struct BackupInstanceSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct HookReference {
     /// The hook's name.
+    #[schemars(schema_with = "schema::object_name")]
     pub name: String,
     /// The hook's namespace.
+    #[schemars(schema_with = "schema::namespace_name")]
     pub namespace: String,
 }
 
@@ -72,18 +97,20 @@ pub struct HookReference {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Freeze {
-    /// The longest time from the first pre hook to the undo. Default: 60s.
+    /// The longest time from the first pre hook to the undo; it must exceed cutLimit and the time-outs of a pod's pre
+    /// hooks together. Default: 60s.
     pub max_freeze: Span,
     /// The longest time that the cuts may take. Default: 20s.
     pub cut_limit: Span,
     /// Whether all freeze units are cut at one moment, not only those that share claims. Default: false.
     pub barrier: bool,
-    /// What a barrier that didn't hold means: Fail or Warn. Default: Warn.
+    /// What a barrier that didn't hold means for the backup. Fail: it fails. Warn: it ends with warnings. Default:
+    /// Warn.
     pub on_broken_barrier: OnBrokenBarrier,
-    /// Whether the last KiB of the output of failed commands is kept in reports. Default: false.
+    /// Whether the last KiB of the output of failed commands is kept in reports. Don't where commands may print
+    /// secrets. Default: false.
     pub keep_output: bool,
 }
-
 /// What a barrier that didn't hold means for the backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum OnBrokenBarrier {
@@ -100,9 +127,11 @@ pub enum OnBrokenBarrier {
 pub struct Limits {
     /// Claims with larger volumes are skipped; a quantity, for example 1Ti. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
     pub max_volume_size: Option<String>,
     /// Claims that have as many snapshots are skipped. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub max_snapshots_per_volume: Option<u32>,
 }
 
@@ -110,12 +139,15 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Requester {
     /// The user's name.
+    #[schemars(length(max = 1024))]
     pub username: String,
     /// The user's uid, where the authenticator gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub uid: Option<String>,
     /// The user's groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024), inner(length(max = 1024)))]
     pub groups: Vec<String>,
 }
 
@@ -128,6 +160,7 @@ pub struct BackupInstanceStatus {
     pub observed_generation: Option<i64>,
     /// Ready: whether a backup of it could run now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
 }
 

@@ -1,4 +1,4 @@
-//! The labels and annotations that carry meaning for us: who writes them, who reads them.
+//! The labels, annotations and finalizers that carry meaning for us: who writes them, who reads them.
 
 /// Label: a person or a tool opts an object in, by the name of a `RestoreInterception`.
 pub const INTERCEPT: &str = "clusterbackup.io/intercept";
@@ -30,3 +30,33 @@ pub const VELERO_EXCLUDE: &str = "velero.io/exclude-from-backup";
 
 /// The value of the labels that are switches.
 pub const ENABLED: &str = "true";
+
+/// Label of `NodeTask`s and of the snapshots that they make: the uid of the Backup.
+pub const BACKUP_UID: &str = "clusterbackup.io/backup-uid";
+
+/// Label of `NodeTask`s where the name fits a label value, else annotation: the name of the Backup.
+pub const BACKUP_NAME: &str = "clusterbackup.io/backup-name";
+
+/// Label of `NodeTask`s: the namespace of the Backup.
+pub const BACKUP_NAMESPACE: &str = "clusterbackup.io/backup-namespace";
+
+/// Label of the snapshots that we make: the `NodeTask` that did, or [`LEADER`].
+pub const TASK: &str = "clusterbackup.io/task";
+
+/// The value of [`TASK`] on snapshots that the leader makes itself.
+pub const LEADER: &str = "leader";
+
+/// Annotation of the snapshots that we make: the claim.
+pub const CLAIM: &str = "clusterbackup.io/claim";
+
+/// Label that the leader puts on claims to be cut as a group, and takes off again.
+pub const GROUP: &str = "clusterbackup.io/group";
+
+/// Annotation by which a person takes a frozen pod over: the uid of the Backup that froze it.
+pub const THAW_ACKNOWLEDGED: &str = "clusterbackup.io/thaw-acknowledged";
+
+/// Annotation of hooks: who wrote them, as JSON. Only ever written by the webhook.
+pub const REQUESTER: &str = "clusterbackup.io/requester";
+
+/// Finalizer of Backups: as long as it is there, something may be frozen.
+pub const NODE_TASKS: &str = "clusterbackup.io/node-tasks";

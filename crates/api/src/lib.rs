@@ -8,11 +8,13 @@ pub mod backup_hook;
 pub mod backup_instance;
 pub mod conditions;
 pub mod labels;
+mod misplaced;
 pub mod namespaces;
 pub mod node_task;
 pub mod restore_hook;
 pub mod restore_interception;
 pub mod rule_config_map;
+pub mod schema;
 pub mod snapshots;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -33,21 +35,38 @@ pub use restore_interception::{
 /// The API group of our own kinds.
 pub const GROUP: &str = "clusterbackup.io";
 
-/// The definition of every kind, in the order in which they are installed.
+/// The API group of the hooks: that of AKS Backup, whose clusters have these kinds already.
+pub const HOOK_GROUP: &str = "clusterbackup.dataprotection.microsoft.com";
+
+/// The definition of every kind of our own group, in the order in which they are installed.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut definitions = vec![RestoreInterception::crd()];
+    readable(vec![
+        RestoreInterception::crd(),
+        BackupInstance::crd(),
+        Backup::crd(),
+        NodeTask::crd(),
+    ])
+}
+
+/// The definitions of the hooks.
+pub fn hook_crds() -> Vec<CustomResourceDefinition> {
+    readable(vec![BackupHook::crd(), RestoreHook::crd()])
+}
+
+fn readable(mut definitions: Vec<CustomResourceDefinition>) -> Vec<CustomResourceDefinition> {
     let versions = definitions
         .iter_mut()
         .flat_map(|definition| &mut definition.spec.versions);
     for schema in versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {
-        unwrap_descriptions(schema);
+        polish(schema);
     }
     definitions
 }
 
 /// Makes one line of every paragraph of a description: a doc comment is wrapped for the source, and what
-/// shows it wraps again.
-fn unwrap_descriptions(schema: &mut JSONSchemaProps) {
+/// shows it wraps again. Drops the formats that the API server doesn't know and warns of.
+fn polish(schema: &mut JSONSchemaProps) {
+    schema.format.take_if(|format| format.starts_with("uint"));
     if let Some(description) = &mut schema.description {
         let paragraphs: Vec<_> = description
             .split("\n\n")
@@ -59,11 +78,11 @@ fn unwrap_descriptions(schema: &mut JSONSchemaProps) {
         .properties
         .iter_mut()
         .flat_map(|properties| properties.values_mut())
-        .for_each(unwrap_descriptions);
+        .for_each(polish);
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
-        unwrap_descriptions(items);
+        polish(items);
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
-        unwrap_descriptions(values);
+        polish(values);
     }
 }

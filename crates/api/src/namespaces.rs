@@ -1,7 +1,13 @@
-//! The namespaces that no object is ever intercepted in.
+//! The namespaces that mean something to us.
 
-/// The namespace of the shipped installation.
+/// The namespace of the shipped installation: webhook and leader.
 pub const OWN: &str = "clusterbackup-system";
 
+/// The namespace of the nodes' agents and of the tasks that the leader gives them.
+pub const AGENTS: &str = "clusterbackup-agents";
+
 /// Where the door is shut: what keeps the control plane and ourselves running must never wait for us.
-pub const EXCLUDED: [&str; 3] = [OWN, "kube-system", "kube-node-lease"];
+pub const EXCLUDED: [&str; 4] = [OWN, AGENTS, "kube-system", "kube-node-lease"];
+
+/// What no backup takes: the control plane's, and our own.
+pub const NEVER_PROTECTED: [&str; 5] = [OWN, AGENTS, "kube-system", "kube-public", "kube-node-lease"];

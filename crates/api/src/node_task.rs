@@ -14,18 +14,22 @@
     reason = "the comments are shown by kubectl explain, as plain text"
 )]
 
+mod report;
+
 use std::collections::BTreeMap;
 
-pub use clusterbackup_core::cut::{Consistency, CutOutcome};
 use clusterbackup_core::duration::Span;
-pub use clusterbackup_core::freeze::thaw::Thaw;
-pub use clusterbackup_core::freeze::{Step, UnitPhase};
 use clusterbackup_core::hook::OnError;
-pub use clusterbackup_core::hook::{ExecOutcome, Stage};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+use crate::schema;
+
+pub use report::{
+    Consistency, CutOutcome, CutReport, ExecOutcome, ExecReport, Killed, NodeTaskStatus, PodReport, Stage,
+    TaskPhase, Thaw, UnitPhase, UnitReport,
+};
 
 /// The work of one node in one backup.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -49,6 +53,7 @@ use serde::{Deserialize, Serialize};
 pub struct NodeTaskSpec {
     /// The node whose agent does the work.
     #[x_kube(validation = Rule::new("self == oldSelf").message("a task stays with its node"))]
+    #[schemars(schema_with = "schema::object_name")]
     pub node_name: String,
 
     /// The leader's fencing epoch. An agent begins nothing for an epoch lower than the highest it has seen.
@@ -65,6 +70,7 @@ pub struct NodeTaskSpec {
     pub keep_output: bool,
 
     /// The freeze units with pods on this node; independent of each other.
+    #[schemars(length(max = 200))]
     pub units: Vec<FreezeUnit>,
 }
 
@@ -72,10 +78,13 @@ pub struct NodeTaskSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct BackupReference {
     /// Its namespace.
+    #[schemars(schema_with = "schema::namespace_name")]
     pub namespace: String,
     /// Its name.
+    #[schemars(schema_with = "schema::object_name")]
     pub name: String,
     /// Its uid.
+    #[schemars(length(max = 128))]
     pub uid: String,
 }
 
@@ -95,6 +104,7 @@ pub enum TaskState {
 #[serde(rename_all = "camelCase")]
 pub struct FreezeUnit {
     /// Unique within the backup; the parts of a unit on several nodes have the same name.
+    #[schemars(length(min = 1, max = 63))]
     pub name: String,
     /// The longest time from the first pre hook to the undo.
     pub max_freeze: Span,
@@ -102,29 +112,48 @@ pub struct FreezeUnit {
     pub cut_limit: Span,
     /// Steps that the leader has released; without it the unit waits for nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional::<Step>")]
     pub released: Option<Step>,
     /// The pods to freeze, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
     pub pods: Vec<PodOrder>,
     /// What this node cuts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
     pub cuts: Vec<CutOrder>,
+}
+
+/// Steps of a unit with a barrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum Step {
+    /// Freeze, then wait.
+    Freeze,
+    /// Cut, then wait.
+    Cut,
+    /// Undo.
+    Thaw,
 }
 
 /// One pod's commands.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct PodOrder {
     /// Its namespace.
+    #[schemars(schema_with = "schema::namespace_name")]
     pub namespace: String,
     /// Its name.
+    #[schemars(schema_with = "schema::object_name")]
     pub name: String,
     /// Its uid: a pod of the same name that came later is another pod.
+    #[schemars(length(max = 128))]
     pub uid: String,
     /// What freezes it, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
     pub pre: Vec<Command>,
     /// What undoes that, in this order. Without `pre`: what runs once after the cut.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
     pub post: Vec<Command>,
 }
 
@@ -133,10 +162,13 @@ pub struct PodOrder {
 #[serde(rename_all = "camelCase")]
 pub struct Command {
     /// The hook that it comes from: `<namespace>/<BackupHook>/<name of the hook>`.
+    #[schemars(length(max = 512))]
     pub hook: String,
     /// The container that it runs in.
+    #[schemars(length(min = 1, max = 63))]
     pub container: String,
     /// Program and arguments; no shell.
+    #[schemars(length(min = 1, max = 256), inner(length(max = 32768)))]
     pub command: Vec<String>,
     /// What its failure means.
     pub on_error: OnError,
@@ -149,163 +181,28 @@ pub struct Command {
 #[serde(rename_all = "camelCase")]
 pub struct CutOrder {
     /// Namespace of the claims and the snapshot.
+    #[schemars(schema_with = "schema::namespace_name")]
     pub namespace: String,
     /// Name of the VolumeSnapshot or VolumeGroupSnapshot.
+    #[schemars(schema_with = "schema::object_name")]
     pub snapshot: String,
     /// The VolumeSnapshotClass or VolumeGroupSnapshotClass.
+    #[schemars(schema_with = "schema::object_name")]
     pub class: String,
     /// The claims: one for a single snapshot.
+    #[schemars(length(min = 1, max = 200), inner(length(min = 1, max = 253)))]
     pub claims: Vec<String>,
     /// For a group: the labels that its claims, and no others in the namespace, carry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "labels_schema")]
     pub group_labels: Option<BTreeMap<String, String>>,
 }
 
-/// What the node did.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeTaskStatus {
-    /// The epoch under which the agent last acted.
-    #[serde(default)]
-    pub observed_epoch: i64,
-    /// Where the task stands.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<TaskPhase>,
-    /// Why it ended as it did, for a person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// When the agent began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<MicroTime>,
-    /// When everything was done, the last undo included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finished_at: Option<MicroTime>,
-    /// One entry for each unit of the spec that has begun.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub units: Vec<UnitReport>,
-}
-
-/// Where a task stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum TaskPhase {
-    /// The agent is at it.
-    Running,
-    /// Everything was done, every undo included; failures stand in the units.
-    Done,
-    /// Nothing was begun: cancelled before, of an old epoch, or the agent is about to stop.
-    Refused,
-}
-
-/// What became of one unit on this node.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct UnitReport {
-    /// The unit.
-    pub name: String,
-    /// How far it is.
-    pub phase: UnitPhase,
-    /// Whether the undo began before the leader released it: a barrier, if there is one, didn't hold.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub early: bool,
-    /// Why the cuts were not taken or can't be trusted, for a person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// Its pods, in the order of the spec.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pods: Vec<PodReport>,
-    /// Its cuts, one entry for each claim.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cuts: Vec<CutReport>,
-}
-
-/// What became of one pod.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PodReport {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
-    /// Whether it runs freely again.
-    pub thaw: Thaw,
-    /// From the beginning of the first pre hook to the end of the last undo.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub frozen_millis: Option<u64>,
-    /// Every command that ran, in order. Repeated tries of an undo are one entry.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub execs: Vec<ExecReport>,
-}
-
-/// One command that ran.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ExecReport {
-    /// The hook that it comes from.
-    pub hook: String,
-    /// Before the cut, or after.
-    pub stage: Stage,
-    /// The container.
-    pub container: String,
-    /// What came of it.
-    pub outcome: ExecOutcome,
-    /// The exit code, where there is one; of a signal 128 + its number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// What became of its processes, where it had to be ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub killed: Option<Killed>,
-    /// When the first try began.
-    pub started_at: MicroTime,
-    /// How long the last try took.
-    pub millis: u64,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Bytes that the last try wrote.
-    pub output_bytes: u64,
-    /// What went wrong, for a person; never the output.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// The end of the output of a failed command, at most 1 KiB, where the instance asks for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<String>,
-}
-
-/// What became of the processes of a command that had to be ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum Killed {
-    /// All of them are gone.
-    KilledAll,
-    /// At least one left the tree and lives on.
-    Escaped,
-    /// They could not be told from the application's, or can't be reached: nothing was killed.
-    NotKillable,
-}
-
-/// What became of one claim.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CutReport {
-    /// Its namespace.
-    pub namespace: String,
-    /// The claim.
-    pub claim: String,
-    /// What came of it.
-    pub outcome: CutOutcome,
-    /// The VolumeSnapshot.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<String>,
-    /// What a taken cut can be trusted for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consistency: Option<Consistency>,
-    /// When it was requested.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<MicroTime>,
-    /// From the request to the moment that the driver had cut.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub millis: Option<u64>,
-    /// What went wrong, for a person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
+fn labels_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "nullable": true,
+        "maxProperties": 16,
+        "additionalProperties": { "type": "string", "maxLength": 63 },
+    })
 }

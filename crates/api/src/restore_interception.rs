@@ -103,8 +103,8 @@ pub struct RestoreInterceptionSpec {
     #[x_kube(
         validation = Rule::new("self.all(original, original.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'))")
             .message("every original namespace must be a namespace name: at most 63 of a-z, 0-9 and -, no - at either end"),
-        validation = Rule::new("self.all(original, !(self[original] in ['clusterbackup-system', 'kube-system', 'kube-node-lease']))")
-            .message("nothing is intercepted in clusterbackup-system, kube-system and kube-node-lease: map to another namespace")
+        validation = Rule::new("self.all(original, !(self[original] in ['clusterbackup-system', 'clusterbackup-agents', 'kube-system', 'kube-node-lease']))")
+            .message("nothing is intercepted in clusterbackup-system, clusterbackup-agents, kube-system and kube-node-lease: map to another namespace")
     )]
     pub namespace_mappings: BTreeMap<String, String>,
 
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn every_list_map_and_string_is_bounded() {
-        for definition in crate::crds() {
+        for definition in [crate::crds(), crate::hook_crds()].concat() {
             let definition = serde_json::to_value(definition).unwrap();
             let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
             for part in ["spec", "status"] {

@@ -1,7 +1,5 @@
 //! The snapshot kinds of the CSI project, as far as we read and write them. Their CRDs are not ours.
 
-#![expect(unreachable_pub, reason = "the derive declares its types for everybody")]
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,6 @@
 //! Label selectors (`metav1.LabelSelector`): what may be written in one, and which labels satisfy it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
@@ -90,8 +89,8 @@ impl Requirement {
         &self.key
     }
 
-    fn holds(&self, label: Option<&str>) -> bool {
-        match (&self.operator, label) {
+    fn holds(&self, label: Option<&Value>) -> bool {
+        match (&self.operator, label.and_then(as_label)) {
             (Operator::In(values), Some(value)) => values.iter().any(|wanted| *wanted == value),
             (Operator::NotIn(values), Some(value)) => !values.iter().any(|wanted| *wanted == value),
             (Operator::Exists, value) => value.is_some(),
@@ -133,14 +132,6 @@ impl LabelSelector {
         self.judge(object).all(|(_, _, holds)| holds)
     }
 
-    /// Whether these labels satisfy it.
-    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
-        let label = |requirement: &Requirement| labels.get(&requirement.key).map(String::as_str);
-        self.0
-            .iter()
-            .all(|requirement| requirement.holds(label(requirement)))
-    }
-
     /// Each requirement with the label of the object that it is about, and whether it holds.
     pub fn judge<'a>(
         &'a self,
@@ -149,8 +140,7 @@ impl LabelSelector {
         let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
         self.0.iter().map(move |requirement| {
             let label = labels.and_then(|labels| labels.get(&requirement.key));
-            let holds = requirement.holds(label.and_then(as_label).as_deref());
-            (requirement, label, holds)
+            (requirement, label, requirement.holds(label))
         })
     }
 }
