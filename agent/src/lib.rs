@@ -1,1 +1,3 @@
 //! What runs on every node, and what leads it.
+
+pub mod runtime;

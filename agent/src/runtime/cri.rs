@@ -1,0 +1,186 @@
+//! Commands through the container runtime's socket (CRI, ExecSync).
+//!
+//! The runtime's own time-out kills the command's first process only, and its answer waits for everybody who holds
+//! the output. So a command is watched from here while it runs, and after its time-out all of its processes are
+//! killed one by one, proven dead, and reported.
+
+mod answer;
+mod client;
+mod end;
+pub mod messages;
+mod report;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clusterbackup_api::node_task::ExecOutcome;
+use tokio::time::{Instant, sleep_until, timeout};
+use tonic::{Code, Status};
+
+use self::client::{Client, NoAnswer};
+use self::end::{Ended, end};
+use self::messages::{
+    CONTAINER, Container, ContainerFilter, ContainerState, ContainerStateValue, ContainerStatusRequest,
+    ExecSyncRequest, ListContainersRequest, ListPodSandboxRequest, PodSandboxFilter, UID,
+};
+use super::processes::{Looks, Request, Watch};
+use super::{Finished, Presence, RuntimeError, Target};
+
+/// The runtime's own time-out comes so much later: for the case that the agent is stuck.
+const LAST_RESORT: Duration = Duration::from_secs(30);
+/// The answer comes at once when nobody holds the output any more.
+const GRACE: Duration = Duration::from_secs(2);
+/// Looks at a command: soon, as most take milliseconds, and then as often as a daemon needs to leave its parent.
+const FIRST_LOOKS: [Duration; 3] = [
+    Duration::from_millis(15),
+    Duration::from_millis(40),
+    Duration::from_millis(100),
+];
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const TOO_LARGE: &str =
+    "it wrote more than the 16 MiB that the runtime keeps, so its exit code is lost: let it write less";
+
+/// The container runtime of this node.
+#[derive(Clone, Debug)]
+pub struct Cri {
+    client: Client,
+    looks: Arc<Looks>,
+}
+
+impl Cri {
+    /// The runtime that listens at `socket`.
+    pub(super) fn at(socket: &Path) -> Result<Self, RuntimeError> {
+        Ok(Self {
+            client: Client::at(socket)?,
+            looks: Arc::default(),
+        })
+    }
+
+    /// See [`super::Runtime::exec`].
+    pub(super) async fn exec(&self, target: &Target, command: &[String], limit: Duration) -> Finished {
+        let began = Instant::now();
+        let finished = match self.running(target).await {
+            Ok(Some(container)) => self.exec_in(container.id, command, limit).await,
+            Ok(None) => Finished::without_exit(
+                ExecOutcome::NotStarted,
+                format!("the container {} does not run", target.container),
+            ),
+            Err(error) => Finished::without_exit(ExecOutcome::NotStarted, error.to_string()),
+        };
+        finished.since(began)
+    }
+
+    async fn exec_in(&self, container: String, command: &[String], limit: Duration) -> Finished {
+        let mut watch = self.watch(&container, command).await;
+        let request = ExecSyncRequest {
+            container_id: container,
+            cmd: command.to_vec(),
+            timeout: i64::try_from((limit + LAST_RESORT).as_secs()).unwrap_or(i64::MAX),
+        };
+        let mut call = std::pin::pin!(self.client.exec_sync(&request));
+        let answer = tokio::select! {
+            answer = &mut call => Some(answer),
+            () = self.follow(watch.as_mut()) => None,
+            () = tokio::time::sleep(limit) => None,
+        };
+        match answer {
+            Some(Ok(answer)) => report::answered(&answer),
+            Some(Err(NoAnswer::Refused(status))) => self.refused(&status, watch.as_mut()).await,
+            Some(Err(NoAnswer::Lost(why))) => self.lost(&why, watch.as_mut()).await,
+            None => {
+                let ended = self.end(watch.as_mut(), Request::Unanswered).await;
+                let answer = timeout(GRACE, call).await;
+                report::timed_out(limit, &ended, answer.ok().and_then(Result::ok).as_ref())
+            }
+        }
+    }
+
+    /// See [`super::Runtime::presence`].
+    pub(super) async fn presence(&self, target: &Target) -> Result<Presence, RuntimeError> {
+        if self.running(target).await?.is_some() {
+            return Ok(Presence::Running);
+        }
+        let sandboxes = self.client.call(ListPodSandboxRequest {
+            filter: Some(PodSandboxFilter {
+                label_selector: [(UID.to_owned(), target.uid.clone())].into(),
+            }),
+        });
+        // A sandbox that has ended counts: after a restart of the node it is all there is of a pod, for a while.
+        Ok(if sandboxes.await?.items.is_empty() {
+            Presence::PodGone
+        } else {
+            Presence::NotRunning
+        })
+    }
+
+    async fn running(&self, target: &Target) -> Result<Option<Container>, RuntimeError> {
+        let labels = [(UID, &target.uid), (CONTAINER, &target.container)];
+        let list = self.client.call(ListContainersRequest {
+            filter: Some(ContainerFilter {
+                state: Some(ContainerStateValue {
+                    state: ContainerState::Running.into(),
+                }),
+                label_selector: labels.map(|(key, value)| (key.to_owned(), value.clone())).into(),
+            }),
+        });
+        let containers = list.await?.containers;
+        Ok(containers
+            .into_iter()
+            .filter(|container| container.state() == ContainerState::Running)
+            .max_by_key(|container| container.created_at))
+    }
+
+    /// Begins to watch; none if the command's processes will not be seen from here.
+    async fn watch(&self, container: &str, command: &[String]) -> Option<Watch> {
+        let status = self.client.call(ContainerStatusRequest {
+            container_id: container.to_owned(),
+            verbose: true,
+        });
+        let (status, before) = tokio::join!(status, self.looks.look());
+        let info: serde_json::Value = serde_json::from_str(status.ok()?.info.get("info")?).ok()?;
+        let init = i32::try_from(info.get("pid")?.as_i64()?).ok()?;
+        Watch::begin(self.looks.proc_fs(), before.ok()?, container, init, command)
+    }
+
+    /// Watches for ever.
+    async fn follow(&self, watch: Option<&mut Watch>) {
+        let Some(watch) = watch else {
+            return std::future::pending().await;
+        };
+        let began = Instant::now();
+        let mut pauses = FIRST_LOOKS.into_iter();
+        let mut next = began;
+        loop {
+            next = pauses.next().map_or(next + LOOK_EVERY, |after| began + after);
+            sleep_until(next).await;
+            if let Ok(look) = self.looks.look().await {
+                watch.see(&look);
+            }
+            next = next.max(Instant::now());
+        }
+    }
+
+    async fn end(&self, watch: Option<&mut Watch>, request: Request) -> Ended {
+        match watch {
+            Some(watch) => end(&self.looks, watch, request).await,
+            None => Ended::not_killable("the container's processes can't be seen from the agent"),
+        }
+    }
+
+    /// The runtime answered with an error, which mostly means that nothing was started.
+    async fn refused(&self, status: &Status, watch: Option<&mut Watch>) -> Finished {
+        match status.code() {
+            Code::ResourceExhausted => Finished::without_exit(ExecOutcome::OutputTooLarge, TOO_LARGE),
+            Code::Unavailable | Code::Cancelled | Code::Internal | Code::DeadlineExceeded => {
+                self.lost(status.message(), watch).await
+            }
+            _ => report::not_started(status.message(), &self.end(watch, Request::Over).await),
+        }
+    }
+
+    /// Nobody will say how the command ended. What runs of it would go on unseen.
+    async fn lost(&self, why: &str, watch: Option<&mut Watch>) -> Finished {
+        report::lost(why, &self.end(watch, Request::Over).await)
+    }
+}
