@@ -225,6 +225,9 @@ pub struct CutReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional::<Consistency>")]
     pub consistency: Option<Consistency>,
+    /// When it was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
     /// From the request to the moment that the driver had cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub millis: Option<u64>,
