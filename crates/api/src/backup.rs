@@ -10,6 +10,7 @@
 )]
 
 use clusterbackup_core::cut::SkipReason;
+pub use clusterbackup_core::report::{BackupPhase, Counts};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -84,47 +85,6 @@ pub struct BackupStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
-}
-
-/// Where a backup stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum BackupPhase {
-    /// Pods and claims are selected, the nodes' tasks are made; nothing is frozen.
-    Planning,
-    /// The nodes are at work.
-    Running,
-    /// Everything that was selected is cut and every hook succeeded.
-    Completed,
-    /// There are cuts, but not all that were selected, or a hook failed.
-    CompletedWithWarnings,
-    /// There is nothing to restore from.
-    Failed,
-    /// Cancelled.
-    Cancelled,
-}
-
-/// Sums over everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Counts {
-    /// Pods with hooks.
-    pub pods: u32,
-    /// Of them, those that run freely again.
-    pub thawed: u32,
-    /// Commands to run, the undo included.
-    pub hooks: u32,
-    /// Of them, those that succeeded.
-    pub hooks_succeeded: u32,
-    /// Of them, those that failed.
-    pub hooks_failed: u32,
-    /// Claims that were selected.
-    pub claims: u32,
-    /// Of them, those that are cut.
-    pub taken: u32,
-    /// Of them, those that were left out for a reason.
-    pub skipped: u32,
-    /// Of them, those whose cut failed.
-    pub failed: u32,
 }
 
 /// What became of one claim.

@@ -18,18 +18,19 @@ mod report;
 
 use std::collections::BTreeMap;
 
+pub use clusterbackup_core::cut::{Consistency, CutOutcome};
 use clusterbackup_core::duration::Span;
+pub use clusterbackup_core::freeze::thaw::Thaw;
+pub use clusterbackup_core::freeze::{Step, UnitPhase};
 use clusterbackup_core::hook::OnError;
+pub use clusterbackup_core::hook::{ExecOutcome, Stage};
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::schema;
 
-pub use report::{
-    Consistency, CutOutcome, CutReport, ExecOutcome, ExecReport, Killed, NodeTaskStatus, PodReport, Stage,
-    TaskPhase, Thaw, UnitPhase, UnitReport,
-};
+pub use report::{CutReport, ExecReport, Killed, NodeTaskStatus, PodReport, TaskPhase, UnitReport};
 
 /// The work of one node in one backup.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -122,17 +123,6 @@ pub struct FreezeUnit {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub cuts: Vec<CutOrder>,
-}
-
-/// Steps of a unit with a barrier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum Step {
-    /// Freeze, then wait.
-    Freeze,
-    /// Cut, then wait.
-    Cut,
-    /// Undo.
-    Thaw,
 }
 
 /// One pod's commands.

@@ -8,7 +8,7 @@
 //! - `table`: what the fields of each kind may do, and which belong together; `custom` and `transition` read it from
 //!   the schema of a custom kind
 //! - `aspect`, `change`, `mutability`, `spot`: what the table is made of, and how the others read it
-//! - `quantity`: sizes, as far as they have to be compared; `remark`: the table as people read it
+//! - `remark`: the table as people read it
 
 mod aspect;
 mod change;
@@ -18,7 +18,6 @@ mod existing;
 mod items;
 mod merge;
 mod mutability;
-mod quantity;
 mod remark;
 mod settle;
 mod spot;

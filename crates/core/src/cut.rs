@@ -1,33 +1,38 @@
 //! Which claims are cut, how, and why some are not.
+//!
+//! - `skip`: the reasons why a claim is not cut
+//! - `class`: the snapshot class for a driver
+//! - `order`: single snapshots and groups, with their names
+
+mod class;
+mod order;
+mod skip;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why a claim that a backup selects gets no snapshot. The words are API: reports and metrics carry them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum SkipReason {
-    /// The instance, or a label on the claim, leaves it out.
-    Excluded,
-    /// The claim waits for a volume.
-    ClaimPending,
-    /// The claim has lost its volume.
-    VolumeLost,
-    /// The volume that the claim names doesn't exist.
-    VolumeNotFound,
-    /// The claim is being deleted.
-    ClaimDeleted,
-    /// The volume is not from a CSI driver.
-    NotCsi,
-    /// No VolumeSnapshotClass is for the volume's driver.
-    NoSnapshotClass,
-    /// Several classes are for the driver and none is marked as the one to take.
-    AmbiguousSnapshotClass,
-    /// The volume is larger than the instance allows.
-    TooLarge,
-    /// The volume has as many snapshots as the instance allows.
-    SnapshotLimitReached,
-    /// A pre hook of the claim's pods failed.
-    HookFailed,
-    /// The backup was cancelled before.
-    Cancelled,
+pub use class::{Class, ClassProblem, Classes};
+pub use order::{Bundle, Cut, Cuttable, Cutter, Group, TEMPORARY_GROUP, VOLUME_GROUP};
+pub use skip::{Limits, SkipReason, judge};
+
+/// What came of a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum CutOutcome {
+    /// Under way.
+    Pending,
+    /// Taken.
+    Taken,
+    /// The driver refused, or took longer than the limit; nothing is left of it.
+    Failed,
+    /// Not begun, since a pre hook failed or the unit was cancelled.
+    NotBegun,
+}
+
+/// What a cut can be trusted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum Consistency {
+    /// All pods of the unit were frozen when it was taken.
+    ApplicationConsistent,
+    /// Like the disk of a machine that lost power: no hooks, or they didn't hold until it was taken.
+    CrashConsistent,
 }

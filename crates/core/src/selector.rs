@@ -1,6 +1,7 @@
 //! Label selectors (`metav1.LabelSelector`): what may be written in one, and which labels satisfy it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
@@ -89,8 +90,8 @@ impl Requirement {
         &self.key
     }
 
-    fn holds(&self, label: Option<&Value>) -> bool {
-        match (&self.operator, label.and_then(as_label)) {
+    fn holds(&self, label: Option<&str>) -> bool {
+        match (&self.operator, label) {
             (Operator::In(values), Some(value)) => values.iter().any(|wanted| *wanted == value),
             (Operator::NotIn(values), Some(value)) => !values.iter().any(|wanted| *wanted == value),
             (Operator::Exists, value) => value.is_some(),
@@ -132,6 +133,14 @@ impl LabelSelector {
         self.judge(object).all(|(_, _, holds)| holds)
     }
 
+    /// Whether these labels satisfy it.
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        let label = |requirement: &Requirement| labels.get(&requirement.key).map(String::as_str);
+        self.0
+            .iter()
+            .all(|requirement| requirement.holds(label(requirement)))
+    }
+
     /// Each requirement with the label of the object that it is about, and whether it holds.
     pub fn judge<'a>(
         &'a self,
@@ -140,7 +149,8 @@ impl LabelSelector {
         let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
         self.0.iter().map(move |requirement| {
             let label = labels.and_then(|labels| labels.get(&requirement.key));
-            (requirement, label, requirement.holds(label))
+            let holds = requirement.holds(label.and_then(as_label).as_deref());
+            (requirement, label, holds)
         })
     }
 }

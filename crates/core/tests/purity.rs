@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the core may depend on; none of it does I/O or knows the time.
-const DEPENDENCIES: [&str; 7] = [
+const DEPENDENCIES: [&str; 8] = [
     "granit-parser",
     "json-patch",
     "regex",
+    "schemars",
     "serde",
     "serde_json",
     "sha2",
@@ -16,14 +17,15 @@ const DEPENDENCIES: [&str; 7] = [
 ];
 
 /// What its sources may not name.
-const IMPURE: [&str; 11] = [
+const IMPURE: [&str; 12] = [
     "std::env",
     "std::fs",
     "std::io",
     "std::net",
     "std::process",
     "std::thread",
-    "std::time",
+    "Instant",
+    "SystemTime",
     "env!",
     "jiff",
     "kube::",

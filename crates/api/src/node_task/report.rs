@@ -1,5 +1,9 @@
 //! The node's report: the status of a `NodeTask`.
 
+use clusterbackup_core::cut::{Consistency, CutOutcome};
+use clusterbackup_core::freeze::UnitPhase;
+use clusterbackup_core::freeze::thaw::Thaw;
+use clusterbackup_core::hook::{ExecOutcome, Stage};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,6 +57,9 @@ pub struct UnitReport {
     pub name: String,
     /// How far it is.
     pub phase: UnitPhase,
+    /// Whether the undo began before the leader released it: a barrier, if there is one, didn't hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub early: bool,
     /// Why the cuts were not taken or can't be trusted, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::message")]
@@ -65,23 +72,6 @@ pub struct UnitReport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub cuts: Vec<CutReport>,
-}
-
-/// How far a unit is; each phase comes after the ones above it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum UnitPhase {
-    /// Pre hooks run.
-    Freezing,
-    /// All of them are done; with a barrier: waits for the leader.
-    Frozen,
-    /// The cuts are under way.
-    Cutting,
-    /// All of them are taken; with a barrier: waits for the leader.
-    Cut,
-    /// The undo runs.
-    Thawing,
-    /// Every undo is done, or there was nothing to undo.
-    Thawed,
 }
 
 /// What became of one pod.
@@ -106,25 +96,6 @@ pub struct PodReport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub execs: Vec<ExecReport>,
-}
-
-/// Whether a pod runs freely again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum Thaw {
-    /// Nothing was frozen.
-    NotNeeded,
-    /// Still to be undone; tried again until it is.
-    Pending,
-    /// By the agent that froze it.
-    Done,
-    /// By the watchdog, since the agent had died or was late.
-    ByWatchdog,
-    /// By an agent that found it in the journal when it started.
-    ByReplay,
-    /// The pod is gone.
-    PodGone,
-    /// A person took it over.
-    Acknowledged,
 }
 
 /// One command that ran.
@@ -164,34 +135,6 @@ pub struct ExecReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub output: Option<String>,
-}
-
-/// Before the cut, or after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum Stage {
-    /// Before the cut.
-    Pre,
-    /// After it.
-    Post,
-}
-
-/// What came of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum ExecOutcome {
-    /// It runs.
-    Running,
-    /// Exit code 0.
-    Succeeded,
-    /// Another exit code.
-    Failed,
-    /// It was ended after its time-out.
-    TimedOut,
-    /// It wrote more than the runtime keeps; the exit code is lost.
-    OutputTooLarge,
-    /// It could not be started: no such program, container not running.
-    NotStarted,
-    /// The connection to the runtime broke; whether it ran is unknown.
-    Lost,
 }
 
 /// What became of the processes of a command that had to be ended.
@@ -235,26 +178,4 @@ pub struct CutReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::message")]
     pub message: Option<String>,
-}
-
-/// What came of a cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum CutOutcome {
-    /// Under way.
-    Pending,
-    /// Taken.
-    Taken,
-    /// The driver refused, or took longer than the limit; nothing is left of it.
-    Failed,
-    /// Not begun, since a pre hook failed or the unit was cancelled.
-    NotBegun,
-}
-
-/// What a cut can be trusted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum Consistency {
-    /// All pods of the unit were frozen when it was taken.
-    ApplicationConsistent,
-    /// Like the disk of a machine that lost power: no hooks, or they didn't hold until it was taken.
-    CrashConsistent,
 }

@@ -6,7 +6,7 @@ use super::KindRows;
 use crate::clash::aspect::Aspect::{Live, May, Together};
 use crate::clash::aspect::{ALLOCATED, IMMUTABLE, LIVE, SET_ONCE, Update, Use, when};
 use crate::clash::change::Change;
-use crate::clash::quantity::Quantity;
+use crate::quantity::Quantity;
 
 /// A claim can only be resized while it is bound. A smaller size is accepted where a larger one could not be had, as
 /// long as it is more than the volume has.

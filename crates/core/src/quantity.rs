@@ -1,17 +1,17 @@
-//! Kubernetes quantities, as far as they have to be compared: `10Gi`, `1500m`, `2e3`.
+//! Kubernetes quantities, exactly, to be compared: `10Gi`, `1500m`, `2e3`.
 
 use serde_json::Value;
 
 /// A quantity in thousandths of a millionth; larger than all there is stays the largest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Quantity(i128);
+pub struct Quantity(i128);
 
 /// Places behind the point that are kept.
 const PLACES: u32 = 9;
 
 impl Quantity {
     /// Reads a quantity from a text or number; `None` if it is neither.
-    pub(super) fn of(value: &Value) -> Option<Self> {
+    pub(crate) fn of(value: &Value) -> Option<Self> {
         match value {
             Value::String(text) => Self::parse(text),
             Value::Number(number) => Self::parse(&number.to_string()),
@@ -19,7 +19,8 @@ impl Quantity {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads a quantity as Kubernetes writes it; `None` if it is none.
+    pub fn parse(text: &str) -> Option<Self> {
         let end = text
             .find(|character: char| !matches!(character, '0'..='9' | '.' | '+' | '-'))
             .unwrap_or(text.len());

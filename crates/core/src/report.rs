@@ -1,0 +1,219 @@
+//! What a backup comes to: its phase, its sums, its warnings.
+
+mod warnings;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use warnings::{About, MAX_WARNINGS};
+
+use warnings::Warnings;
+
+use crate::cut::{Consistency, CutOutcome, SkipReason};
+use crate::freeze::thaw::Thaw;
+use crate::hook::{ExecOutcome, Stage};
+use crate::selection::Name;
+
+/// Where a backup stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum BackupPhase {
+    /// Pods and claims are selected, the nodes' tasks are made; nothing is frozen.
+    Planning,
+    /// The nodes are at work.
+    Running,
+    /// Everything that was selected is cut and every hook succeeded.
+    Completed,
+    /// There are cuts, but not all that were selected, or a hook failed.
+    CompletedWithWarnings,
+    /// There is nothing to restore from.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+}
+
+/// Sums over everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Counts {
+    /// Pods with hooks.
+    pub pods: u32,
+    /// Of them, those that run freely again.
+    pub thawed: u32,
+    /// Commands to run, the undo included.
+    pub hooks: u32,
+    /// Of them, those that succeeded.
+    pub hooks_succeeded: u32,
+    /// Of them, those that failed.
+    pub hooks_failed: u32,
+    /// Claims that were selected.
+    pub claims: u32,
+    /// Of them, those that are cut.
+    pub taken: u32,
+    /// Of them, those that were left out for a reason.
+    pub skipped: u32,
+    /// Of them, those whose cut failed.
+    pub failed: u32,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By itself.
+    Done,
+    /// By a barrier that didn't hold, where the instance wants one that does.
+    BrokenBarrier,
+    /// By a person.
+    Cancelled,
+}
+
+/// Adds up what became of pods, commands and claims.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    counts: Counts,
+    /// Claims that nobody left out on purpose.
+    wanted: u32,
+    warnings: Warnings,
+}
+
+/// What a backup comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Its phase.
+    pub phase: BackupPhase,
+    /// Its sums.
+    pub counts: Counts,
+    /// Its warnings, the gravest first.
+    pub warnings: Vec<String>,
+}
+
+/// What became of one command.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran<'a> {
+    /// The pod.
+    pub pod: &'a Name,
+    /// The hook.
+    pub hook: &'a str,
+    /// Before the cut, or after.
+    pub stage: Stage,
+    /// What came of it.
+    pub outcome: ExecOutcome,
+    /// What went wrong, for a person.
+    pub message: Option<&'a str>,
+}
+
+/// What became of one claim.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut<'a> {
+    /// The claim.
+    pub claim: &'a Name,
+    /// What came of it.
+    pub outcome: CutOutcome,
+    /// What it can be trusted for.
+    pub consistency: Option<Consistency>,
+    /// Whether hooks were to make it consistent.
+    pub hooks: bool,
+    /// What went wrong, for a person.
+    pub message: Option<&'a str>,
+}
+
+impl Tally {
+    /// A pod with hooks, and how many commands it has to run.
+    pub fn pod(&mut self, pod: &Name, thaw: Thaw, commands: u32) {
+        self.counts.pods += 1;
+        self.counts.hooks += commands;
+        self.counts.thawed += u32::from(thaw != Thaw::Pending);
+        let remark = match thaw {
+            Thaw::NotNeeded | Thaw::Done => return,
+            Thaw::Pending => "is still frozen; its undo is tried again until it succeeds",
+            Thaw::ByWatchdog => "was thawed by the watchdog, since the agent had died or was late",
+            Thaw::ByReplay => "was thawed by an agent that had been started again",
+            Thaw::PodGone => "went away while it was frozen",
+            Thaw::Acknowledged => "was not thawed by its undo: a person took it over",
+        };
+        self.warn(About::Thaw, format!("pod {pod} {remark}"));
+    }
+
+    /// A command that ran.
+    pub fn command(&mut self, ran: Ran<'_>) {
+        let problem = match ran.outcome {
+            ExecOutcome::Running => return,
+            ExecOutcome::Succeeded => {
+                self.counts.hooks_succeeded += 1;
+                return;
+            }
+            ExecOutcome::Failed => "failed",
+            ExecOutcome::TimedOut => "was ended after its time-out",
+            ExecOutcome::OutputTooLarge => "wrote more than the runtime keeps",
+            ExecOutcome::NotStarted => "could not be started",
+            ExecOutcome::Lost => "was lost with the connection to the runtime",
+        };
+        self.counts.hooks_failed += 1;
+        let stage = match ran.stage {
+            Stage::Pre => "pre",
+            Stage::Post => "post",
+        };
+        let text = format!("{stage} hook {} of pod {} {problem}", ran.hook, ran.pod);
+        self.warn(About::Hook, with(text, ran.message));
+    }
+
+    /// A claim that was to be cut.
+    pub fn cut(&mut self, cut: Cut<'_>) {
+        self.counts.claims += 1;
+        self.wanted += 1;
+        let (count, problem) = match (cut.outcome, cut.consistency) {
+            (CutOutcome::Taken, Some(Consistency::CrashConsistent)) if cut.hooks => (
+                &mut self.counts.taken,
+                Some("has a snapshot that is only crash consistent"),
+            ),
+            (CutOutcome::Taken, _) => (&mut self.counts.taken, None),
+            (CutOutcome::Failed | CutOutcome::Pending, _) => {
+                (&mut self.counts.failed, Some("could not be cut"))
+            }
+            (CutOutcome::NotBegun, _) => (&mut self.counts.skipped, Some("was not cut")),
+        };
+        *count += 1;
+        if let Some(problem) = problem {
+            let text = format!("claim {} {problem}", cut.claim);
+            self.warn(About::Volume, with(text, cut.message));
+        }
+    }
+
+    /// A claim that was left out. What a person left out is no warning.
+    pub fn skip(&mut self, claim: &Name, reason: SkipReason) {
+        self.counts.claims += 1;
+        self.counts.skipped += 1;
+        if reason != SkipReason::Excluded {
+            self.wanted += 1;
+            self.warn(About::Volume, format!("claim {claim} was not cut: {reason}"));
+        }
+    }
+
+    /// Anything else that is not as it should be.
+    pub fn warn(&mut self, about: About, text: impl Into<String>) {
+        self.warnings.add(about, text.into());
+    }
+
+    /// What the backup comes to.
+    pub fn end(self, end: End) -> Summary {
+        let nothing = self.wanted > 0 && self.counts.taken == 0;
+        let phase = match end {
+            End::Cancelled => BackupPhase::Cancelled,
+            End::BrokenBarrier => BackupPhase::Failed,
+            End::Done if nothing => BackupPhase::Failed,
+            End::Done if self.warnings.is_empty() => BackupPhase::Completed,
+            End::Done => BackupPhase::CompletedWithWarnings,
+        };
+        Summary {
+            phase,
+            counts: self.counts,
+            warnings: self.warnings.into_list(),
+        }
+    }
+}
+
+fn with(text: String, message: Option<&str>) -> String {
+    match message {
+        Some(message) => format!("{text}: {message}"),
+        None => text,
+    }
+}

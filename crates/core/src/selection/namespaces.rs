@@ -1,0 +1,70 @@
+//! The namespaces that an instance or a hook names: names or globs, what is left out wins.
+
+use crate::glob::{Glob, GlobError, Separator};
+
+/// Namespaces that no backup ever takes: the control plane's and ours.
+pub const PROTECTED: [&str; 5] = [
+    "clusterbackup-agents",
+    "clusterbackup-system",
+    "kube-node-lease",
+    "kube-public",
+    "kube-system",
+];
+
+/// Some of a cluster's namespaces.
+#[derive(Debug, Clone, Default)]
+pub struct Namespaces {
+    /// Empty: all.
+    included: Vec<Glob>,
+    excluded: Vec<Glob>,
+}
+
+/// A text that names no namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` names no namespaces: {problem}")]
+pub struct BadNamespace {
+    /// What was written.
+    pub text: String,
+    /// What is wrong with it.
+    #[source]
+    pub problem: GlobError,
+}
+
+impl Namespaces {
+    /// The namespaces that match one of `included` (none at all: every namespace) and none of `excluded`.
+    pub fn parse(included: &[String], excluded: &[String]) -> Result<Self, BadNamespace> {
+        let globs = |texts: &[String]| texts.iter().map(|text| glob(text)).collect::<Result<_, _>>();
+        Ok(Self {
+            included: globs(included)?,
+            excluded: globs(excluded)?,
+        })
+    }
+
+    /// Whether a namespace is among them; those that no backup ever takes are not.
+    pub fn takes(&self, namespace: &str) -> bool {
+        let named = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(namespace));
+        !PROTECTED.contains(&namespace)
+            && (self.included.is_empty() || named(&self.included))
+            && !named(&self.excluded)
+    }
+
+    /// The namespaces that are named as they are, without globs.
+    pub fn exact(&self) -> impl Iterator<Item = &str> {
+        self.included
+            .iter()
+            .filter_map(Glob::exact)
+            .filter(|name| self.takes(name))
+    }
+
+    /// Whether namespaces can be among them that are not named: rights on the named ones are not enough.
+    pub fn open(&self) -> bool {
+        self.included.is_empty() || self.included.iter().any(|glob| glob.exact().is_none())
+    }
+}
+
+fn glob(text: &str) -> Result<Glob, BadNamespace> {
+    Glob::parse(text, Separator::None).map_err(|problem| BadNamespace {
+        text: text.to_owned(),
+        problem,
+    })
+}
