@@ -1,3 +1,26 @@
 //! What runs on every node, and what leads it.
+//!
+//! | module | concern |
+//! |---|---|
+//! | [`node`] | the agent of a node: carries tasks out |
+//! | [`watchdog`] | the container beside it that thaws what it leaves frozen |
+//! | [`caretaker`] | thaws what the journal says and nobody undoes; in both of them |
+//! | [`undo`], [`acknowledgement`] | one pod's undo, and the person who takes it over |
+//! | [`journal`] | what is frozen, on the node's disk |
+//! | [`command`] | one try of a command, and its record |
+//! | [`runtime`] | the way into the containers |
+//! | [`clock`] | time that nobody can set |
+//! | [`metrics`] | what agent and watchdog both count |
+//! | [`process`] | what their processes have in common |
 
+pub mod acknowledgement;
+pub mod caretaker;
+pub mod clock;
+pub mod command;
+pub mod journal;
+pub mod metrics;
+pub mod node;
+pub mod process;
 pub mod runtime;
+pub mod undo;
+pub mod watchdog;

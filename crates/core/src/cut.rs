@@ -6,8 +6,6 @@
 
 mod class;
 mod order;
-#[cfg(test)]
-pub(crate) mod sample;
 mod skip;
 
 use schemars::JsonSchema;

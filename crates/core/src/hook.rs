@@ -7,8 +7,6 @@
 mod quiescence;
 mod resolve;
 pub mod restore;
-#[cfg(test)]
-pub(crate) mod sample;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

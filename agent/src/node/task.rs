@@ -1,0 +1,165 @@
+//! One task from its first sight to its end: wait for the leader, claim it, carry its units out, report.
+
+use std::sync::Arc;
+
+use clusterbackup_api::node_task::{
+    BackupReference, FreezeUnit, NodeTask, NodeTaskSpec, NodeTaskStatus, TaskPhase,
+};
+use futures::future::join_all;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::{Client, ResourceExt as _};
+use tokio::sync::Semaphore;
+use tracing::info;
+
+use super::Node;
+use super::going::Going;
+use super::metrics::{NodeMetrics, TaskOutcome};
+use super::orders::{Gate, Orders};
+use super::resume;
+use super::snapshots::Snapshots;
+use super::status::Reporter;
+use super::unit::Unit;
+use crate::journal::Journal;
+use crate::undo::Means;
+
+/// What the parts of a task share.
+pub(super) struct Work {
+    pub(super) client: Client,
+    pub(super) means: Means,
+    pub(super) journal: Journal,
+    pub(super) node_metrics: Arc<NodeMetrics>,
+    pub(super) reporter: Reporter,
+    pub(super) snapshots: Snapshots,
+    /// Units that may be under way at once, over all tasks.
+    pub(super) room: Arc<Semaphore>,
+    pub(super) backup: BackupReference,
+    pub(super) task: String,
+    pub(super) task_uid: String,
+    pub(super) keep_output: bool,
+}
+
+/// Carries a task out. When it returns, nothing of it is frozen, or the agent was told to stop waiting.
+pub(super) async fn run(node: Arc<Node>, task: NodeTask, mut orders: Orders) {
+    let adopted = phase(&task) == Some(TaskPhase::Running);
+    if !adopted {
+        match orders.gate().await {
+            Gate::Open => {}
+            Gate::Left => return,
+            Gate::Refused => return refuse(&node, &task).await,
+        }
+    }
+    let Some(spec) = orders.spec.borrow().clone() else {
+        return;
+    };
+    node.metrics.tasks.inc();
+    let name = task.name_any();
+    info!(task = name, backup = spec.backup.name, adopted, "the task begins");
+    let work = work(&node, &task, &spec);
+    work.reporter.announce(|status| {
+        status.phase = Some(TaskPhase::Running);
+        status.observed_epoch = spec.epoch;
+        status.started_at.get_or_insert_with(now);
+    });
+    tokio::select! {
+        () = carry_out(&node, &work, &spec, orders.clone(), adopted) => {}
+        () = follow_epoch(&work.reporter, orders) => {}
+    }
+    work.reporter.note(|status| {
+        status.phase = Some(TaskPhase::Done);
+        status.finished_at = Some(now());
+        status.message = message(status);
+    });
+    node.metrics.tasks.dec();
+    ended(&node, &name, TaskOutcome::Done, work.reporter).await;
+}
+
+/// How far a task was when it was last reported.
+pub(super) fn phase(task: &NodeTask) -> Option<TaskPhase> {
+    task.status.as_ref().and_then(|status| status.phase)
+}
+
+async fn carry_out(node: &Node, work: &Work, spec: &NodeTaskSpec, mut orders: Orders, adopted: bool) {
+    if adopted {
+        resume::run(work, spec).await;
+    }
+    let begun = work.reporter.status().units;
+    let is_new = |unit: &&FreezeUnit| begun.iter().all(|report| report.name != unit.name);
+    let units: Vec<_> = spec.units.iter().filter(is_new).collect();
+    if units.is_empty() || !matches!(orders.gate().await, Gate::Open) {
+        return;
+    }
+    let going = Going::watch(node.client.clone(), &node.name);
+    let (orders, going) = (&orders, &going);
+    join_all(units.into_iter().map(|order| async move {
+        // Units that wait for each other can't take turns.
+        let _room = match order.released {
+            None => work.room.acquire().await.ok(),
+            Some(_) => None,
+        };
+        let unit = Unit {
+            work,
+            order,
+            orders,
+            going,
+        };
+        unit.run().await;
+    }))
+    .await;
+}
+
+/// Reports under which leader the work goes on. Never returns.
+async fn follow_epoch(reporter: &Reporter, mut orders: Orders) {
+    while orders.spec.changed().await.is_ok() {
+        if let Some(epoch) = orders.epoch() {
+            reporter.note(|status| status.observed_epoch = epoch);
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+async fn refuse(node: &Node, task: &NodeTask) {
+    let reporter = Reporter::start(node.tasks(), task);
+    reporter.note(|status| {
+        status.phase = Some(TaskPhase::Refused);
+        status.observed_epoch = task.spec.epoch;
+        status.message = Some("the backup was cancelled before".to_owned());
+        status.finished_at = Some(now());
+    });
+    ended(node, &task.name_any(), TaskOutcome::Refused, reporter).await;
+}
+
+async fn ended(node: &Node, task: &str, outcome: TaskOutcome, reporter: Reporter) {
+    node.metrics.ended(outcome);
+    let told = reporter.finish().await.is_ok();
+    info!(task, ?outcome, told, "the task has ended");
+}
+
+fn work(node: &Node, task: &NodeTask, spec: &NodeTaskSpec) -> Work {
+    let name = task.name_any();
+    Work {
+        client: node.client.clone(),
+        means: node.means.clone(),
+        journal: node.journal.clone(),
+        node_metrics: Arc::clone(&node.metrics),
+        reporter: Reporter::start(node.tasks(), task),
+        snapshots: Snapshots::new(node.client.clone(), &name),
+        room: Arc::clone(&node.room),
+        backup: spec.backup.clone(),
+        task: name,
+        task_uid: task.uid().unwrap_or_default(),
+        keep_output: spec.keep_output,
+    }
+}
+
+/// The first thing that went wrong.
+fn message(status: &NodeTaskStatus) -> Option<String> {
+    status.units.iter().find_map(|unit| {
+        let message = unit.message.as_ref()?;
+        Some(format!("{}: {message}", unit.name))
+    })
+}
+
+fn now() -> MicroTime {
+    MicroTime(Timestamp::now())
+}
