@@ -6,6 +6,8 @@
 
 mod class;
 mod order;
+#[cfg(test)]
+pub(crate) mod sample;
 mod skip;
 
 use schemars::JsonSchema;

@@ -1,11 +1,13 @@
 //! Which applications are frozen together, on which nodes, and what each node does.
 //!
-//! - `unit`: freeze units, the connected components of pods that share claims
+//! - `unit`: freeze units, their parts, and whether their time-outs fit
+//! - `plan`: from pods and claims to units
 //! - `task`: the units' parts, put into tasks of bounded size
 //! - `barrier`: when the nodes of a unit may go on
 //! - `thaw`: when an undo is due, and how often it is tried
 
 pub mod barrier;
+mod plan;
 mod task;
 pub mod thaw;
 mod unit;
@@ -13,8 +15,9 @@ mod unit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use plan::{PlannedPod, Units, units};
 pub use task::{MAX_STEPS, Task, TaskUnit, tasks};
-pub use unit::{Limits, Part, PlannedPod, PodCommands, TooLong, Unit, Units, check, units};
+pub use unit::{Limits, Part, PodCommands, TooLong, Unit, check};
 
 /// Steps of a unit with a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]

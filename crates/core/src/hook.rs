@@ -7,6 +7,8 @@
 mod quiescence;
 mod resolve;
 pub mod restore;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -153,3 +153,122 @@ pub fn raise(stored: Option<i64>, in_use: impl IntoIterator<Item = i64>) -> i64 
     let highest = in_use.into_iter().chain(stored).max().unwrap_or(0);
     highest.max(0).saturating_add(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn record(holder: &str, version: &str) -> Record {
+        Record {
+            holder: Some(holder.to_owned()),
+            version: version.to_owned(),
+            duration: Timing::DEFAULT.lease,
+        }
+    }
+
+    fn candidate(record: Option<Record>) -> Candidate {
+        Candidate::new("me".to_owned(), Timing::DEFAULT, record, at(100))
+    }
+
+    #[test]
+    fn a_lease_is_free_when_it_was_not_seen_to_change_for_its_duration() {
+        let long = Record {
+            duration: at(40),
+            ..record("other", "1")
+        };
+        let released = Record {
+            holder: None,
+            ..record("other", "1")
+        };
+        for (lease, now, expected) in [
+            (None, 100, Claim::Acquire),
+            (Some(released), 100, Claim::Acquire),
+            (Some(record("other", "1")), 100, Claim::Wait(at(2))),
+            (Some(record("other", "1")), 114, Claim::Wait(at(1))),
+            (Some(record("other", "1")), 115, Claim::Acquire),
+            (Some(long), 115, Claim::Wait(at(2))),
+            (Some(record("me", "1")), 100, Claim::Acquire),
+        ] {
+            assert_eq!(
+                candidate(lease.clone()).decide(at(now)),
+                expected,
+                "{lease:?} at {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_change_that_is_seen_starts_the_wait_anew() {
+        let mut candidate = candidate(Some(record("other", "1")));
+        candidate.observe(Some(record("other", "1")), at(110));
+        assert_eq!(candidate.decide(at(115)), Claim::Acquire);
+        candidate.observe(Some(record("other", "2")), at(115));
+        assert_eq!(candidate.decide(at(129)), Claim::Wait(at(1)));
+        assert_eq!(candidate.decide(at(130)), Claim::Acquire);
+        assert_eq!(candidate.version(), Some("2"));
+    }
+
+    #[test]
+    fn a_leader_renews_in_time_and_stops_when_it_could_not() {
+        let mut leader = candidate(None);
+        leader.wrote(record("me", "1"), at(100), at(101));
+        for (now, expected) in [
+            (101, Claim::Hold(at(1))),
+            (102, Claim::Renew),
+            (109, Claim::Renew),
+            (110, Claim::Lost),
+            (1000, Claim::Lost),
+        ] {
+            assert_eq!(leader.decide(at(now)), expected, "at {now}");
+        }
+        leader.wrote(record("me", "2"), at(105), at(108));
+        assert!(leader.leads(at(114)));
+        assert!(!leader.leads(at(115)));
+    }
+
+    #[test]
+    fn a_write_that_was_accepted_late_makes_no_leader() {
+        let mut leader = candidate(None);
+        leader.wrote(record("me", "1"), at(100), at(111));
+        assert_eq!(leader.decide(at(111)), Claim::Lost);
+    }
+
+    #[test]
+    fn a_leader_stops_when_it_sees_another_in_the_lease_or_none() {
+        for lease in [Some(record("other", "2")), Some(Record::default()), None] {
+            let mut leader = candidate(None);
+            leader.wrote(record("me", "1"), at(100), at(100));
+            leader.observe(lease.clone(), at(101));
+            assert_eq!(leader.decide(at(101)), Claim::Lost, "{lease:?}");
+        }
+    }
+
+    #[test]
+    fn who_resigns_leads_no_more() {
+        let mut leader = candidate(None);
+        leader.wrote(record("me", "1"), at(100), at(100));
+        leader.resign();
+        assert!(!leader.leads(at(100)));
+    }
+
+    #[test]
+    fn an_epoch_is_higher_than_every_other() {
+        for (stored, in_use, expected) in [
+            (None, &[][..], 1),
+            (Some(4), &[], 5),
+            (Some(4), &[2, 9], 10),
+            (None, &[3], 4),
+            (Some(-7), &[], 1),
+        ] {
+            assert_eq!(
+                raise(stored, in_use.iter().copied()),
+                expected,
+                "{stored:?} {in_use:?}"
+            );
+        }
+    }
+}

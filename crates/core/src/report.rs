@@ -217,3 +217,172 @@ fn with(text: String, message: Option<&str>) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::selection::sample::name;
+
+    fn cut(claim: &Name, outcome: CutOutcome, consistency: Option<Consistency>) -> Cut<'_> {
+        Cut {
+            claim,
+            outcome,
+            consistency,
+            hooks: true,
+            message: None,
+        }
+    }
+
+    fn command(pod: &Name, outcome: ExecOutcome) -> Ran<'_> {
+        Ran {
+            pod,
+            hook: "ops/freeze/db",
+            stage: Stage::Pre,
+            outcome,
+            message: Some("exit code 3"),
+        }
+    }
+
+    const HELD: Option<Consistency> = Some(Consistency::ApplicationConsistent);
+    const CRASH: Option<Consistency> = Some(Consistency::CrashConsistent);
+
+    #[test]
+    fn the_phase_says_whether_there_is_something_to_restore_and_whether_all_went_well() {
+        let (claim, data, pod) = (name("shop/other"), name("shop/data"), name("shop/db"));
+        let taken = |tally: &mut Tally| tally.cut(cut(&data, CutOutcome::Taken, HELD));
+        for (what, fill, end, expected) in [
+            (
+                "nothing selected",
+                &(|_: &mut Tally| {}) as &dyn Fn(&mut Tally),
+                End::Done,
+                BackupPhase::Completed,
+            ),
+            ("all cut", &taken, End::Done, BackupPhase::Completed),
+            (
+                "one skipped",
+                &|tally| {
+                    taken(tally);
+                    tally.skip(&claim, SkipReason::NotCsi);
+                },
+                End::Done,
+                BackupPhase::CompletedWithWarnings,
+            ),
+            (
+                "one excluded",
+                &|tally| {
+                    taken(tally);
+                    tally.skip(&claim, SkipReason::Excluded);
+                },
+                End::Done,
+                BackupPhase::Completed,
+            ),
+            (
+                "all excluded",
+                &|tally| tally.skip(&claim, SkipReason::Excluded),
+                End::Done,
+                BackupPhase::Completed,
+            ),
+            (
+                "all skipped",
+                &|tally| tally.skip(&claim, SkipReason::NotCsi),
+                End::Done,
+                BackupPhase::Failed,
+            ),
+            (
+                "all failed",
+                &|tally| tally.cut(cut(&data, CutOutcome::Failed, None)),
+                End::Done,
+                BackupPhase::Failed,
+            ),
+            (
+                "not begun",
+                &|tally| tally.cut(cut(&data, CutOutcome::NotBegun, None)),
+                End::Done,
+                BackupPhase::Failed,
+            ),
+            (
+                "a hook failed",
+                &|tally| {
+                    taken(tally);
+                    tally.command(command(&pod, ExecOutcome::Failed));
+                },
+                End::Done,
+                BackupPhase::CompletedWithWarnings,
+            ),
+            (
+                "crash consistent in spite of hooks",
+                &|tally| tally.cut(cut(&data, CutOutcome::Taken, CRASH)),
+                End::Done,
+                BackupPhase::CompletedWithWarnings,
+            ),
+            (
+                "crash consistent without hooks",
+                &|tally| {
+                    tally.cut(Cut {
+                        hooks: false,
+                        ..cut(&data, CutOutcome::Taken, CRASH)
+                    });
+                },
+                End::Done,
+                BackupPhase::Completed,
+            ),
+            (
+                "a barrier that had to hold",
+                &taken,
+                End::BrokenBarrier,
+                BackupPhase::Failed,
+            ),
+            ("cancelled", &taken, End::Cancelled, BackupPhase::Cancelled),
+        ] {
+            let mut tally = Tally::default();
+            fill(&mut tally);
+            assert_eq!(tally.end(end).phase, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn every_pod_command_and_claim_is_counted_once() {
+        let (data, pod) = (name("shop/data"), name("shop/db"));
+        let mut tally = Tally::default();
+        tally.pod(&pod, Thaw::Done, 2);
+        tally.pod(&pod, Thaw::Pending, 1);
+        tally.command(command(&pod, ExecOutcome::Succeeded));
+        tally.command(command(&pod, ExecOutcome::TimedOut));
+        tally.command(command(&pod, ExecOutcome::Running));
+        tally.cut(cut(&data, CutOutcome::Taken, HELD));
+        tally.cut(cut(&data, CutOutcome::Failed, None));
+        tally.skip(&pod, SkipReason::TooLarge);
+        let expected = Counts {
+            pods: 2,
+            thawed: 1,
+            hooks: 3,
+            hooks_succeeded: 1,
+            hooks_failed: 1,
+            claims: 3,
+            taken: 1,
+            skipped: 1,
+            failed: 1,
+        };
+        assert_eq!(tally.end(End::Done).counts, expected);
+    }
+
+    #[test]
+    fn a_warning_names_the_object_and_what_went_wrong() {
+        let (data, pod) = (name("shop/data"), name("shop/db"));
+        let mut tally = Tally::default();
+        tally.command(command(&pod, ExecOutcome::Failed));
+        tally.pod(&pod, Thaw::ByWatchdog, 0);
+        tally.cut(Cut {
+            message: Some("quota"),
+            ..cut(&data, CutOutcome::Failed, None)
+        });
+        tally.skip(&name("shop/nfs"), SkipReason::NotCsi);
+        let expected = [
+            "pod shop/db was thawed by the watchdog, since the agent had died or was late",
+            "pre hook ops/freeze/db of pod shop/db failed: exit code 3",
+            "claim shop/data could not be cut: quota",
+            "claim shop/nfs was not cut: its volume is not from a CSI driver",
+        ];
+        assert_eq!(tally.end(End::Done).warnings, expected);
+    }
+}

@@ -4,9 +4,11 @@
 //! - `subject`: what decisions need to know of a pod and of a claim
 
 mod namespaces;
+#[cfg(test)]
+pub(crate) mod sample;
 mod subject;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use namespaces::{BadNamespace, Namespaces, PROTECTED};
 pub use subject::{Claim, ClaimPhase, Name, Namespace, Pod, PodPhase, Volume};
@@ -79,6 +81,123 @@ impl Filter {
     }
 }
 
-fn is_excluded(labels: &std::collections::BTreeMap<String, String>) -> bool {
+fn is_excluded(labels: &BTreeMap<String, String>) -> bool {
     labels.get(EXCLUDE).is_some_and(|value| value == "true")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample::{claim, labels, pod};
+    use super::*;
+    use crate::selector::{Operator, Requirement};
+
+    fn filter(included: &[&str], excluded: &[&str]) -> Filter {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Filter {
+            namespaces: Namespaces::parse(&texts(included), &texts(excluded)).unwrap(),
+            labels: LabelSelector::default(),
+        }
+    }
+
+    fn namespace(name: &str) -> Namespace {
+        Namespace {
+            name: name.to_owned(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    fn names<'a>(names: impl IntoIterator<Item = &'a Name>) -> Vec<String> {
+        names.into_iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn namespaces_are_taken_by_names_and_globs_and_never_the_protected_ones() {
+        let cluster = ["app-1", "app-2", "clusterbackup-agents", "db", "kube-system"].map(namespace);
+        for (included, excluded, expected) in [
+            (&[][..], &[][..], &["app-1", "app-2", "db"][..]),
+            (&["*"], &[], &["app-1", "app-2", "db"]),
+            (&["app-*"], &[], &["app-1", "app-2"]),
+            (&["app-*"], &["*-2"], &["app-1"]),
+            (&["db"], &["db"], &[]),
+            (&["kube-system", "clusterbackup-agents"], &[], &[]),
+            (&["none-*"], &[], &[]),
+        ] {
+            let taken = filter(included, excluded).namespaces(&cluster);
+            assert_eq!(taken, expected, "{included:?} without {excluded:?}");
+        }
+    }
+
+    #[test]
+    fn a_label_on_a_namespace_leaves_out_all_that_is_in_it() {
+        let mut left_out = namespace("secret");
+        left_out.labels = labels(&[(EXCLUDE, "true")]);
+        let cluster = [left_out, namespace("shop")];
+        let pods = [pod("secret/a", &["data"]), pod("shop/b", &[])];
+        let claims = [claim("secret/data")];
+        let selection = filter(&[], &[]).select(&cluster, &pods, &claims);
+        assert_eq!(names(selection.pods.iter().map(|pod| &pod.name)), ["shop/b"]);
+        assert!(selection.claims.is_empty() && selection.excluded.is_empty());
+    }
+
+    #[test]
+    fn a_named_namespace_that_does_not_exist_is_told() {
+        let cluster = [namespace("shop")];
+        let selection = filter(&["shop", "gone", "old-*"], &[]).select(&cluster, &[], &[]);
+        assert_eq!(selection.missing, ["gone"]);
+    }
+
+    #[test]
+    fn a_claim_is_taken_by_its_labels_or_by_a_selected_pod() {
+        let web = Operator::In(vec!["web".to_owned()]);
+        let labelled = Requirement::new("app".to_owned(), web).unwrap();
+        let filter = Filter {
+            labels: LabelSelector::new(vec![labelled]),
+            ..filter(&["shop"], &[])
+        };
+        let web = |mut pod: Pod| {
+            pod.labels = labels(&[("app", "web")]);
+            pod
+        };
+        let with = |mut claim: Claim, pairs: &[(&str, &str)]| {
+            claim.labels = labels(pairs);
+            claim
+        };
+        let pods = [
+            web(pod("shop/web-1", &["mounted", "left-out"])),
+            web(pod("shop/web-0", &[])),
+            pod("shop/db-0", &["of-db"]),
+            web(pod("other/web-0", &[])),
+        ];
+        let claims = [
+            with(claim("shop/labelled"), &[("app", "web")]),
+            claim("shop/of-db"),
+            claim("shop/mounted"),
+            with(claim("shop/left-out"), &[("app", "web"), (EXCLUDE, "true")]),
+            with(claim("other/labelled"), &[("app", "web")]),
+        ];
+        let selection = filter.select(&[namespace("shop"), namespace("other")], &pods, &claims);
+        assert_eq!(
+            names(selection.pods.iter().map(|pod| &pod.name)),
+            ["shop/web-0", "shop/web-1"]
+        );
+        assert_eq!(
+            names(selection.claims.iter().map(|claim| &claim.name)),
+            ["shop/labelled", "shop/mounted"]
+        );
+        assert_eq!(
+            names(selection.excluded.iter().map(|claim| &claim.name)),
+            ["shop/left-out"]
+        );
+    }
+
+    #[test]
+    fn an_exclusion_counts_only_with_the_value_true() {
+        let mut off = pod("shop/off", &[]);
+        off.labels = labels(&[(EXCLUDE, "false")]);
+        let mut out = pod("shop/out", &[]);
+        out.labels = labels(&[(EXCLUDE, "true")]);
+        let pods = [off, out];
+        let selection = filter(&[], &[]).select(&[namespace("shop")], &pods, &[]);
+        assert_eq!(names(selection.pods.iter().map(|pod| &pod.name)), ["shop/off"]);
+    }
 }

@@ -59,3 +59,47 @@ impl Classes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Classes of one driver: name, label of Velero, default.
+    fn classes(classes: &[(&str, bool, bool)]) -> Classes {
+        let class = |&(name, for_backups, default): &(&str, bool, bool)| Class {
+            name: name.to_owned(),
+            driver: "csi.example.com".to_owned(),
+            for_backups,
+            default,
+        };
+        Classes::new(classes.iter().map(class).collect())
+    }
+
+    #[test]
+    fn the_class_is_the_marked_one_the_default_or_the_only_one() {
+        use ClassProblem::{Ambiguous, Missing};
+        for (these, expected) in [
+            (&[][..], Err(Missing)),
+            (&[("only", false, false)], Ok("only")),
+            (
+                &[("plain", false, false), ("default", false, true)],
+                Ok("default"),
+            ),
+            (&[("default", false, true), ("marked", true, false)], Ok("marked")),
+            (&[("both", true, true), ("default", false, true)], Ok("both")),
+            (&[("a", false, false), ("b", false, false)], Err(Ambiguous)),
+            (&[("a", false, true), ("b", false, true)], Err(Ambiguous)),
+            (&[("a", true, false), ("b", true, true)], Err(Ambiguous)),
+        ] {
+            let classes = classes(these);
+            let chosen = classes.of("csi.example.com").map(|class| class.name.as_str());
+            assert_eq!(chosen, expected, "{these:?}");
+        }
+    }
+
+    #[test]
+    fn a_class_of_another_driver_is_none() {
+        let classes = classes(&[("only", true, true)]);
+        assert_eq!(classes.of("other.example.com"), Err(ClassProblem::Missing));
+    }
+}

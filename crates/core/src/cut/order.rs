@@ -190,6 +190,146 @@ fn snapshot_name(hint: &str, parts: &[&str]) -> String {
 
 /// Ten characters that differ when the parts do.
 fn digest(parts: &[&str]) -> String {
-    let hash = Sha256::digest(parts.join("/"));
-    hash.iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+    let mut digest = format!("{:x}", Sha256::digest(parts.join("/")));
+    digest.truncate(10);
+    digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cut::sample::classes;
+    use crate::selection::sample::{claim, labels};
+
+    const DRIVER: &str = "csi.example.com";
+
+    fn labelled(name: &str, group: &str) -> Claim {
+        Claim {
+            labels: labels(&[(VOLUME_GROUP, group)]),
+            ..claim(name)
+        }
+    }
+
+    /// The cuts of one unit with these claims, of which `cut` are cut: `namespace: claims` and how they are told.
+    fn cuts(all: &[Claim], cut: usize, groups: &Classes) -> Vec<(String, Option<Group>)> {
+        let classes = classes(&[DRIVER]);
+        let class = classes.of(DRIVER).unwrap();
+        let cutter = Cutter {
+            backup: "4f1c",
+            groups,
+            all,
+        };
+        let cuttable: Vec<_> = all[..cut].iter().map(|claim| Cuttable { claim, class }).collect();
+        let cuts = cutter.cuts("u0", &cutter.bundles(&cuttable));
+        let told = |cut: Cut| (format!("{}: {}", cut.namespace, cut.claims.join(" ")), cut.group);
+        cuts.into_iter().map(told).collect()
+    }
+
+    fn is_temporary(group: Option<&Group>) -> bool {
+        matches!(group, Some(Group::Temporary(_)))
+    }
+
+    #[test]
+    fn without_a_group_class_every_claim_is_cut_by_itself() {
+        let all = [
+            claim("shop/b"),
+            claim("shop/a"),
+            labelled("shop/c", "g"),
+            labelled("shop/d", "g"),
+        ];
+        let cuts = cuts(&all, 4, &classes(&[]));
+        let names: Vec<_> = cuts.iter().map(|(names, _)| names.as_str()).collect();
+        assert_eq!(names, ["shop: a", "shop: b", "shop: c", "shop: d"]);
+        assert!(cuts.iter().all(|(_, group)| group.is_none()));
+    }
+
+    #[test]
+    fn a_driver_that_can_cuts_the_claims_of_a_unit_and_namespace_as_one() {
+        let all = [
+            claim("shop/b"),
+            claim("shop/a"),
+            claim("bank/a"),
+            claim("shop/unbound"),
+        ];
+        let cuts = cuts(&all, 3, &classes(&[DRIVER]));
+        assert_eq!(cuts[0], ("bank: a".to_owned(), None));
+        assert_eq!(cuts[1].0, "shop: a b");
+        assert!(is_temporary(cuts[1].1.as_ref()), "{cuts:?}");
+    }
+
+    #[test]
+    fn a_persons_label_makes_a_group() {
+        let all = [
+            labelled("shop/a", "g"),
+            labelled("shop/b", "g"),
+            claim("shop/c"),
+            labelled("bank/a", "g"),
+        ];
+        let cuts = cuts(&all, 4, &classes(&[DRIVER]));
+        let group = Some(Group::Labelled("g".to_owned()));
+        let expected = [("bank: a", None), ("shop: a b", group), ("shop: c", None)];
+        assert_eq!(cuts, expected.map(|(names, group)| (names.to_owned(), group)));
+    }
+
+    #[test]
+    fn a_label_that_also_names_a_claim_that_is_not_cut_gives_way_to_a_temporary_one() {
+        let all = [
+            labelled("shop/a", "g"),
+            labelled("shop/b", "g"),
+            labelled("shop/unbound", "g"),
+        ];
+        let cuts = cuts(&all, 2, &classes(&[DRIVER]));
+        assert_eq!(cuts[0].0, "shop: a b");
+        assert!(is_temporary(cuts[0].1.as_ref()), "{cuts:?}");
+    }
+
+    #[test]
+    fn two_groups_never_carry_the_same_temporary_label() {
+        let mut all = ["a", "b", "c", "d"].map(|name| labelled(&format!("shop/{name}"), "g"));
+        all[2].volume = None;
+        let drivers = classes(&[DRIVER, "other.example.com"]);
+        let of = |driver: &str| drivers.of(driver).unwrap();
+        let cutter = Cutter {
+            backup: "4f1c",
+            groups: &drivers,
+            all: &all,
+        };
+        let driver = |number: usize| if number < 2 { DRIVER } else { "other.example.com" };
+        let cuttable = all.iter().enumerate().map(|(number, claim)| Cuttable {
+            claim,
+            class: of(driver(number)),
+        });
+        let cuts = cutter.cuts("u0", &cutter.bundles(&cuttable.collect::<Vec<_>>()));
+        let groups: Vec<_> = cuts.iter().filter_map(|cut| cut.group.as_ref()).collect();
+        assert_eq!(groups.len(), 2);
+        assert!(is_temporary(Some(groups[0])) && is_temporary(Some(groups[1])));
+        assert_ne!(groups[0], groups[1]);
+    }
+
+    #[test]
+    fn names_follow_from_backup_and_claim_and_fit_into_a_label() {
+        let classes = classes(&[DRIVER]);
+        let class = classes.of(DRIVER).unwrap();
+        let name = |backup, claim: &Claim| {
+            let cutter = Cutter {
+                backup,
+                groups: &classes,
+                all: &[],
+            };
+            cutter.single(Cuttable { claim, class }).snapshot
+        };
+        let long = claim(&format!("shop/{}.{}", "a".repeat(51), "b".repeat(200)));
+        for claim in [claim("shop/data"), long.clone()] {
+            let first = name("4f1c", &claim);
+            assert!(first.len() <= 63, "{first}");
+            assert!(!first.contains(".-"), "{first}");
+            assert_eq!(first, name("4f1c", &claim));
+            assert_ne!(first, name("5a2d", &claim));
+        }
+        assert!(name("4f1c", &claim("shop/data")).starts_with("data-"));
+        assert_ne!(
+            name("4f1c", &claim("shop/data")),
+            name("4f1c", &claim("bank/data"))
+        );
+    }
 }

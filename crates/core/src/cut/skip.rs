@@ -103,3 +103,98 @@ impl From<ClassProblem> for SkipReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cut::sample::classes;
+    use crate::selection::Volume;
+    use crate::selection::sample::claim;
+
+    const LIMITS: Limits = Limits {
+        volume_size: None,
+        snapshots: None,
+    };
+
+    fn reason(change: impl FnOnce(&mut Claim), limits: Limits, classes: &Classes) -> Option<SkipReason> {
+        let mut claim = claim("shop/data");
+        change(&mut claim);
+        judge(&claim, &limits, classes).err()
+    }
+
+    fn volume(driver: Option<&str>, capacity: &str) -> Volume {
+        Volume {
+            driver: driver.map(str::to_owned),
+            capacity: Quantity::parse(capacity),
+        }
+    }
+
+    #[test]
+    fn a_bound_claim_of_a_csi_driver_with_a_class_is_cut() {
+        let classes = classes(&["csi.example.com"]);
+        let claim = claim("shop/data");
+        let class = judge(&claim, &LIMITS, &classes).unwrap();
+        assert_eq!(class.name, "class-of-csi.example.com");
+    }
+
+    #[test]
+    fn every_claim_that_is_not_cut_has_its_reason() {
+        let one = classes(&["csi.example.com"]);
+        let two = classes(&["csi.example.com", "csi.example.com"]);
+        let none = classes(&[]);
+        for (expected, change, classes) in [
+            (
+                SkipReason::ClaimDeleted,
+                (|claim| claim.deleting = true) as fn(&mut Claim),
+                &one,
+            ),
+            (
+                SkipReason::ClaimPending,
+                |claim| claim.phase = ClaimPhase::Pending,
+                &one,
+            ),
+            (
+                SkipReason::VolumeLost,
+                |claim| claim.phase = ClaimPhase::Lost,
+                &one,
+            ),
+            (SkipReason::VolumeNotFound, |claim| claim.volume = None, &one),
+            (
+                SkipReason::NotCsi,
+                |claim| claim.volume = Some(volume(None, "1Gi")),
+                &one,
+            ),
+            (SkipReason::NoSnapshotClass, |_| {}, &none),
+            (SkipReason::AmbiguousSnapshotClass, |_| {}, &two),
+        ] {
+            assert_eq!(reason(change, LIMITS, classes), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_volume_is_cut_up_to_the_size_and_number_of_snapshots_that_are_allowed() {
+        let classes = classes(&["csi.example.com"]);
+        let limits = Limits {
+            volume_size: Quantity::parse("1Ti"),
+            snapshots: Some(3),
+        };
+        for (capacity, snapshots, expected) in [
+            ("1Ti", 2, None),
+            ("1024Gi", 0, None),
+            ("1025Gi", 0, Some(SkipReason::TooLarge)),
+            ("2T", 0, Some(SkipReason::TooLarge)),
+            ("1Gi", 3, Some(SkipReason::SnapshotLimitReached)),
+            ("unknown", 0, None),
+        ] {
+            let change = |claim: &mut Claim| {
+                claim.volume = Some(volume(Some("csi.example.com"), capacity));
+                claim.snapshots = snapshots;
+            };
+            assert_eq!(
+                reason(change, limits, &classes),
+                expected,
+                "{capacity}, {snapshots}"
+            );
+        }
+    }
+}

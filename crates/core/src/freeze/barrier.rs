@@ -74,10 +74,14 @@ pub fn skew(released: Released, now: Duration) -> Option<Duration> {
 }
 
 /// The nodes by which the barrier did not hold, when all members have ended: none, if no undo began before every cut
-/// was taken. `recorded` are those that the leader found before.
+/// was taken. `recorded` are those that the leader found before: because of them others gave up, who are not to blame.
 pub fn broken_by(recorded: &[String], members: &[Member]) -> Vec<String> {
+    let went_on = recorded.is_empty();
+    let failed = |member: &Member| !member.cut || member.phase < Some(UnitPhase::Cut);
     let mut broken: BTreeSet<String> = recorded.iter().cloned().collect();
-    broken.extend(nodes(members, |member| member.early || !member.cut));
+    broken.extend(nodes(members, |member| {
+        member.early || (went_on && failed(member))
+    }));
     broken.into_iter().collect()
 }
 
@@ -88,4 +92,94 @@ fn nodes(members: &[Member], which: impl Fn(&Member) -> bool) -> Vec<String> {
         .map(|member| member.node.as_str())
         .collect();
     nodes.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX_FREEZE: Duration = Duration::from_mins(1);
+    const CUT: Released = Released::Cut(Some(Duration::from_secs(5)));
+
+    fn members(phases: &[Option<UnitPhase>]) -> Vec<Member> {
+        let member = |(number, phase): (usize, &Option<UnitPhase>)| Member {
+            node: format!("n{number}"),
+            phase: *phase,
+            cut: *phase >= Some(UnitPhase::Cut),
+            early: false,
+        };
+        phases.iter().enumerate().map(member).collect()
+    }
+
+    fn broken(nodes: &[&str]) -> Decision {
+        Decision::Broken(nodes.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_step_is_released_when_every_member_has_done_the_one_before() {
+        use UnitPhase::{Cut, Cutting, Freezing, Frozen, Thawed, Thawing};
+        let wait = Decision::Wait(Duration::from_secs(50));
+        for (released, phases, expected) in [
+            (
+                Released::Freeze,
+                &[Some(Frozen), Some(Frozen)][..],
+                Decision::Release(Step::Cut),
+            ),
+            (Released::Freeze, &[Some(Frozen), Some(Freezing)], wait.clone()),
+            (Released::Freeze, &[Some(Frozen), None], wait.clone()),
+            (Released::Freeze, &[Some(Frozen), Some(Thawing)], broken(&["n1"])),
+            (CUT, &[Some(Cut), Some(Cut)], Decision::Release(Step::Thaw)),
+            (CUT, &[Some(Cut), Some(Cutting)], wait.clone()),
+            (CUT, &[Some(Cut), Some(Frozen)], wait),
+            (CUT, &[Some(Thawed), Some(Cutting)], broken(&["n0"])),
+            (CUT, &[Some(Thawing), Some(Thawed)], broken(&["n0", "n1"])),
+        ] {
+            let decision = next(released, &members(phases), Duration::from_secs(10), MAX_FREEZE);
+            assert_eq!(decision, expected, "{released:?} {phases:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_waited_for_longer_than_max_freeze() {
+        let members = members(&[Some(UnitPhase::Frozen), None, Some(UnitPhase::Freezing)]);
+        let decision = next(Released::Freeze, &members, MAX_FREEZE, MAX_FREEZE);
+        assert_eq!(decision, broken(&["n1", "n2"]));
+    }
+
+    #[test]
+    fn a_member_that_says_cut_without_every_cut_is_waited_for() {
+        let mut members = members(&[Some(UnitPhase::Cut), Some(UnitPhase::Cut)]);
+        members[1].cut = false;
+        assert_eq!(
+            next(CUT, &members, Duration::ZERO, MAX_FREEZE),
+            Decision::Wait(MAX_FREEZE)
+        );
+        assert_eq!(next(CUT, &members, MAX_FREEZE, MAX_FREEZE), broken(&["n1"]));
+    }
+
+    #[test]
+    fn the_barrier_held_if_nobody_was_early_and_everybody_cut() {
+        let thawed = members(&[Some(UnitPhase::Thawed), Some(UnitPhase::Thawed)]);
+        assert!(broken_by(&[], &thawed).is_empty());
+
+        let mut early = thawed.clone();
+        early[1].early = true;
+        assert_eq!(broken_by(&[], &early), ["n1"]);
+
+        let mut failed = thawed.clone();
+        failed[0].cut = false;
+        assert_eq!(broken_by(&[], &failed), ["n0"]);
+        assert_eq!(broken_by(&["n1".to_owned()], &failed), ["n1"]);
+
+        let mut silent = thawed;
+        silent[0].phase = None;
+        assert_eq!(broken_by(&[], &silent), ["n0"]);
+    }
+
+    #[test]
+    fn the_skew_is_measured_by_the_leader_that_released_the_cut() {
+        let now = Duration::from_secs(7);
+        assert_eq!(skew(CUT, now), Some(Duration::from_secs(2)));
+        assert_eq!(skew(Released::Cut(None), now), None);
+    }
 }

@@ -31,7 +31,7 @@ pub struct TaskUnit {
 }
 
 /// The tasks of these units, in the order of nodes. A share that is too large by itself is divided, and then waits for
-/// its other pieces at the barrier.
+/// its other pieces at the barrier; no task has two of them.
 pub fn tasks(units: Vec<Unit>) -> Vec<Task> {
     let mut tasks: BTreeMap<String, Vec<(usize, Vec<TaskUnit>)>> = BTreeMap::new();
     for Unit { name, parts } in units {
@@ -45,7 +45,10 @@ pub fn tasks(units: Vec<Unit>) -> Vec<Task> {
                 cuts,
             };
             let of_node = tasks.entry(node).or_default();
-            match of_node.iter_mut().find(|(filled, _)| filled + steps <= MAX_STEPS) {
+            let has_room = |(filled, units): &&mut (usize, Vec<TaskUnit>)| {
+                *filled + steps <= MAX_STEPS && units.iter().all(|other| other.name != unit.name)
+            };
+            match of_node.iter_mut().find(has_room) {
                 Some((filled, units)) => {
                     *filled += steps;
                     units.push(unit);
@@ -96,5 +99,104 @@ impl Piece {
             done.push(std::mem::take(self));
         }
         self.steps += steps;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hook;
+    use crate::hook::sample::hook;
+    use crate::selection::sample::pod;
+
+    /// So many pods with two commands each.
+    fn pods(count: usize) -> Vec<PodCommands> {
+        let commands = hook::resolve(&[hook("h")], &pod("shop/a", &[])).unwrap();
+        let pods = (0..count).map(|number| PodCommands {
+            pod: crate::selection::Name::new("shop", format!("pod-{number}")),
+            uid: number.to_string(),
+            commands: commands.clone(),
+        });
+        pods.collect()
+    }
+
+    fn cut(claims: usize) -> Cut {
+        Cut {
+            namespace: "shop".to_owned(),
+            snapshot: "s".to_owned(),
+            class: "c".to_owned(),
+            driver: "d".to_owned(),
+            claims: (0..claims).map(|number| number.to_string()).collect(),
+            group: None,
+        }
+    }
+
+    fn unit(name: &str, parts: &[(&str, usize, &[usize])]) -> Unit {
+        let part = |&(node, count, cuts): &(&str, usize, &[usize])| Part {
+            node: node.to_owned(),
+            pods: pods(count),
+            cuts: cuts.iter().map(|claims| cut(*claims)).collect(),
+        };
+        Unit {
+            name: name.to_owned(),
+            parts: parts.iter().map(part).collect(),
+        }
+    }
+
+    /// A line for each task: `node: unit(pods, cuts) …`, with `!` at a unit that waits at the barrier.
+    fn lines(units: Vec<Unit>) -> Vec<String> {
+        let unit = |unit: &TaskUnit| {
+            let wait = if unit.barrier { "!" } else { "" };
+            format!("{}{wait}({}, {})", unit.name, unit.pods.len(), unit.cuts.len())
+        };
+        let line = |task: Task| {
+            let units: Vec<String> = task.units.iter().map(unit).collect();
+            format!("{}: {}", task.node, units.join(" "))
+        };
+        tasks(units).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn the_units_of_a_node_share_a_task() {
+        let units = vec![
+            unit("u0", &[("node-2", 1, &[1])]),
+            unit("u1", &[("node-1", 1, &[1])]),
+            unit("u2", &[("node-2", 0, &[1, 1])]),
+        ];
+        assert_eq!(lines(units), ["node-1: u1(1, 1)", "node-2: u0(1, 1) u2(0, 2)"]);
+    }
+
+    #[test]
+    fn a_unit_on_several_nodes_waits_at_the_barrier() {
+        let units = vec![unit("u0", &[("node-1", 1, &[1]), ("node-2", 1, &[])])];
+        assert_eq!(lines(units), ["node-1: u0!(1, 1)", "node-2: u0!(1, 0)"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_to_another_task_of_the_node() {
+        let units = vec![
+            unit("u0", &[("node-1", 60, &[1])]),
+            unit("u1", &[("node-1", 60, &[1])]),
+            unit("u2", &[("node-1", 30, &[1])]),
+        ];
+        assert_eq!(lines(units), ["node-1: u0(60, 1) u2(30, 1)", "node-1: u1(60, 1)"]);
+    }
+
+    #[test]
+    fn a_share_that_is_too_large_is_divided_and_waits_for_its_pieces() {
+        let units = vec![unit("u0", &[("node-1", 150, &[1, 50, 60])])];
+        assert_eq!(
+            lines(units),
+            ["node-1: u0!(100, 0)", "node-1: u0!(50, 2)", "node-1: u0!(0, 1)"]
+        );
+    }
+
+    #[test]
+    fn a_group_of_claims_is_never_divided() {
+        let units = vec![unit("u0", &[("node-1", 1, &[250, 1])])];
+        assert_eq!(
+            lines(units),
+            ["node-1: u0!(1, 0)", "node-1: u0!(0, 1)", "node-1: u0!(0, 1)"]
+        );
     }
 }

@@ -124,3 +124,102 @@ impl Tries {
         pause.saturating_sub(now.saturating_sub(self.ended))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX_FREEZE: Duration = Duration::from_mins(1);
+
+    fn moment(boot: &str, seconds: u64) -> Moment<'_> {
+        Moment {
+            boot,
+            since: Duration::from_secs(seconds),
+        }
+    }
+
+    #[test]
+    fn an_undo_is_due_after_max_freeze_and_at_once_after_a_reboot() {
+        let frozen = moment("one", 100);
+        for (now, expected) in [
+            (moment("one", 100), 60),
+            (moment("one", 130), 30),
+            (moment("one", 160), 0),
+            (moment("one", 1000), 0),
+            (moment("two", 5), 0),
+            (moment("two", 100), 0),
+        ] {
+            let left = left(frozen, now, MAX_FREEZE);
+            assert_eq!(left, Duration::from_secs(expected), "{now:?}");
+        }
+    }
+
+    fn tries(count: u32, ended: u64) -> Tries {
+        Tries {
+            count,
+            ended: Duration::from_secs(ended),
+            succeeded: false,
+        }
+    }
+
+    fn done() -> Tries {
+        Tries {
+            succeeded: true,
+            ..tries(1, 0)
+        }
+    }
+
+    #[test]
+    fn only_success_the_end_of_the_pod_or_a_person_ends_an_undo() {
+        let failing = [tries(1_000_000, 0)];
+        for (commands, pod, expected) in [
+            (&[done()][..], PodState::Exists, Some(Ending::Undone)),
+            (&[], PodState::Exists, Some(Ending::Undone)),
+            (&failing, PodState::Gone, Some(Ending::PodGone)),
+            (&failing, PodState::Acknowledged, Some(Ending::Acknowledged)),
+            (&failing, PodState::Exists, None),
+            (&[done(), tries(0, 0)], PodState::Exists, None),
+        ] {
+            let next = next(commands, pod, Duration::from_hours(1000));
+            let ending = match next {
+                Next::Finished(ending) => Some(ending),
+                _ => None,
+            };
+            assert_eq!(ending, expected, "{commands:?} {pod:?}: {next:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_try_is_repeated_after_a_pause_that_doubles_up_to_a_limit() {
+        for (count, pause) in [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (7, 30), (u32::MAX, 30)] {
+            let at = |seconds| {
+                next(
+                    &[tries(count, 100)],
+                    PodState::Exists,
+                    Duration::from_secs(seconds),
+                )
+            };
+            assert_eq!(
+                at(100),
+                Next::Wait(Duration::from_secs(pause)),
+                "after {count} tries"
+            );
+            assert_eq!(at(100 + pause), Next::Try(0), "after {count} tries");
+        }
+    }
+
+    #[test]
+    fn commands_are_tried_in_order_and_a_failed_one_keeps_no_later_one_back() {
+        let at = Duration::from_secs(10);
+        for (commands, expected) in [
+            (&[tries(0, 0), tries(0, 0)][..], Next::Try(0)),
+            (&[done(), tries(0, 0)], Next::Try(1)),
+            (&[tries(1, 10), tries(0, 0)], Next::Try(1)),
+            (&[tries(1, 9), tries(0, 0)], Next::Try(0)),
+            (&[tries(1, 10), done()], Next::Wait(Duration::from_secs(1))),
+            (&[tries(3, 10), tries(1, 10)], Next::Wait(Duration::from_secs(1))),
+        ] {
+            assert_eq!(next(commands, PodState::Exists, at), expected, "{commands:?}");
+        }
+    }
+}

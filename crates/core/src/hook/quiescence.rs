@@ -24,3 +24,23 @@ impl Quiescence {
         worst.max().unwrap_or(Self::Open)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_pre_hook_decides_what_the_cuts_are_worth() {
+        let (good, tolerated, bad) = (Ok(()), Err(OnError::Continue), Err(OnError::Fail));
+        for (ended, expected) in [
+            (&[][..], Quiescence::Open),
+            (&[good], Quiescence::Held),
+            (&[good, good], Quiescence::Held),
+            (&[good, tolerated], Quiescence::Open),
+            (&[tolerated], Quiescence::Open),
+            (&[good, bad, tolerated], Quiescence::Failed),
+        ] {
+            assert_eq!(Quiescence::of(ended.iter().copied()), expected, "{ended:?}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Exec, Hook, OnError};
 use crate::duration::Span;
-use crate::selection::{Name, Pod};
+use crate::selection::Pod;
 
 /// A command with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub struct Commands {
 pub struct HookProblem {
     /// The hook.
     pub hook: String,
-    /// The pod.
-    pub pod: Name,
+    /// The pod, as `namespace/name`.
+    pub pod: String,
     /// The container that the hook names.
     pub container: String,
     /// The containers that the pod has, sidecars included.
@@ -114,7 +114,7 @@ pub(super) fn place(hook: &str, exec: &Exec, pod: &Pod) -> Result<Command, HookP
     };
     let container = container.ok_or_else(|| HookProblem {
         hook: hook.to_owned(),
-        pod: pod.name.clone(),
+        pod: pod.name.to_string(),
         container: exec.container.clone().unwrap_or_default(),
         containers: all().cloned().collect(),
         on_error: exec.on_error,
@@ -130,4 +130,130 @@ pub(super) fn place(hook: &str, exec: &Exec, pod: &Pod) -> Result<Command, HookP
 
 fn list(containers: &[String]) -> impl fmt::Display {
     containers.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{exec, exec_in, hook};
+    use super::*;
+    use crate::selection::sample::pod;
+    use crate::selection::{Namespaces, PodPhase};
+    use crate::selector::{LabelSelector, Operator, Requirement};
+
+    fn programs(commands: &[Command]) -> Vec<String> {
+        commands
+            .iter()
+            .map(|command| format!("{} {}", command.container, command.command.join(" ")))
+            .collect()
+    }
+
+    #[test]
+    fn commands_run_in_the_order_of_the_hooks_in_the_first_container() {
+        let mut pod = pod("shop/db", &[]);
+        pod.containers = vec!["db".to_owned(), "exporter".to_owned()];
+        let mut first = hook("first");
+        first.pre.push(exec_in("exporter", "second-command"));
+        let commands = resolve(&[first, hook("second")], &pod).unwrap();
+        assert_eq!(
+            programs(&commands.pre),
+            ["db first-freeze", "exporter second-command", "db second-freeze"]
+        );
+        assert_eq!(programs(&commands.post), ["db first-thaw", "db second-thaw"]);
+        assert_eq!(commands.pre[2].hook, "second");
+        assert_eq!(commands.len(), 5);
+        assert_eq!(commands.longest_pre(), Span::seconds(90));
+    }
+
+    #[test]
+    fn a_hook_is_for_the_pods_of_its_namespaces_and_labels() {
+        let namespaces = |included: &[&str], excluded: &[&str]| {
+            let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+            Namespaces::parse(&texts(included), &texts(excluded)).unwrap()
+        };
+        let app = |value: &str| {
+            let operator = Operator::In(vec![value.to_owned()]);
+            LabelSelector::new(vec![Requirement::new("app".to_owned(), operator).unwrap()])
+        };
+        let mut pod = pod("shop/db", &[]);
+        pod.labels = crate::selection::sample::labels(&[("app", "db")]);
+        for (namespaces, labels, runs) in [
+            (namespaces(&[], &[]), LabelSelector::default(), true),
+            (namespaces(&["shop"], &[]), app("db"), true),
+            (namespaces(&["sh*"], &[]), app("db"), true),
+            (namespaces(&["shop"], &["shop"]), app("db"), false),
+            (namespaces(&["other"], &[]), LabelSelector::default(), false),
+            (namespaces(&[], &[]), app("web"), false),
+        ] {
+            let mut hook = hook("h");
+            hook.pods.namespaces = namespaces;
+            hook.pods.labels = labels;
+            let commands = resolve(std::slice::from_ref(&hook), &pod).unwrap();
+            assert_eq!(!commands.is_empty(), runs, "{:?}", hook.pods);
+        }
+    }
+
+    #[test]
+    fn a_hook_never_runs_in_a_protected_namespace() {
+        let commands = resolve(&[hook("h")], &pod("kube-system/etcd", &[])).unwrap();
+        assert!(commands.is_empty());
+    }
+
+    #[test]
+    fn a_pod_that_does_not_run_gets_no_commands() {
+        for (phase, deleting, runs) in [
+            (PodPhase::Running, false, true),
+            (PodPhase::Running, true, false),
+            (PodPhase::Pending, false, false),
+            (PodPhase::Succeeded, false, false),
+            (PodPhase::Failed, false, false),
+            (PodPhase::Unknown, false, false),
+        ] {
+            let pod = Pod {
+                phase,
+                deleting,
+                ..pod("shop/db", &[])
+            };
+            let commands = resolve(&[hook("h")], &pod).unwrap();
+            assert_eq!(!commands.is_empty(), runs, "{phase:?}, being deleted: {deleting}");
+        }
+    }
+
+    #[test]
+    fn a_named_container_may_be_a_sidecar() {
+        let mut pod = pod("shop/db", &[]);
+        pod.sidecars = vec!["proxy".to_owned()];
+        let mut hook = hook("h");
+        hook.pre = vec![exec_in("proxy", "pause")];
+        let commands = resolve(&[hook], &pod).unwrap();
+        assert_eq!(programs(&commands.pre), ["proxy pause"]);
+    }
+
+    #[test]
+    fn a_container_that_is_not_there_is_an_error_that_names_those_that_are() {
+        let mut pod = pod("shop/db", &[]);
+        pod.sidecars = vec!["proxy".to_owned()];
+        let mut hook = hook("ops/freeze/mysql");
+        hook.post = vec![exec("fine"), exec_in("mysql", "unlock")];
+        let problem = resolve(&[hook], &pod).unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "hook ops/freeze/mysql: pod shop/db has no container `mysql`; it has main, proxy"
+        );
+    }
+
+    #[test]
+    fn a_hook_without_an_undo_or_without_commands_gets_a_remark() {
+        let mut frozen = hook("frozen");
+        frozen.post.clear();
+        let mut notice = hook("notice");
+        notice.pre.clear();
+        let mut empty = hook("empty");
+        empty.pre.clear();
+        empty.post.clear();
+        let expected = [
+            Remark::NoUndo("frozen".to_owned()),
+            Remark::NoCommands("empty".to_owned()),
+        ];
+        assert_eq!(remarks(&[hook("fine"), frozen, notice, empty]), expected);
+    }
 }

@@ -50,3 +50,46 @@ impl Warnings {
         list
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_come_once_and_the_gravest_first_whatever_their_order_was() {
+        let all = [
+            (About::Volume, "b"),
+            (About::Thaw, "z"),
+            (About::Volume, "a"),
+            (About::Volume, "b"),
+            (About::Hook, "c"),
+        ];
+        let mut forwards = Warnings::default();
+        let mut backwards = Warnings::default();
+        for (about, text) in all {
+            forwards.add(about, text.to_owned());
+        }
+        for (about, text) in all.into_iter().rev() {
+            backwards.add(about, text.to_owned());
+        }
+        assert_eq!(forwards.into_list(), ["z", "c", "a", "b"]);
+        assert_eq!(backwards.into_list(), ["z", "c", "a", "b"]);
+    }
+
+    #[test]
+    fn there_are_never_more_than_fit_and_the_rest_is_counted() {
+        for (count, shown, last) in [
+            (100, 100, "099"),
+            (101, 100, "and 2 more warnings"),
+            (500, 100, "and 401 more warnings"),
+        ] {
+            let mut warnings = Warnings::default();
+            for number in 0..count {
+                warnings.add(About::Hook, format!("{number:03}"));
+            }
+            let list = warnings.into_list();
+            assert_eq!(list.len(), shown);
+            assert_eq!(list.last().unwrap(), last);
+        }
+    }
+}

@@ -26,7 +26,6 @@ pub struct BadNamespace {
     /// What was written.
     pub text: String,
     /// What is wrong with it.
-    #[source]
     pub problem: GlobError,
 }
 
@@ -67,4 +66,38 @@ fn glob(text: &str) -> Result<Glob, BadNamespace> {
         text: text.to_owned(),
         problem,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespaces(included: &[&str], excluded: &[&str]) -> Result<Namespaces, BadNamespace> {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Namespaces::parse(&texts(included), &texts(excluded))
+    }
+
+    #[test]
+    fn it_is_told_on_which_namespaces_rights_are_needed() {
+        for (included, excluded, open, exact) in [
+            (&[][..], &[][..], true, &[][..]),
+            (&["a", "b"], &[], false, &["a", "b"]),
+            (&["a", "b"], &["b"], false, &["a"]),
+            (&["a", "team-*"], &[], true, &["a"]),
+            (&["a", "kube-system"], &[], false, &["a"]),
+        ] {
+            let namespaces = namespaces(included, excluded).unwrap();
+            assert_eq!(namespaces.open(), open, "{included:?}");
+            assert_eq!(namespaces.exact().collect::<Vec<_>>(), exact, "{included:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_glob_is_refused_by_name() {
+        let problem = namespaces(&["fine", "[open"], &[]).unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "`[open` names no namespaces: `[` is not closed"
+        );
+    }
 }
