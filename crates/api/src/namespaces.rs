@@ -8,6 +8,3 @@ pub const AGENTS: &str = "clusterbackup-agents";
 
 /// Where the door is shut: what keeps the control plane and ourselves running must never wait for us.
 pub const EXCLUDED: [&str; 4] = [OWN, AGENTS, "kube-system", "kube-node-lease"];
-
-/// What no backup takes: the control plane's, and our own.
-pub const NEVER_PROTECTED: [&str; 5] = [OWN, AGENTS, "kube-system", "kube-public", "kube-node-lease"];

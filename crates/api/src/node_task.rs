@@ -52,7 +52,7 @@ pub use report::{CutReport, ExecReport, Killed, NodeTaskStatus, PodReport, TaskP
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 pub struct NodeTaskSpec {
-    /// The node whose agent does the work.
+    /// The node whose agent does the work; empty: the leader itself does it.
     #[x_kube(validation = Rule::new("self == oldSelf").message("a task stays with its node"))]
     #[schemars(schema_with = "schema::object_name")]
     pub node_name: String,
