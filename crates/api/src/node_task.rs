@@ -54,7 +54,7 @@ pub use report::{CutReport, ExecReport, Killed, NodeTaskStatus, PodReport, TaskP
 pub struct NodeTaskSpec {
     /// The node whose agent does the work; empty: the leader itself does it.
     #[x_kube(validation = Rule::new("self == oldSelf").message("a task stays with its node"))]
-    #[schemars(schema_with = "schema::object_name")]
+    #[schemars(length(max = 253))]
     pub node_name: String,
 
     /// The leader's fencing epoch. An agent begins nothing for an epoch lower than the highest it has seen.
