@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use quiescence::Quiescence;
-pub use resolve::{Command, Commands, HookProblem, Remark, remarks, resolve};
+pub use resolve::{Command, Commands, Fault, HookProblem, MAX_COMMANDS, Remark, remarks, resolve};
 
 use crate::duration::Span;
 use crate::selection::{Namespaces, Pod};
@@ -27,6 +27,14 @@ pub enum OnError {
     Continue,
     /// The pod's further hooks don't run, and its volumes are not cut.
     Fail,
+}
+
+impl OnError {
+    /// Whether the failure keeps the later commands of the pod from running. Never those of an undo: they run
+    /// whatever failed.
+    pub fn stops(self) -> bool {
+        self == Self::Fail
+    }
 }
 
 /// Before the cut, or after.

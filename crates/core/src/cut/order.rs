@@ -70,7 +70,17 @@ pub struct Cutter<'a> {
     pub all: &'a [Claim],
 }
 
+/// The most claims of one group: the report of all of them has to fit into the status of one object.
+const MAX_GROUP: usize = 200;
+
 impl Group {
+    /// Whether a value of [`TEMPORARY_GROUP`] was put on a claim for this backup, so that a leader that comes after a
+    /// crash finds what is to be taken off.
+    pub fn is_temporary_of(value: &str, backup: &str) -> bool {
+        let mut parts = value.rsplit('-');
+        parts.nth(1) == Some(&digest(&[backup]))
+    }
+
     /// The labels of the group.
     pub fn labels(&self) -> BTreeMap<String, String> {
         let (key, value) = match self {
@@ -100,16 +110,17 @@ impl Cutter<'_> {
                 }),
             }
         }
-        bundles.extend(labelled.into_iter().map(|((namespace, value, _), claims)| {
+        bundles.extend(labelled.into_iter().flat_map(|((namespace, value, _), claims)| {
             let carries = |claim: &&Claim| {
                 claim.name.namespace == *namespace
                     && claim.labels.get(VOLUME_GROUP).is_some_and(|label| label == value)
             };
-            let alone = self.all.iter().filter(carries).count() == claims.len();
-            Bundle {
-                claims,
+            let alone = claims.len() <= MAX_GROUP && self.all.iter().filter(carries).count() == claims.len();
+            let bundle = |claims: &[Cuttable<'a>]| Bundle {
+                claims: claims.to_vec(),
                 label: alone.then_some(value),
-            }
+            };
+            claims.chunks(MAX_GROUP).map(bundle).collect::<Vec<_>>()
         }));
         bundles.sort_by(|left, right| left.names().cmp(right.names()));
         bundles
@@ -132,7 +143,9 @@ impl Cutter<'_> {
         let (several, single): (Vec<_>, Vec<_>) = together
             .into_iter()
             .partition(|((_, driver), claims)| claims.len() > 1 && self.groups.of(driver).is_ok());
-        grouped.extend(several.into_iter().map(|(_, claims)| (claims, None)));
+        for (_, claims) in several {
+            grouped.extend(claims.chunks(MAX_GROUP).map(|claims| (claims.to_vec(), None)));
+        }
         let single = single.into_iter().flat_map(|(_, claims)| claims);
         let mut cuts: Vec<Cut> = single.map(|claim| self.single(claim)).collect();
         let groups = grouped.into_iter();
@@ -161,7 +174,7 @@ impl Cutter<'_> {
         let names: BTreeSet<&str> = claims.iter().map(|one| one.claim.name.name.as_str()).collect();
         let mut parts = vec![self.backup, namespace];
         parts.extend(&names);
-        let temporary = || Group::Temporary(format!("{unit}-{}", digest(&parts)));
+        let temporary = || Group::Temporary(format!("{unit}-{}-{}", digest(&[self.backup]), digest(&parts)));
         let group = label.map_or_else(temporary, |label| Group::Labelled(label.to_owned()));
         Some(Cut {
             namespace: namespace.clone(),
@@ -302,8 +315,33 @@ mod tests {
         let cuts = cutter.cuts("u0", &cutter.bundles(&cuttable.collect::<Vec<_>>()));
         let groups: Vec<_> = cuts.iter().filter_map(|cut| cut.group.as_ref()).collect();
         assert_eq!(groups.len(), 2);
-        assert!(is_temporary(Some(groups[0])) && is_temporary(Some(groups[1])));
+        for group in &groups {
+            let Group::Temporary(value) = group else {
+                unreachable!("{group:?}");
+            };
+            assert!(
+                value.len() <= 63 && Group::is_temporary_of(value, "4f1c"),
+                "{value}"
+            );
+            assert!(!Group::is_temporary_of(value, "5a2d"), "{value}");
+        }
         assert_ne!(groups[0], groups[1]);
+    }
+
+    #[test]
+    fn a_group_is_never_larger_than_a_report() {
+        let all: Vec<Claim> = (0..250)
+            .map(|number| claim(&format!("shop/{number:03}")))
+            .collect();
+        let labelled: Vec<Claim> = (0..250)
+            .map(|number| labelled(&format!("shop/{number:03}"), "g"))
+            .collect();
+        for all in [all, labelled] {
+            let cuts = cuts(&all, 250, &classes(&[DRIVER]));
+            assert_eq!(cuts.len(), 2);
+            assert!(cuts.iter().all(|(_, group)| is_temporary(group.as_ref())));
+            assert_ne!(cuts[0].1, cuts[1].1);
+        }
     }
 
     #[test]

@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_group_of_claims_is_never_divided() {
-        let units = vec![unit("u0", &[("node-1", 1, &[250, 1])])];
+        let units = vec![unit("u0", &[("node-1", 1, &[200, 1])])];
         assert_eq!(
             lines(units),
             ["node-1: u0!(1, 0)", "node-1: u0!(0, 1)", "node-1: u0!(0, 1)"]

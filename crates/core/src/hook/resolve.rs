@@ -1,7 +1,5 @@
 //! Which commands run in a pod, in which container, in which order.
 
-use std::fmt;
-
 use super::{Exec, Hook, OnError};
 use crate::duration::Span;
 use crate::selection::Pod;
@@ -30,20 +28,37 @@ pub struct Commands {
     pub post: Vec<Command>,
 }
 
+/// The most commands of one pod: the report of all of them has to fit into the status of one object.
+pub const MAX_COMMANDS: usize = 200;
+
 /// Why a pod's commands can't run: known before anything is frozen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("hook {hook}: pod {pod} has no container `{container}`; it has {}", list(.containers))]
+#[error("hook {hook}: pod {pod} {fault}")]
 pub struct HookProblem {
     /// The hook.
     pub hook: String,
     /// The pod, as `namespace/name`.
     pub pod: String,
-    /// The container that the hook names.
-    pub container: String,
-    /// The containers that the pod has, sidecars included.
-    pub containers: Vec<String>,
+    /// What is wrong.
+    pub fault: Fault,
     /// What the command's failure means: with `Fail` the volumes of the pod are not cut.
     pub on_error: OnError,
+}
+
+/// What is wrong between a hook and a pod.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The hook names a container that isn't there.
+    #[error("has no container `{container}`; it has {}", .containers.join(", "))]
+    NoContainer {
+        /// The container that the hook names.
+        container: String,
+        /// The containers that the pod has, sidecars included.
+        containers: Vec<String>,
+    },
+    /// The hooks up to this one have more commands for the pod than one report holds.
+    #[error("would have more than {MAX_COMMANDS} commands to run; put several into one script")]
+    TooManyCommands,
 }
 
 /// What a person should look at in a hook that can run.
@@ -91,6 +106,14 @@ pub fn resolve(hooks: &[Hook], pod: &Pod) -> Result<Commands, HookProblem> {
         for exec in &hook.post {
             commands.post.push(place(&hook.name, exec, pod)?);
         }
+        if commands.len() > MAX_COMMANDS {
+            return Err(HookProblem {
+                hook: hook.name.clone(),
+                pod: pod.name.to_string(),
+                fault: Fault::TooManyCommands,
+                on_error: OnError::Fail,
+            });
+        }
     }
     Ok(commands)
 }
@@ -115,8 +138,10 @@ pub(super) fn place(hook: &str, exec: &Exec, pod: &Pod) -> Result<Command, HookP
     let container = container.ok_or_else(|| HookProblem {
         hook: hook.to_owned(),
         pod: pod.name.to_string(),
-        container: exec.container.clone().unwrap_or_default(),
-        containers: all().cloned().collect(),
+        fault: Fault::NoContainer {
+            container: exec.container.clone().unwrap_or_default(),
+            containers: all().cloned().collect(),
+        },
         on_error: exec.on_error,
     })?;
     Ok(Command {
@@ -126,10 +151,6 @@ pub(super) fn place(hook: &str, exec: &Exec, pod: &Pod) -> Result<Command, HookP
         on_error: exec.on_error,
         timeout: exec.timeout,
     })
-}
-
-fn list(containers: &[String]) -> impl fmt::Display {
-    containers.join(", ")
 }
 
 #[cfg(test)]
@@ -239,6 +260,14 @@ mod tests {
             problem.to_string(),
             "hook ops/freeze/mysql: pod shop/db has no container `mysql`; it has main, proxy"
         );
+    }
+
+    #[test]
+    fn more_commands_than_a_report_holds_are_an_error() {
+        let mut hook = hook("ops/freeze/mysql");
+        hook.post = vec![exec("one"); MAX_COMMANDS];
+        let problem = resolve(&[hook], &pod("shop/db", &[])).unwrap_err();
+        assert_eq!(problem.fault, Fault::TooManyCommands);
     }
 
     #[test]

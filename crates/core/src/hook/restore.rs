@@ -111,7 +111,7 @@ pub fn next<'a>(
     let stopped = commands
         .iter()
         .zip(ended)
-        .any(|(restore, ended)| *ended != Ended::Succeeded && restore.command.on_error == OnError::Fail);
+        .any(|(restore, ended)| *ended != Ended::Succeeded && restore.command.on_error.stops());
     let Some(next) = commands.get(ended.len()).filter(|_| !stopped) else {
         return Turn::Finished;
     };
