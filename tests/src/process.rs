@@ -1,8 +1,8 @@
 //! Processes that never outlive the program that started them.
 //!
 //! Each runs in a process group of its own, its output in a log file. A [`Warden`] (a small shell that reads a pipe)
-//! ends the groups and removes the working folder when the pipe closes, and the kernel closes it however this
-//! program ends: normally, by a panic, by Ctrl-C, SIGTERM or SIGKILL.
+//! ends the groups, unmounts what is mounted in the working folder and removes it when the pipe closes, and the kernel
+//! closes it however this program ends: normally, by a panic, by Ctrl-C, SIGTERM or SIGKILL.
 
 mod ward;
 
@@ -28,6 +28,9 @@ while read -r what group; do
   esac
 done
 for g in $groups; do kill -s KILL -- "-$g"; done
+while read -r _ place _; do
+  case $place in "$1"/*) umount --lazy "$place" ;; esac
+done < /proc/self/mounts
 # A process that is just dying may still write.
 n=0; until rm -rf -- "$1" || [ $n -ge 50 ]; do n=$((n + 1)); sleep 0.1; done
 "#;

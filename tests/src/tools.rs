@@ -1,6 +1,7 @@
-//! The programs of a control plane, and promtool: taken from `KUBEBUILDER_ASSETS`, or built once from the Go modules in
+//! The programs of a control plane, of CSI, and promtool: taken from `KUBEBUILDER_ASSETS`, or built once from the Go modules in
 //! `tests/tools`.
 
+mod csi;
 mod module;
 mod peers;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+pub use self::csi::CsiTools;
 use self::module::{Module, stripped};
 pub use self::peers::Peers;
 

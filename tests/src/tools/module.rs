@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::progress::Progress;
@@ -53,9 +54,14 @@ impl Module {
         workspace::root().join("tests/tools").join(self.name)
     }
 
-    /// Where this module's programs are once they are built.
+    /// Where this module's programs are once they are built. All that lies in its folder goes into them.
     fn folder(&self) -> Result<PathBuf> {
-        let files = ["go.mod", "go.sum"].map(|file| self.sources().join(file));
+        let sources = self.sources();
+        let mut files = fs::read_dir(&sources)
+            .with_context(|| format!("failed to read {}", sources.display()))?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<Vec<_>>>()?;
+        files.sort();
         let flags = (self.linker_flags)();
         let settings = format!("{ENVIRONMENT:?} {flags} {:?}{}", self.programs, self.tags);
         cached(self.name, &files, &settings)
@@ -125,6 +131,33 @@ pub(super) fn made_once(folder: PathBuf, make: impl FnOnce(&Path) -> Result<()>)
     // Renamed when complete, so that an interrupted build is never taken for a finished one.
     fs::rename(unfinished.keep(), &folder)?;
     Ok(folder)
+}
+
+/// The sources of a module that the one in `sources` depends on: a folder of Go's own cache, which is read-only.
+pub(super) fn downloaded(sources: &Path, module: &str) -> Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Download {
+        #[serde(rename = "Dir")]
+        folder: PathBuf,
+    }
+    let answer = run(go(sources).args(["mod", "download", "-json", module]))?;
+    let download: Download = serde_json::from_str(&answer)?;
+    Ok(download.folder)
+}
+
+/// Copies files without their permissions, so that the copy of a read-only folder can be removed again.
+pub(super) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("failed to read {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::write(&target, fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
 }
 
 /// Builds a program of a package that the module in `sources` has or depends on.

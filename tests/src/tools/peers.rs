@@ -4,8 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
-use serde::Deserialize;
+use anyhow::Result;
 
 use super::module::{self, Module, stripped};
 use crate::workspace;
@@ -93,20 +92,14 @@ const VELERO_VERSION: &str = "v1.18.3";
 /// Makes a module in `workshop` that builds Velero from a copy into which a program was put: packages that are internal
 /// to a module can only be imported inside of it, and Go's own cache of modules may not be written to.
 fn copy_of_velero_with(main: &Path, workshop: &Path) -> Result<()> {
-    #[derive(Deserialize)]
-    struct Download {
-        #[serde(rename = "Dir")]
-        folder: PathBuf,
-    }
     let sources = VELERO.sources();
-    let downloaded = module::run(module::go(&sources).args(["mod", "download", "-json", VELERO_MODULE]))?;
-    let download: Download = serde_json::from_str(&downloaded)?;
+    let downloaded = module::downloaded(&sources, VELERO_MODULE)?;
 
     let copy = workshop.join("velero");
     for part in ["internal", "pkg", "third_party"] {
-        copy_folder(&download.folder.join(part), &copy.join(part))?;
+        module::copy_folder(&downloaded.join(part), &copy.join(part))?;
     }
-    fs::write(copy.join("go.mod"), fs::read(download.folder.join("go.mod"))?)?;
+    fs::write(copy.join("go.mod"), fs::read(downloaded.join("go.mod"))?)?;
     let program = copy.join("cmd").join(ENGINE);
     fs::create_dir_all(&program)?;
     fs::copy(main, program.join("main.go"))?;
@@ -117,20 +110,5 @@ fn copy_of_velero_with(main: &Path, workshop: &Path) -> Result<()> {
         format!("{module}\nreplace {VELERO_MODULE} => ./velero\n"),
     )?;
     fs::copy(sources.join("go.sum"), workshop.join("go.sum"))?;
-    Ok(())
-}
-
-/// Copies files without their permissions: Go's cache is read-only.
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from).with_context(|| format!("failed to read {}", from.display()))? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs::write(&target, fs::read(entry.path())?)?;
-        }
-    }
     Ok(())
 }
