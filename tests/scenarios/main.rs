@@ -3,6 +3,7 @@
 mod bad_input;
 mod certificates;
 mod conditions;
+mod csi;
 mod direct;
 mod door;
 mod drills;
@@ -38,6 +39,11 @@ fn main() -> ExitCode {
         bad_input::SCENARIOS,
         certificates::SCENARIOS,
         conditions::SCENARIOS,
+        csi::conformance::SCENARIOS,
+        csi::consistency::SCENARIOS,
+        csi::cuts::SCENARIOS,
+        csi::deletion::SCENARIOS,
+        csi::drills::SCENARIOS,
         door::SCENARIOS,
         drills::cluster::SCENARIOS,
         drills::flood::SCENARIOS,

@@ -5,6 +5,7 @@
 //! the value that stands for it, and with the process that made it, however that process ends.
 
 pub mod cluster;
+pub mod csi;
 pub mod kubeconfig;
 pub mod manifests;
 pub mod metrics;
@@ -24,9 +25,12 @@ pub mod velero;
 pub mod wait;
 pub mod webhook;
 pub mod workspace;
+pub mod writer;
 
 pub use cluster::Cluster;
+pub use csi::Csi;
 pub use namespace::TestNamespace;
 pub use promtool::Promtool;
 pub use wait::eventually;
 pub use webhook::{Replica, ReplicaOptions, Webhook};
+pub use writer::Writer;

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::velero::{RuleEngine, Velero};
-use crate::{Cluster, Promtool, Replica, ReplicaOptions, TestNamespace, Webhook};
+use crate::{Cluster, Csi, Promtool, Replica, ReplicaOptions, TestNamespace, Webhook};
 
 /// They mostly wait for the API server, so more of them than processors.
 const THREADS: usize = 4;
@@ -39,6 +39,8 @@ pub enum Run {
     Cluster(for<'a> fn(&'a Cluster) -> LocalBoxFuture<'a, Result<()>>),
     /// The shared cluster with the webhook running, which it leaves as it found it.
     Webhook(for<'a> fn(&'a Context) -> LocalBoxFuture<'a, Result<()>>),
+    /// The shared cluster with a CSI driver, of which it leaves the knobs for all volumes alone.
+    Csi(for<'a> fn(&'a CsiContext) -> LocalBoxFuture<'a, Result<()>>),
     /// The shared cluster with the webhook and Velero running.
     Velero(for<'a> fn(&'a VeleroContext) -> LocalBoxFuture<'a, Result<()>>),
     /// No cluster, but Velero's rule engine.
@@ -57,6 +59,16 @@ pub struct Context {
     pub cluster: Arc<Cluster>,
     /// What is installed in it.
     pub webhook: Arc<Installed>,
+    /// Its own namespace.
+    pub namespace: TestNamespace,
+}
+
+/// What a scenario with volumes is given.
+pub struct CsiContext {
+    /// The shared cluster.
+    pub cluster: Arc<Cluster>,
+    /// The driver and its sidecars.
+    pub csi: Arc<Csi>,
     /// Its own namespace.
     pub namespace: TestNamespace,
 }
@@ -133,6 +145,7 @@ struct Stage {
     runtime: Runtime,
     cluster: Shared<Cluster>,
     webhook: Shared<Installed>,
+    csi: Shared<Csi>,
     velero: Shared<Velero>,
     rule_engine: Shared<RuleEngine>,
     own: Semaphore,
@@ -144,6 +157,7 @@ impl Stage {
             runtime,
             cluster: Shared::default(),
             webhook: Shared::default(),
+            csi: Shared::default(),
             velero: Shared::default(),
             rule_engine: Shared::default(),
             own: Semaphore::new(OWN_CLUSTERS),
@@ -161,6 +175,18 @@ impl Stage {
                 }
                 Run::Webhook(scenario) => {
                     let context = self.context().await?;
+                    let done = bounded(LIMIT, scenario(&context)).await;
+                    done.with_context(|| logs(&context.cluster))
+                }
+                Run::Csi(scenario) => {
+                    let cluster = self.cluster().await?;
+                    let csi = shared(&self.csi, "CSI driver", Csi::start(&cluster)).await?;
+                    let namespace = cluster.namespace("volumes").await?;
+                    let context = CsiContext {
+                        cluster,
+                        csi,
+                        namespace,
+                    };
                     let done = bounded(LIMIT, scenario(&context)).await;
                     done.with_context(|| logs(&context.cluster))
                 }
@@ -212,6 +238,7 @@ impl Stage {
     fn clear(&self) {
         let _in_runtime = self.runtime.enter();
         drop(self.runtime.block_on(self.velero.lock()).take());
+        drop(self.runtime.block_on(self.csi.lock()).take());
         drop(self.runtime.block_on(self.webhook.lock()).take());
         drop(self.runtime.block_on(self.cluster.lock()).take());
     }

@@ -1,5 +1,6 @@
 //! The steps that scenarios are made of: an interception with its rules, objects that opt in, what became of them.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -240,6 +241,20 @@ pub fn foreign_kind(group: &str, version: &str, kind: &str) -> Value {
             }],
         },
     })
+}
+
+/// Has kubectl apply kinds from where its arguments say, and waits until the API server knows them.
+pub async fn create_kinds(cluster: &Cluster, arguments: &[&OsStr]) -> Result<()> {
+    let apply = ["apply", "--server-side"].map(OsStr::new);
+    cluster.kubectl(&[&apply, arguments].concat()).await?.success()?;
+    let wait = [
+        "wait",
+        "--for=condition=Established",
+        "crd",
+        "--all",
+        "--timeout=30s",
+    ];
+    cluster.kubectl(&wait).await?.success().map(drop)
 }
 
 /// Where objects of `object`'s kind are, in `namespace` or in the cluster. The plural is the kind's regular one.

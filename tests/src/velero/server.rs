@@ -1,7 +1,6 @@
 //! Velero's server in a cluster, as a process beside it, and the backups and restores it is asked for.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -194,19 +193,8 @@ async fn create_kinds(cluster: &Cluster, program: &Path) -> Result<()> {
     let own = cluster.folder().join("velero-kinds.yaml");
     std::fs::write(&own, output.stdout)?;
     let foreign = steps::manifest(&steps::foreign_kind("example.com", "v1", "Widget"))?;
-    for file in [&*own, foreign.path()] {
-        let apply = ["apply", "--server-side", "--filename"].map(OsStr::new);
-        let arguments = [&apply[..], &[file.as_os_str()]].concat();
-        cluster.kubectl(&arguments).await?.success()?;
-    }
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "crd",
-        "--all",
-        "--timeout=30s",
-    ];
-    cluster.kubectl(&wait).await?.success().map(drop)
+    let files = [&*own, foreign.path()].map(|file| ["--filename".as_ref(), file.as_os_str()]);
+    steps::create_kinds(cluster, files.as_flattened()).await
 }
 
 /// Its namespace, where to put backups, and the Deployment in which its server looks for its own settings.

@@ -1,0 +1,226 @@
+//! When a cut is taken, and what it holds.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use clusterbackup_api::snapshots::{VolumeGroupSnapshot, VolumeSnapshot};
+use clusterbackup_tests::csi::{CLASS, Call, Operation, Volume};
+use clusterbackup_tests::{Writer, eventually, writer};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::ResourceExt as _;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use serde_json::json;
+
+use super::steps::{LIMIT, ask, ask_for_group};
+use crate::runner::{CsiContext, scenarios};
+
+scenarios! {
+    Csi: [
+        a_snapshot_holds_what_was_written_until_its_cut,
+        a_claim_is_made_from_a_snapshot,
+        a_group_is_cut_at_one_moment,
+        a_slow_cut_is_taken_at_its_end,
+        a_snapshot_is_taken_before_it_is_ready,
+        a_failing_cut_says_so_and_is_tried_again,
+    ],
+}
+
+async fn a_snapshot_holds_what_was_written_until_its_cut(context: &CsiContext) -> Result<()> {
+    let volume = context.csi.claim(&context.namespace, "data").await?;
+    let writer = Writer::start(&context.cluster, "goes-on", &[&volume.data]).await?;
+    let before = writer::last_record(&volume.data)?;
+    context
+        .csi
+        .driver()
+        .knobs_of(&volume.handle)
+        .takes(Operation::CreateSnapshot, Duration::from_millis(300))?;
+    ask(&context.namespace, &volume).await?;
+    let taken = context.csi.taken(context.namespace.name(), "data").await?;
+    let held = writer::last_record(&taken.data)?;
+    writer.goes_on().await?;
+    let after = writer::last_record(&volume.data)?;
+    ensure!(before < held && held < after, "{before} < {held} < {after}");
+    ensure!(writer::last_record(&taken.data)? == held, "the snapshot goes on");
+    Ok(())
+}
+
+async fn a_claim_is_made_from_a_snapshot(context: &CsiContext) -> Result<()> {
+    let volume = context.csi.claim(&context.namespace, "original").await?;
+    std::fs::write(volume.data.join("file"), "content")?;
+    ask(&context.namespace, &volume).await?;
+    context.csi.taken(context.namespace.name(), "original").await?;
+    for (name, group, kind) in [
+        ("restored", "snapshot.storage.k8s.io", "VolumeSnapshot"),
+        ("cloned", "", "PersistentVolumeClaim"),
+    ] {
+        let claim: PersistentVolumeClaim = serde_json::from_value(json!({
+            "metadata": { "name": name },
+            "spec": {
+                "storageClassName": CLASS,
+                "accessModes": ["ReadWriteOnce"],
+                "resources": { "requests": { "storage": "1Mi" } },
+                "dataSource": { "apiGroup": group, "kind": kind, "name": "original" },
+            },
+        }))?;
+        context
+            .namespace
+            .api()
+            .create(&PostParams::default(), &claim)
+            .await?;
+        let made = eventually(&format!("claim {name} has a volume"), LIMIT, || {
+            context.csi.volume_of(context.namespace.name(), name)
+        })
+        .await?;
+        let held = std::fs::read_to_string(made.data.join("file"))?;
+        ensure!(held == "content", "{name} holds {held:?}");
+    }
+    Ok(())
+}
+
+async fn a_group_is_cut_at_one_moment(context: &CsiContext) -> Result<()> {
+    let volumes = labelled_claims(context, "both").await?;
+    let [first, second] = &volumes;
+    let _writer = Writer::start(&context.cluster, "in-lock-step", &[&first.data, &second.data]).await?;
+    ask_for_group(&context.namespace, "both").await?;
+    let cuts = members(context, "both").await?;
+    ensure!(cuts.len() == 2, "{cuts:?}");
+    let mut held = Vec::new();
+    for volume in &volumes {
+        let (_, snapshot) = cuts
+            .iter()
+            .find(|(claim, _)| *claim == volume.claim)
+            .with_context(|| format!("{} is not in {cuts:?}", volume.claim))?;
+        let taken = context.csi.taken(context.namespace.name(), snapshot).await?;
+        held.push(writer::last_record(&taken.data)?);
+    }
+    // The first is written before the second.
+    let apart = held[0].checked_sub(held[1]);
+    ensure!(
+        !context.csi.driver().point_in_time() || apart.is_some_and(|apart| apart <= 1),
+        "not one moment: {held:?}"
+    );
+    Ok(())
+}
+
+async fn a_slow_cut_is_taken_at_its_end(context: &CsiContext) -> Result<()> {
+    const TIME: Duration = Duration::from_millis(1_500);
+    let volume = context.csi.claim(&context.namespace, "slow").await?;
+    let knobs = context.csi.driver().knobs_of(&volume.handle);
+    knobs.takes(Operation::CreateSnapshot, TIME)?;
+    let asked = Timestamp::now();
+    ask(&context.namespace, &volume).await?;
+    let taken = context.csi.taken(context.namespace.name(), "slow").await?;
+    let seen = Timestamp::now();
+    ensure!(
+        asked.duration_until(seen).unsigned_abs() >= TIME,
+        "{asked} … {seen}"
+    );
+    let cut = cuts_of(context, &volume)?.remove(0);
+    let ended = cut.ended.context("seen before it was done")?;
+    ensure!(
+        cut.began.duration_until(ended.at).unsigned_abs() >= TIME && ended.at <= seen,
+        "{} … {} …  {seen}",
+        cut.began,
+        ended.at
+    );
+    ensure!(taken.data.is_dir(), "no data in {}", taken.data.display());
+    Ok(())
+}
+
+async fn a_snapshot_is_taken_before_it_is_ready(context: &CsiContext) -> Result<()> {
+    let volume = context.csi.claim(&context.namespace, "late").await?;
+    let knobs = context.csi.driver().knobs_of(&volume.handle);
+    knobs.ready_after(Operation::CreateSnapshot, Duration::from_secs(2))?;
+    ask(&context.namespace, &volume).await?;
+    context.csi.taken(context.namespace.name(), "late").await?;
+    let snapshots = context.namespace.api::<VolumeSnapshot>();
+    let ready = async || {
+        anyhow::Ok(
+            snapshots
+                .get("late")
+                .await?
+                .status
+                .and_then(|status| status.ready_to_use),
+        )
+    };
+    ensure!(ready().await? != Some(true), "ready as soon as it is taken");
+    eventually("it is ready", LIMIT, || async {
+        ensure!(ready().await? == Some(true), "it is not");
+        Ok(())
+    })
+    .await
+}
+
+async fn a_failing_cut_says_so_and_is_tried_again(context: &CsiContext) -> Result<()> {
+    let volume = context.csi.claim(&context.namespace, "fails").await?;
+    let knobs = context.csi.driver().knobs_of(&volume.handle);
+    knobs.fails(Operation::CreateSnapshot, 2)?;
+    ask(&context.namespace, &volume).await?;
+    let snapshots = context.namespace.api::<VolumeSnapshot>();
+    eventually("the status says why", LIMIT, || async {
+        let status = snapshots.get("fails").await?.status.unwrap_or_default();
+        let message = status.error.and_then(|error| error.message).context("no error")?;
+        ensure!(
+            message.contains("CreateSnapshot fails, as the test wants it"),
+            "{message}"
+        );
+        Ok(())
+    })
+    .await?;
+    context.csi.taken(context.namespace.name(), "fails").await?;
+    let codes: Vec<String> = cuts_of(context, &volume)?
+        .into_iter()
+        .filter_map(|call| Some(call.ended?.code))
+        .collect();
+    ensure!(
+        codes.starts_with(&["Internal", "Internal", "OK"].map(str::to_owned)),
+        "{codes:?}"
+    );
+    eventually("the error is gone", LIMIT, || async {
+        let status = snapshots.get("fails").await?.status.unwrap_or_default();
+        ensure!(status.error.is_none(), "{status:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Two claims with the label `group: <name>`.
+async fn labelled_claims(context: &CsiContext, name: &str) -> Result<[Volume; 2]> {
+    let claims = context.namespace.api::<PersistentVolumeClaim>();
+    let label = Patch::Merge(json!({ "metadata": { "labels": { "group": name } } }));
+    let make = async |claim: &str| {
+        let volume = context.csi.claim(&context.namespace, claim).await?;
+        claims.patch(claim, &PatchParams::default(), &label).await?;
+        anyhow::Ok(volume)
+    };
+    Ok([make("first").await?, make("second").await?])
+}
+
+/// The claims of a group that is taken, each with its snapshot.
+async fn members(context: &CsiContext, group: &str) -> Result<Vec<(String, String)>> {
+    let groups = context.namespace.api::<VolumeGroupSnapshot>();
+    let snapshots = context.namespace.api::<VolumeSnapshot>();
+    eventually(&format!("group {group} is taken"), LIMIT, || async {
+        let status = groups.get(group).await?.status.unwrap_or_default();
+        ensure!(status.ready_to_use == Some(true), "{status:?}");
+        let members: Vec<VolumeSnapshot> = snapshots.list(&ListParams::default()).await?.items;
+        let owned = members.iter().filter(|snapshot| {
+            let owners = snapshot.owner_references();
+            owners.iter().any(|owner| owner.name == group)
+        });
+        let claims = owned.map(|snapshot| {
+            let claim = snapshot.spec.source.persistent_volume_claim_name.clone();
+            Ok((claim.context("a member without claim")?, snapshot.name_any()))
+        });
+        claims.collect()
+    })
+    .await
+}
+
+/// The calls for a cut of a volume alone.
+fn cuts_of(context: &CsiContext, volume: &Volume) -> Result<Vec<Call>> {
+    let mut calls = context.csi.driver().calls()?;
+    calls.retain(|call| call.operation == "CreateSnapshot" && call.volumes == [&*volume.handle]);
+    Ok(calls)
+}

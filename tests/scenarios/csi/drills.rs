@@ -1,0 +1,96 @@
+//! The parts of the fixture stop, hang and come back.
+
+use anyhow::{Result, ensure};
+use clusterbackup_tests::csi::{Operation, Part, Volume};
+use clusterbackup_tests::{Cluster, Csi, eventually};
+
+use super::steps::{LIMIT, ask};
+use crate::runner::{CsiContext, scenarios};
+
+scenarios! {
+    Csi: [a_hanging_driver_cuts_when_it_goes_on],
+    Own: [
+        a_driver_that_was_killed_makes_the_cut_when_it_is_back,
+        without_the_snapshot_controller_nothing_is_cut,
+        a_dropped_driver_leaves_nothing_mounted,
+    ],
+}
+
+async fn a_hanging_driver_cuts_when_it_goes_on(context: &CsiContext) -> Result<()> {
+    let volume = context.csi.claim(&context.namespace, "hangs").await?;
+    let knobs = context.csi.driver().knobs_of(&volume.handle);
+    knobs.hangs(Operation::CreateSnapshot)?;
+    ask(&context.namespace, &volume).await?;
+    until_a_cut_has_begun(&context.csi, &volume).await?;
+    std::fs::write(volume.data.join("file"), "written while it hung")?;
+    knobs.goes_on(Operation::CreateSnapshot)?;
+    let taken = context.csi.taken(context.namespace.name(), "hangs").await?;
+    ensure!(taken.data.join("file").exists(), "it was cut before it went on");
+    Ok(())
+}
+
+async fn a_driver_that_was_killed_makes_the_cut_when_it_is_back(cluster: Cluster) -> Result<()> {
+    let mut csi = Csi::start(&cluster).await?;
+    let namespace = cluster.namespace("killed").await?;
+    let volume = csi.claim(&namespace, "data").await?;
+    let knobs = csi.driver().knobs();
+    knobs.hangs(Operation::CreateSnapshot)?;
+    ask(&namespace, &volume).await?;
+    until_a_cut_has_begun(&csi, &volume).await?;
+    csi.stop(Part::Driver)?;
+    knobs.goes_on(Operation::CreateSnapshot)?;
+    csi.start_again(Part::Driver).await?;
+    csi.taken(namespace.name(), "data").await?;
+    csi.claim(&namespace, "another").await.map(drop)
+}
+
+async fn without_the_snapshot_controller_nothing_is_cut(cluster: Cluster) -> Result<()> {
+    let mut csi = Csi::start(&cluster).await?;
+    let namespace = cluster.namespace("uncontrolled").await?;
+    let volume = csi.claim(&namespace, "data").await?;
+    csi.stop(Part::SnapshotController)?;
+    ask(&namespace, &volume).await?;
+    // Whatever else is asked for meanwhile is there, so it had the time.
+    csi.claim(&namespace, "another").await?;
+    let calls = csi.driver().calls()?;
+    ensure!(
+        calls.iter().all(|call| call.operation != "CreateSnapshot"),
+        "{calls:?}"
+    );
+    csi.start_again(Part::SnapshotController).await?;
+    csi.taken(namespace.name(), "data").await.map(drop)
+}
+
+async fn a_dropped_driver_leaves_nothing_mounted(cluster: Cluster) -> Result<()> {
+    let folder = cluster.folder().to_path_buf();
+    let mounts = || {
+        let text = std::fs::read_to_string("/proc/self/mounts")?;
+        let below = text
+            .lines()
+            .filter(|line| line.contains(&*folder.to_string_lossy()));
+        anyhow::Ok(below.count())
+    };
+    let csi = Csi::start(&cluster).await?;
+    ensure!(
+        mounts()? == usize::from(csi.driver().point_in_time()),
+        "{} mounts",
+        mounts()?
+    );
+    drop(csi);
+    drop(cluster);
+    ensure!(mounts()? == 0, "{} mounts are left", mounts()?);
+    ensure!(!folder.exists(), "{} is there", folder.display());
+    Ok(())
+}
+
+async fn until_a_cut_has_begun(csi: &Csi, volume: &Volume) -> Result<()> {
+    eventually("the cut has begun", LIMIT, || async {
+        let calls = csi.driver().calls()?;
+        let begun = calls
+            .iter()
+            .any(|call| call.operation == "CreateSnapshot" && call.volumes.contains(&volume.handle));
+        ensure!(begun, "{calls:?}");
+        Ok(())
+    })
+    .await
+}

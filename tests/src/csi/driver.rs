@@ -1,0 +1,133 @@
+//! The driver's process: where its data is, and what it is told.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixStream;
+
+use super::calls::{self, Call};
+use super::classes::DRIVER;
+use super::knobs::Knobs;
+use super::medium;
+use crate::process::Process;
+use crate::tools::CsiTools;
+use crate::{Cluster, eventually};
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// The running driver; ends when dropped.
+pub struct Driver {
+    process: Process,
+    folder: PathBuf,
+    point_in_time: bool,
+}
+
+/// What `tests/tools/csi-driver/config.go` reads.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Config<'a> {
+    name: &'a str,
+    socket: &'a Path,
+    records: &'a Path,
+    data: &'a Path,
+    point_in_time: bool,
+    knobs: &'a Path,
+    calls: &'a Path,
+}
+
+impl Driver {
+    /// Starts it in a folder of the cluster's, which has to be another for each driver.
+    pub async fn start(tools: &CsiTools, cluster: &Cluster, name: &str) -> Result<Self> {
+        let folder = cluster.folder().join(name);
+        let data = folder.join("data");
+        let point_in_time = {
+            let data = data.clone();
+            tokio::task::spawn_blocking(move || medium::prepare(&data)).await??
+        };
+        let config = Config {
+            name: DRIVER,
+            socket: &folder.join("csi.sock"),
+            records: &folder.join("records"),
+            data: &data,
+            point_in_time,
+            knobs: &folder.join("knobs"),
+            calls: &folder.join("calls"),
+        };
+        fs::create_dir_all(config.knobs)?;
+        let file = folder.join("config.json");
+        fs::write(&file, serde_json::to_vec(&config)?)?;
+        let mut command = Command::new(&tools.driver);
+        command.arg(&file);
+        let log = format!("{name}-driver");
+        let driver = Self {
+            process: Process::start(cluster.warden(), cluster.logs_dir(), &log, command)?,
+            folder,
+            point_in_time,
+        };
+        driver.until_it_listens().await?;
+        Ok(driver)
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("csi.sock")
+    }
+
+    /// Whether a cut, also of a group, is one moment for all volumes. Else it is a copy of one after the other.
+    pub fn point_in_time(&self) -> bool {
+        self.point_in_time
+    }
+
+    /// The folder that a volume is.
+    pub fn volume_data(&self, handle: &str) -> PathBuf {
+        self.folder.join("data/live").join(handle)
+    }
+
+    /// The folder with what was in the volume when the snapshot was taken.
+    pub fn snapshot_data(&self, handle: &str) -> Result<PathBuf> {
+        #[derive(Deserialize)]
+        struct Snapshot {
+            cut: String,
+            volume: String,
+        }
+        let file = self.folder.join("records").join(format!("{handle}.json"));
+        let record = fs::read(&file).with_context(|| format!("the driver has no snapshot {handle}"))?;
+        let Snapshot { cut, volume } = serde_json::from_slice(&record)?;
+        Ok(self.folder.join("data/cuts").join(cut).join(volume))
+    }
+
+    /// How it treats all volumes.
+    pub fn knobs(&self) -> Knobs {
+        Knobs::new(self.folder.join("knobs"))
+    }
+
+    /// How it treats one volume, whatever it does with others.
+    pub fn knobs_of(&self, volume: &str) -> Knobs {
+        Knobs::new(self.folder.join("knobs").join(volume))
+    }
+
+    /// What was asked of it until now, in the order in which it began.
+    pub fn calls(&self) -> Result<Vec<Call>> {
+        calls::read(&self.folder.join("calls"))
+    }
+
+    pub(super) fn process(&self) -> &Process {
+        &self.process
+    }
+
+    pub(super) async fn start_again(&mut self) -> Result<()> {
+        self.process.start_again()?;
+        self.until_it_listens().await
+    }
+
+    async fn until_it_listens(&self) -> Result<()> {
+        let listens = eventually("the CSI driver listens", START_LIMIT, || async {
+            Ok(UnixStream::connect(self.socket()).await.map(drop)?)
+        });
+        self.process.while_running(listens).await
+    }
+}
