@@ -5,6 +5,7 @@
 //! the value that stands for it, and with the process that made it, however that process ends.
 
 pub mod cluster;
+pub mod cri;
 pub mod csi;
 pub mod kubeconfig;
 pub mod manifests;
@@ -28,6 +29,7 @@ pub mod workspace;
 pub mod writer;
 
 pub use cluster::Cluster;
+pub use cri::CriFixture;
 pub use csi::Csi;
 pub use namespace::TestNamespace;
 pub use promtool::Promtool;

@@ -74,7 +74,8 @@ impl Warden {
         &self.folder
     }
 
-    fn tell(&self, what: &str, process: u32) -> Result<()> {
+    /// `started` or `ended`, and the leader of a process group.
+    pub(crate) fn tell(&self, what: &str, process: u32) -> Result<()> {
         let mut orders = locked(&self.orders);
         let pipe = orders.as_mut().context("the warden has ended")?;
         writeln!(pipe, "{what} {process}").context("the warden has ended")

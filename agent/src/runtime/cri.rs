@@ -48,6 +48,11 @@ pub struct Cri {
     looks: Arc<Looks>,
 }
 
+const SILENT: &str = "the container runtime did not answer in the command's time";
+
+/// The id of a container, and the watch over the command in it.
+type Prepared = (String, Option<Watch>);
+
 impl Cri {
     /// The runtime that listens at `socket`.
     pub(super) fn at(socket: &Path) -> Result<Self, RuntimeError> {
@@ -60,19 +65,34 @@ impl Cri {
     /// See [`super::Runtime::exec`].
     pub(super) async fn exec(&self, target: &Target, command: &[String], limit: Duration) -> Finished {
         let began = Instant::now();
-        let finished = match self.running(target).await {
-            Ok(Some(container)) => self.exec_in(container.id, command, limit).await,
-            Ok(None) => Finished::without_exit(
+        let finished = match timeout(limit, self.prepared(target, command)).await {
+            Ok(Ok(Some((container, watch)))) => self.exec_in(container, watch, command, limit).await,
+            Ok(Ok(None)) => Finished::without_exit(
                 ExecOutcome::NotStarted,
                 format!("the container {} does not run", target.container),
             ),
-            Err(error) => Finished::without_exit(ExecOutcome::NotStarted, error.to_string()),
+            Ok(Err(error)) => Finished::without_exit(ExecOutcome::NotStarted, error.to_string()),
+            Err(_) => Finished::without_exit(ExecOutcome::NotStarted, SILENT),
         };
         finished.since(began)
     }
 
-    async fn exec_in(&self, container: String, command: &[String], limit: Duration) -> Finished {
-        let mut watch = self.watch(&container, command).await;
+    /// The container, and a watch over it if its processes will be seen from here.
+    async fn prepared(&self, target: &Target, command: &[String]) -> Result<Option<Prepared>, RuntimeError> {
+        let Some(container) = self.running(target).await? else {
+            return Ok(None);
+        };
+        let watch = self.watch(&container.id, command).await;
+        Ok(Some((container.id, watch)))
+    }
+
+    async fn exec_in(
+        &self,
+        container: String,
+        mut watch: Option<Watch>,
+        command: &[String],
+        limit: Duration,
+    ) -> Finished {
         let request = ExecSyncRequest {
             container_id: container,
             cmd: command.to_vec(),
@@ -90,7 +110,12 @@ impl Cri {
             Some(Err(NoAnswer::Lost(why))) => self.lost(&why, watch.as_mut()).await,
             None => {
                 let ended = self.end(watch.as_mut(), Request::Unanswered).await;
-                let answer = timeout(GRACE, call).await;
+                let grace = if ended.may_be_over() {
+                    GRACE
+                } else {
+                    Duration::ZERO
+                };
+                let answer = timeout(grace, call).await;
                 report::timed_out(limit, &ended, answer.ok().and_then(Result::ok).as_ref())
             }
         }

@@ -113,6 +113,11 @@ impl ProcFs {
             .collect()
     }
 
+    /// The name of the namespace that its number in the container is of.
+    pub(super) fn process_namespace(&self, pid: i32) -> Option<PathBuf> {
+        std::fs::read_link(self.file(pid, "ns/pid")).ok()
+    }
+
     fn file(&self, pid: i32, name: &str) -> PathBuf {
         self.root.join(pid.to_string()).join(name)
     }

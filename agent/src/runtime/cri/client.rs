@@ -1,5 +1,6 @@
 //! Calls to the container runtime: each with an end, and with the memory that it may take.
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,28 +60,35 @@ impl Client {
         })
     }
 
-    /// Any call but a command.
-    pub(super) async fn call<C: Call>(&self, request: C) -> Result<C::Answer, RuntimeError> {
-        let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER);
-        let call = async {
-            grpc.ready()
-                .await
-                .map_err(|error| Status::unavailable(chain(&error)))?;
-            let codec = ProstCodec::<C, C::Answer>::default();
-            grpc.unary(Request::new(request), path::<C>()?, codec).await
+    /// Any call but a command. Made again if the connection turns out to be broken: the runtime was restarted.
+    pub(super) async fn call<C: Call + Clone>(&self, request: C) -> Result<C::Answer, RuntimeError> {
+        let calls = async {
+            match self.unary(request.clone()).await {
+                Err(status) if of_the_connection(&status) => self.unary(request).await,
+                answered => answered,
+            }
         };
-        let answer = timeout(LIMIT, call)
-            .await
-            .map_err(|_| RuntimeError::Silent(RUNTIME, LIMIT))?;
+        let answer = timeout(LIMIT, calls).await;
         answer
-            .map(tonic::Response::into_inner)
-            .map_err(|status| match status.code() {
-                Code::Unavailable => RuntimeError::Unreachable(
-                    RUNTIME,
-                    format!("{} ({})", status.message(), self.socket.display()),
-                ),
-                _ => RuntimeError::Refused(RUNTIME, status.message().to_owned()),
+            .map_err(|_| RuntimeError::Silent(RUNTIME, LIMIT))?
+            .map_err(|status| {
+                if of_the_connection(&status) {
+                    let socket = self.socket.display();
+                    RuntimeError::Unreachable(RUNTIME, format!("{} ({socket})", chain(&status)))
+                } else {
+                    RuntimeError::Refused(RUNTIME, status.message().to_owned())
+                }
             })
+    }
+
+    async fn unary<C: Call>(&self, request: C) -> Result<C::Answer, Status> {
+        let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER);
+        grpc.ready()
+            .await
+            .map_err(|error| Status::from_error(error.into()))?;
+        let codec = ProstCodec::<C, C::Answer>::default();
+        let answer = grpc.unary(Request::new(request), path::<C>()?, codec).await?;
+        Ok(answer.into_inner())
     }
 
     /// Runs a command. Has no end of its own: the caller drops it, and the runtime notices.
@@ -111,6 +119,11 @@ impl Client {
         }
         Ok(answer)
     }
+}
+
+/// Whether a status was made here, of an error of the connection, and not by the runtime.
+fn of_the_connection(status: &Status) -> bool {
+    status.source().is_some()
 }
 
 /// A status other than 0 is an error, in the headers as in the trailers.

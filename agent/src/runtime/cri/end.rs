@@ -33,6 +33,11 @@ impl Ended {
             remark: Some(why),
         }
     }
+
+    /// Whether the command may be over, so that the runtime would answer.
+    pub(super) fn may_be_over(&self) -> bool {
+        self.killed == Killed::KilledAll || !self.lived
+    }
 }
 
 /// Kills what `watch` has found, again until a look shows nothing alive.

@@ -37,6 +37,17 @@ impl Tree {
         self.first.is_some_and(|first| look.alive(first))
     }
 
+    /// Becomes one with `other` if both write to the same place; whether it did.
+    pub(super) fn takes_in(&mut self, other: &Self) -> bool {
+        let same = !self.outputs.is_disjoint(&other.outputs);
+        if same {
+            self.first = self.first.or(other.first);
+            self.outputs.extend(&other.outputs);
+            self.members.extend(&other.members);
+        }
+        same
+    }
+
     /// Adds children of members, and what is in the session of the first one. A session keeps its number as long as
     /// somebody is in it, so the number means this session also after its leader has gone.
     pub(super) fn grow(&mut self, new: &[Process], look: &Look) {

@@ -6,11 +6,10 @@
 //! not be told from the application's afterwards.
 //!
 //! A shell may have become another program before the first look, or may have gone and left a child behind. Then
-//! nothing has the command's arguments. But while a request is unanswered, somebody holds the pipe that the runtime
-//! reads the output from: if all new processes of that kind belong to one command, it is this one. Where two might
-//! be meant, none is.
+//! nothing has the command's arguments. But while a request is unanswered, the command runs or somebody holds the pipe
+//! that the runtime reads its output from: if all new processes of that kind belong to one command, it is this one.
+//! Where two might be meant, none is.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::tree::Tree;
@@ -82,7 +81,8 @@ impl Watch {
     pub(in crate::runtime) fn see(&mut self, look: &Look) {
         let new: Vec<Process> = self.new_in(look).copied().collect();
         for process in &new {
-            if self.is_first(process, look) && !self.trees.iter().any(|tree| tree.first == Some(process.id)) {
+            let known = self.trees.iter().any(|tree| tree.members.contains(&process.id));
+            if !known && self.is_first(process, look) {
                 self.trees.push(Tree::from(process.id));
             }
         }
@@ -98,12 +98,13 @@ impl Watch {
     /// The command's processes, once it has to be ended.
     pub(in crate::runtime) fn found(&mut self, look: &Look, request: Request) -> Found {
         self.see(look);
-        let mut candidates = self.trees.clone();
-        candidates.retain(|tree| tree.named);
+        let named = self.trees.iter().filter(|tree| tree.named).cloned();
+        let mut candidates: Vec<Tree> = named.collect();
         if candidates.is_empty() && request == Request::Unanswered {
-            candidates.clone_from(&self.trees);
-            candidates.retain(|tree| tree.living(look).next().is_some());
-            candidates.extend(self.orphans(look));
+            candidates = self.writing_to_the_runtime(look);
+            if candidates.is_empty() {
+                candidates = self.started_by_the_runtime(look);
+            }
         }
         match <[Tree; 1]>::try_from(candidates) {
             Ok([tree]) => Found::Tree(tree),
@@ -138,47 +139,54 @@ impl Watch {
         look.cgroup(pid).is_some_and(|cgroup| self.cage.holds(&cgroup))
     }
 
-    /// What the runtime starts leads a session, and its parent is the runtime.
+    /// What the runtime starts leads a session, and its parent is the runtime. The parent of orphans, where the
+    /// container has no process numbers of its own, is the node's first process.
     fn is_first(&self, process: &Process, look: &Look) -> bool {
         process.session == process.id.pid
+            && process.parent != 1
             && self.cages(process.id.pid, look)
             && !self.cages(process.parent, look)
     }
 
-    /// Processes without a tree that write into pipes which the runtime reads: what commands have left behind that
-    /// were gone before they were seen. One tree for each set of pipes.
-    fn orphans(&self, look: &Look) -> Vec<Tree> {
+    /// Trees of living processes whose parent is the runtime. In a container with process numbers of its own nobody
+    /// comes to that but by being started so; elsewhere a daemon of the application does, so there it proves nothing.
+    fn started_by_the_runtime(&self, look: &Look) -> Vec<Tree> {
+        let Some(init) = look.get(self.init) else {
+            return Vec::new();
+        };
+        let namespace = |pid| self.proc_fs.process_namespace(pid);
+        if namespace(self.init).is_none() || namespace(self.init) == namespace(init.parent) {
+            return Vec::new();
+        }
+        let started = |tree: &&Tree| {
+            let first = tree.first.and_then(|first| look.get(first.pid));
+            first.is_some_and(|first| tree.leads(look) && first.parent == init.parent)
+        };
+        self.trees.iter().filter(started).cloned().collect()
+    }
+
+    /// New processes that write into pipes which the runtime reads, with their trees where they are known: one tree
+    /// for each set of pipes.
+    fn writing_to_the_runtime(&self, look: &Look) -> Vec<Tree> {
         let Some(runtime) = look.get(self.init).map(|init| init.parent) else {
             return Vec::new();
         };
         let read = &self.proc_fs.pipes(runtime) - &self.proc_fs.outputs(self.init);
         let new: Vec<Process> = self.new_in(look).copied().collect();
-        let mut orphans: Vec<Tree> = Vec::new();
+        let mut groups: Vec<Tree> = Vec::new();
         for process in self.caged(&new, look) {
             let outputs = &self.proc_fs.outputs(process.id.pid) & &read;
-            let of_a_tree = self
-                .trees
-                .iter()
-                .any(|tree| tree.members.contains(&process.id) || !tree.outputs.is_disjoint(&outputs));
-            if outputs.is_empty() || of_a_tree {
+            if outputs.is_empty() {
                 continue;
             }
-            let mut merged = Tree {
-                outputs,
-                members: BTreeSet::from([process.id]),
-                ..Tree::default()
-            };
-            orphans.retain(|other| {
-                let same = !other.outputs.is_disjoint(&merged.outputs);
-                if same {
-                    merged.outputs.extend(&other.outputs);
-                    merged.members.extend(&other.members);
-                }
-                !same
-            });
-            orphans.push(merged);
+            let known = self.trees.iter().find(|tree| tree.members.contains(&process.id));
+            let mut group = known.cloned().unwrap_or_default();
+            group.members.insert(process.id);
+            group.outputs.extend(outputs);
+            groups.retain(|other| !group.takes_in(other));
+            groups.push(group);
         }
-        orphans
+        groups
     }
 }
 
@@ -241,6 +249,15 @@ mod tests {
                     folder.join(format!("fd/{}", descriptor + 1)),
                 )
                 .unwrap();
+            }
+        }
+
+        /// Gives the container process numbers of its own.
+        fn enclose(&self) {
+            for (pid, namespace) in [(10, "pid:[1]"), (20, "pid:[2]")] {
+                let folder = self.folder.path().join(format!("{pid}/ns"));
+                std::fs::create_dir(&folder).unwrap();
+                symlink(namespace, folder.join("pid")).unwrap();
             }
         }
 
@@ -316,7 +333,7 @@ mod tests {
         let node = Node::new();
         let mut watch = node.watch();
         node.add(33, 20, 30, 9, INSIDE, &["sleep", "1000"], &[600, 601]);
-        node.add(34, 20, 34, 9, INSIDE, &["setsid"], &[601]);
+        node.add(34, 1, 34, 9, INSIDE, &["setsid"], &[601]);
         node.add(35, 20, 35, 9, INSIDE, &["worker of the application"], &[500, 501]);
         node.add(36, 20, 36, 9, INSIDE, &["its pipe to a brother"], &[900]);
         assert_eq!(node.members(&mut watch), [33, 34]);
@@ -331,6 +348,20 @@ mod tests {
         // A probe of kubelet comes: which one is it?
         node.add(50, 10, 50, 9, INSIDE, &["probe"], &[700]);
         assert_eq!(node.found(&mut watch), Found::Ambiguous);
+    }
+
+    #[test]
+    fn one_that_also_writes_elsewhere_is_found_where_only_the_runtime_can_be_its_parent() {
+        for (enclosed, parent, found) in [(true, 10, true), (false, 10, false), (true, 1, false)] {
+            let node = Node::new();
+            if enclosed {
+                node.enclose();
+            }
+            let mut watch = node.watch();
+            node.add(30, parent, 30, 9, INSIDE, &["something", "else"], &[]);
+            let tree = matches!(node.found(&mut watch), Found::Tree(_));
+            assert_eq!(tree, found, "{enclosed} {parent}");
+        }
     }
 
     #[test]
