@@ -145,9 +145,7 @@ impl CriFixture {
 
     /// Ends a container with all its processes. The pod stays.
     pub async fn stop(&self, target: &Target) -> Result<()> {
-        let processes = self.processes_of(target)?;
-        processes.end();
-        processes.gone().await
+        self.processes_of(target)?.gone().await
     }
 
     /// Ends and removes all containers of a pod.
@@ -159,7 +157,6 @@ impl CriFixture {
                 .collect()
         };
         for container in removed {
-            container.processes.end();
             container.processes.gone().await?;
         }
         Ok(())
@@ -219,7 +216,6 @@ impl CriFixture {
                 .position(|container| container.spec.target == *target);
             containers.remove(place.context("there is no such container")?)
         };
-        container.processes.end();
         container.processes.gone().await?;
         Ok(container.spec.clone())
     }

@@ -18,7 +18,7 @@ use crate::eventually;
 use crate::process::Warden;
 
 /// Enters the container's group, if there is one, and becomes the program in a session of its own.
-const ENTER: &str = r#"[ -z "$1" ] || echo 0 > "$1"; shift; exec setsid "$@""#;
+const ENTER: &str = r#"[ -z "$1" ] || echo 0 > "$1" || exit 137; shift; exec setsid "$@""#;
 const SEARCHED: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A container, running or not.
@@ -118,9 +118,10 @@ impl Processes {
         }
     }
 
-    /// Waits until everything has ended.
+    /// Kills everything and waits until it has ended; again, as a command may have been about to begin.
     pub(super) async fn gone(&self) -> Result<()> {
         eventually("all processes of the container have ended", END, || async {
+            self.end();
             ensure!(!lives(self.application), "the application lives");
             let commands = self.commands();
             ensure!(commands.is_empty(), "{commands:?}");
