@@ -6,4 +6,5 @@ pub(crate) mod consistency;
 pub(crate) mod cuts;
 pub(crate) mod deletion;
 pub(crate) mod drills;
+pub(crate) mod groups;
 mod steps;

@@ -202,6 +202,11 @@ fn nothing_is_left(processes: &[u32], folder: &Path) -> Result<()> {
         ensure!(!is_running(*id), "process {id} still runs");
     }
     ensure!(!folder.exists(), "{} is still there", folder.display());
+    for device in std::fs::read_dir("/sys/block")?.flatten() {
+        // Only of a loop device that is in use.
+        let file = std::fs::read_to_string(device.path().join("loop/backing_file")).unwrap_or_default();
+        ensure!(!Path::new(&file).starts_with(folder), "{file} is still attached");
+    }
     Ok(())
 }
 

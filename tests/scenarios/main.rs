@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         csi::cuts::SCENARIOS,
         csi::deletion::SCENARIOS,
         csi::drills::SCENARIOS,
+        csi::groups::SCENARIOS,
         door::SCENARIOS,
         drills::cluster::SCENARIOS,
         drills::flood::SCENARIOS,

@@ -157,3 +157,36 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_record_is_that_of_an_unbroken_row() {
+        let folder = tempfile::tempdir().unwrap();
+        for (records, last) in [
+            ("", Some(0)),
+            ("1\n2\n3\n", Some(3)),
+            ("1\n3\n", None),
+            ("2\n", None),
+            ("1\n\n2\n", None),
+            ("1\n2\nx", None),
+        ] {
+            fs::write(folder.path().join("records"), records).unwrap();
+            assert_eq!(last_record(folder.path()).ok(), last, "{records:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_may_still_last() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(pauses(folder.path()).unwrap(), []);
+        let history = folder.path().join("history");
+        fs::write(&history, "frozen 1.50\nthawed 2.25\nfrozen 3.00\n").unwrap();
+        let told = pauses(folder.path()).unwrap();
+        assert_eq!(told, [(1.5, Some(2.25)), (3.0, None)]);
+        fs::write(&history, "thawed 2.25\n").unwrap();
+        assert!(pauses(folder.path()).is_err());
+    }
+}

@@ -3,23 +3,21 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use clusterbackup_api::snapshots::{VolumeGroupSnapshot, VolumeSnapshot};
+use clusterbackup_api::snapshots::VolumeSnapshot;
 use clusterbackup_tests::csi::{CLASS, Call, Operation, Volume};
 use clusterbackup_tests::{Writer, eventually, writer};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::ResourceExt as _;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::PostParams;
 use serde_json::json;
 
-use super::steps::{LIMIT, ask, ask_for_group};
+use super::steps::{LIMIT, ask};
 use crate::runner::{CsiContext, scenarios};
 
 scenarios! {
     Csi: [
         a_snapshot_holds_what_was_written_until_its_cut,
         a_claim_is_made_from_a_snapshot,
-        a_group_is_cut_at_one_moment,
         a_slow_cut_is_taken_at_its_end,
         a_snapshot_is_taken_before_it_is_ready,
         a_failing_cut_says_so_and_is_tried_again,
@@ -75,31 +73,6 @@ async fn a_claim_is_made_from_a_snapshot(context: &CsiContext) -> Result<()> {
         let held = std::fs::read_to_string(made.data.join("file"))?;
         ensure!(held == "content", "{name} holds {held:?}");
     }
-    Ok(())
-}
-
-async fn a_group_is_cut_at_one_moment(context: &CsiContext) -> Result<()> {
-    let volumes = labelled_claims(context, "both").await?;
-    let [first, second] = &volumes;
-    let _writer = Writer::start(&context.cluster, "in-lock-step", &[&first.data, &second.data]).await?;
-    ask_for_group(&context.namespace, "both").await?;
-    let cuts = members(context, "both").await?;
-    ensure!(cuts.len() == 2, "{cuts:?}");
-    let mut held = Vec::new();
-    for volume in &volumes {
-        let (_, snapshot) = cuts
-            .iter()
-            .find(|(claim, _)| *claim == volume.claim)
-            .with_context(|| format!("{} is not in {cuts:?}", volume.claim))?;
-        let taken = context.csi.taken(context.namespace.name(), snapshot).await?;
-        held.push(writer::last_record(&taken.data)?);
-    }
-    // The first is written before the second.
-    let apart = held[0].checked_sub(held[1]);
-    ensure!(
-        !context.csi.driver().point_in_time() || apart.is_some_and(|apart| apart <= 1),
-        "not one moment: {held:?}"
-    );
     Ok(())
 }
 
@@ -181,39 +154,6 @@ async fn a_failing_cut_says_so_and_is_tried_again(context: &CsiContext) -> Resul
         let status = snapshots.get("fails").await?.status.unwrap_or_default();
         ensure!(status.error.is_none(), "{status:?}");
         Ok(())
-    })
-    .await
-}
-
-/// Two claims with the label `group: <name>`.
-async fn labelled_claims(context: &CsiContext, name: &str) -> Result<[Volume; 2]> {
-    let claims = context.namespace.api::<PersistentVolumeClaim>();
-    let label = Patch::Merge(json!({ "metadata": { "labels": { "group": name } } }));
-    let make = async |claim: &str| {
-        let volume = context.csi.claim(&context.namespace, claim).await?;
-        claims.patch(claim, &PatchParams::default(), &label).await?;
-        anyhow::Ok(volume)
-    };
-    Ok([make("first").await?, make("second").await?])
-}
-
-/// The claims of a group that is taken, each with its snapshot.
-async fn members(context: &CsiContext, group: &str) -> Result<Vec<(String, String)>> {
-    let groups = context.namespace.api::<VolumeGroupSnapshot>();
-    let snapshots = context.namespace.api::<VolumeSnapshot>();
-    eventually(&format!("group {group} is taken"), LIMIT, || async {
-        let status = groups.get(group).await?.status.unwrap_or_default();
-        ensure!(status.ready_to_use == Some(true), "{status:?}");
-        let members: Vec<VolumeSnapshot> = snapshots.list(&ListParams::default()).await?.items;
-        let owned = members.iter().filter(|snapshot| {
-            let owners = snapshot.owner_references();
-            owners.iter().any(|owner| owner.name == group)
-        });
-        let claims = owned.map(|snapshot| {
-            let claim = snapshot.spec.source.persistent_volume_claim_name.clone();
-            Ok((claim.context("a member without claim")?, snapshot.name_any()))
-        });
-        claims.collect()
     })
     .await
 }

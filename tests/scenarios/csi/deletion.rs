@@ -1,16 +1,12 @@
 //! What becomes of the data when snapshots go.
 
-use std::fmt::Debug;
-
 use anyhow::{Result, ensure};
 use clusterbackup_api::snapshots::{VolumeSnapshot, VolumeSnapshotContent};
 use clusterbackup_tests::csi::RETAINING_SNAPSHOT_CLASS;
-use clusterbackup_tests::eventually;
 use kube::Api;
 use kube::api::DeleteParams;
-use serde::de::DeserializeOwned;
 
-use super::steps::{LIMIT, ask, ask_in};
+use super::steps::{ask, ask_in, gone};
 use crate::runner::{CsiContext, scenarios};
 
 scenarios! {
@@ -45,16 +41,4 @@ async fn a_retained_snapshot_leaves_its_data(context: &CsiContext) -> Result<()>
     gone(&contents, &taken.content).await?;
     ensure!(taken.data.is_dir(), "its data is gone as well");
     Ok(())
-}
-
-async fn gone<K>(api: &Api<K>, name: &str) -> Result<()>
-where
-    K: Clone + Debug + DeserializeOwned,
-{
-    eventually(&format!("{name} is gone"), LIMIT, || async {
-        let found = api.get_opt(name).await?;
-        ensure!(found.is_none(), "it is there: {found:?}");
-        Ok(())
-    })
-    .await
 }

@@ -12,7 +12,6 @@ scenarios! {
     Own: [
         a_driver_that_was_killed_makes_the_cut_when_it_is_back,
         without_the_snapshot_controller_nothing_is_cut,
-        a_dropped_driver_leaves_nothing_mounted,
     ],
 }
 
@@ -59,28 +58,6 @@ async fn without_the_snapshot_controller_nothing_is_cut(cluster: Cluster) -> Res
     );
     csi.start_again(Part::SnapshotController).await?;
     csi.taken(namespace.name(), "data").await.map(drop)
-}
-
-async fn a_dropped_driver_leaves_nothing_mounted(cluster: Cluster) -> Result<()> {
-    let folder = cluster.folder().to_path_buf();
-    let mounts = || {
-        let text = std::fs::read_to_string("/proc/self/mounts")?;
-        let below = text
-            .lines()
-            .filter(|line| line.contains(&*folder.to_string_lossy()));
-        anyhow::Ok(below.count())
-    };
-    let csi = Csi::start(&cluster).await?;
-    ensure!(
-        mounts()? == usize::from(csi.driver().point_in_time()),
-        "{} mounts",
-        mounts()?
-    );
-    drop(csi);
-    drop(cluster);
-    ensure!(mounts()? == 0, "{} mounts are left", mounts()?);
-    ensure!(!folder.exists(), "{} is there", folder.display());
-    Ok(())
 }
 
 async fn until_a_cut_has_begun(csi: &Csi, volume: &Volume) -> Result<()> {

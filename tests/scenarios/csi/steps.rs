@@ -1,12 +1,15 @@
-//! Asking for snapshots and groups of them.
+//! Asking for snapshots and groups of them, and waiting until they are gone.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clusterbackup_api::snapshots::{VolumeGroupSnapshot, VolumeSnapshot};
-use clusterbackup_tests::TestNamespace;
 use clusterbackup_tests::csi::{GROUP_CLASS, SNAPSHOT_CLASS, Volume};
+use clusterbackup_tests::{TestNamespace, eventually};
+use kube::Api;
 use kube::api::PostParams;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
@@ -44,4 +47,17 @@ pub(super) async fn ask_for_group(namespace: &TestNamespace, name: &str) -> Resu
     }))?;
     namespace.api().create(&PostParams::default(), &snapshot).await?;
     Ok(())
+}
+
+/// Waits until an object is gone.
+pub(super) async fn gone<K>(api: &Api<K>, name: &str) -> Result<()>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    eventually(&format!("{name} is gone"), LIMIT, || async {
+        let found = api.get_opt(name).await?;
+        ensure!(found.is_none(), "it is there: {found:?}");
+        Ok(())
+    })
+    .await
 }

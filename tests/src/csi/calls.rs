@@ -63,3 +63,33 @@ pub(super) fn read(file: &Path) -> Result<Vec<Call>> {
     }
     Ok(calls.into_iter().map(|(_, call)| call).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_belongs_to_its_beginning_and_may_be_missing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let at = |second: u8| format!(r#""time":"2026-11-21T18:00:0{second}Z","operation":"CreateSnapshot""#);
+        let lines = [
+            format!(r#"{{{},"call":1,"subject":"a","volumes":["v"]}}"#, at(1)),
+            format!(r#"{{{},"call":2,"subject":"b"}}"#, at(2)),
+            format!(
+                r#"{{{},"call":1,"subject":"a","volumes":["v"],"code":"OK"}}"#,
+                at(3)
+            ),
+        ];
+        std::fs::write(file.path(), lines.join("\n")).unwrap();
+        let calls = read(file.path()).unwrap();
+        let ends: Vec<_> = calls
+            .iter()
+            .map(|call| (&*call.subject, call.ended.as_ref().map(|ended| &*ended.code)))
+            .collect();
+        assert_eq!(ends, [("a", Some("OK")), ("b", None)]);
+        assert_eq!(calls[0].volumes, ["v"]);
+
+        std::fs::write(file.path(), &lines[2]).unwrap();
+        assert!(read(file.path()).is_err(), "an end without a beginning");
+    }
+}

@@ -60,7 +60,7 @@ impl Driver {
         fs::create_dir_all(config.knobs)?;
         let file = folder.join("config.json");
         fs::write(&file, serde_json::to_vec(&config)?)?;
-        let mut command = Command::new(&tools.driver);
+        let mut command = command(&tools.driver);
         command.arg(&file);
         let log = format!("{name}-driver");
         let driver = Self {
@@ -130,4 +130,16 @@ impl Driver {
         });
         self.process.while_running(listens).await
     }
+}
+
+/// Who isn't root may mount in namespaces of their own, which is all that a caller without a kubelet can tell.
+fn command(program: &Path) -> Command {
+    if rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--mount", "--"])
+        .arg(program);
+    command
 }
