@@ -25,10 +25,21 @@ pub async fn run(
     pod: &PodOrder,
     command: &Command,
 ) -> Finished {
+    run_until(runtime, metrics, stage, pod, command, std::future::pending()).await
+}
+
+/// The same, and ends it when `stop` is there.
+pub async fn run_until(
+    runtime: &Runtime,
+    metrics: &Metrics,
+    stage: Stage,
+    pod: &PodOrder,
+    command: &Command,
+    stop: impl Future<Output = ()>,
+) -> Finished {
     let target = target(pod, command);
-    let finished = runtime
-        .exec(&target, &command.command, command.timeout.duration())
-        .await;
+    let limit = command.timeout.duration();
+    let finished = runtime.exec_until(&target, &command.command, limit, stop).await;
     metrics.hook(stage, &finished);
     finished
 }

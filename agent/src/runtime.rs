@@ -149,10 +149,24 @@ impl Runtime {
     /// Runs `command` (program and arguments, no shell) and waits until it is over: at most `timeout`, and then the
     /// moment that ending its processes takes.
     pub async fn exec(&self, target: &Target, command: &[String], timeout: Duration) -> Finished {
-        match self {
-            Self::Cri(cri) => cri.exec(target, command, timeout).await,
-            Self::Api(api) => api.exec(target, command, timeout).await,
-        }
+        self.exec_until(target, command, timeout, std::future::pending())
+            .await
+    }
+
+    /// The same, and ends the command as after its time-out once `stop` is there.
+    pub async fn exec_until(
+        &self,
+        target: &Target,
+        command: &[String],
+        timeout: Duration,
+        stop: impl Future<Output = ()>,
+    ) -> Finished {
+        let began = Instant::now();
+        let finished = match self {
+            Self::Cri(cri) => cri.exec(target, command, timeout, stop).await,
+            Self::Api(api) => api.exec(target, command, timeout, stop).await,
+        };
+        finished.since(began)
     }
 
     /// Whether a command can be run in `target` now.
@@ -163,9 +177,17 @@ impl Runtime {
         }
     }
 
-    /// Ends what a process that died has left running of `command`, begun at `since` (CLOCK_BOOTTIME) or later. None:
+    /// Ends what runs of `command`, begun at `since` (CLOCK_BOOTTIME) or later by an agent that has died. None:
     /// nothing of the kind runs.
-    pub async fn end_leftovers(&self, _: &Target, _: &[String], _: Duration) -> Option<Killed> {
-        std::future::ready(None).await
+    pub async fn end_leftovers(
+        &self,
+        target: &Target,
+        command: &[String],
+        since: Duration,
+    ) -> Option<Killed> {
+        match self {
+            Self::Cri(cri) => cri.end_leftovers(target, command, since).await,
+            Self::Api(api) => api.end_leftovers(target).await,
+        }
     }
 }

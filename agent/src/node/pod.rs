@@ -72,18 +72,10 @@ impl Pod<'_> {
         let mut report = command::begun(Stage::Pre, command);
         self.report(|of| of.execs.push(report.clone()));
         let means = &self.work.means;
-        let since = means.clock.uptime();
-        let run = command::run(&means.runtime, &means.metrics, Stage::Pre, self.order, command);
-        tokio::pin!(run);
-        let finished = tokio::select! {
-            finished = &mut run => finished,
-            () = thaw.given() => {
-                // The undo is due, and waits for its end.
-                let target = command::target(self.order, command);
-                means.runtime.end_leftovers(&target, &command.command, since).await;
-                run.await
-            }
-        };
+        // Once the undo is due, it waits for the end of this.
+        let (runtime, metrics) = (&means.runtime, &means.metrics);
+        let run = command::run_until(runtime, metrics, Stage::Pre, self.order, command, thaw.given());
+        let finished = run.await;
         command::ended(&mut report, &finished, self.work.keep_output);
         self.report(|of| {
             if let Some(last) = of.execs.last_mut() {

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Client;
 use kube::api::{Api as Objects, AttachParams};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::tail::Ending;
 use super::{Finished, Presence, RuntimeError, Target};
@@ -41,20 +41,35 @@ impl Api {
         Self { client }
     }
 
-    /// See [`super::Runtime::exec`].
-    pub(super) async fn exec(&self, target: &Target, command: &[String], limit: Duration) -> Finished {
-        let began = Instant::now();
-        let finished = match self.presence(target).await {
-            Ok(Presence::Running) => timeout(limit, self.run(target, command))
-                .await
-                .unwrap_or_else(|_| timed_out(limit)),
+    /// See [`super::Runtime::exec_until`].
+    pub(super) async fn exec(
+        &self,
+        target: &Target,
+        command: &[String],
+        limit: Duration,
+        stop: impl Future<Output = ()>,
+    ) -> Finished {
+        match self.presence(target).await {
+            Ok(Presence::Running) => {}
             Ok(Presence::NotRunning) => {
-                not_started(format!("the container {} does not run", target.container))
+                return not_started(format!("the container {} does not run", target.container));
             }
-            Ok(Presence::PodGone) => not_started(format!("the pod {} is gone", target.pod)),
-            Err(error) => not_started(error.to_string()),
-        };
-        finished.since(began)
+            Ok(Presence::PodGone) => return not_started(format!("the pod {} is gone", target.pod)),
+            Err(error) => return not_started(error.to_string()),
+        }
+        tokio::select! {
+            finished = self.run(target, command) => finished,
+            () = tokio::time::sleep(limit) => goes_on(&format!("it took longer than {}", Span::from(limit))),
+            () = stop => goes_on("it was to end early"),
+        }
+    }
+
+    /// See [`super::Runtime::end_leftovers`]: nobody knows, and nobody can.
+    pub(super) async fn end_leftovers(&self, target: &Target) -> Option<Killed> {
+        match self.presence(target).await {
+            Ok(Presence::NotRunning | Presence::PodGone) => None,
+            Ok(Presence::Running) | Err(_) => Some(Killed::NotKillable),
+        }
     }
 
     /// See [`super::Runtime::presence`].
@@ -152,14 +167,13 @@ fn not_started(why: String) -> Finished {
     Finished::without_exit(ExecOutcome::NotStarted, why)
 }
 
-fn timed_out(limit: Duration) -> Finished {
-    let message = format!(
-        "it took longer than {}, and goes on: a command through the API server can't be ended",
-        Span::from(limit)
-    );
+fn goes_on(why: &str) -> Finished {
     Finished {
         killed: Some(Killed::NotKillable),
-        ..Finished::without_exit(ExecOutcome::TimedOut, message)
+        ..Finished::without_exit(
+            ExecOutcome::TimedOut,
+            format!("{why}, and goes on: a command through the API server can't be ended"),
+        )
     }
 }
 

@@ -10,11 +10,13 @@ mod end;
 pub mod messages;
 mod report;
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clusterbackup_api::node_task::ExecOutcome;
+use clusterbackup_api::node_task::{ExecOutcome, Killed};
+use clusterbackup_core::duration::Span;
 use tokio::time::{Instant, sleep_until, timeout};
 use tonic::{Code, Status};
 
@@ -24,7 +26,7 @@ use self::messages::{
     CONTAINER, Container, ContainerFilter, ContainerState, ContainerStateValue, ContainerStatusRequest,
     ExecSyncRequest, ListContainersRequest, ListPodSandboxRequest, PodSandboxFilter, UID,
 };
-use super::processes::{Looks, Request, Watch};
+use super::processes::{Beginning, Looks, Request, Watch};
 use super::{Finished, Presence, RuntimeError, Target};
 
 /// The runtime's own time-out comes so much later: for the case that the agent is stuck.
@@ -62,19 +64,23 @@ impl Cri {
         })
     }
 
-    /// See [`super::Runtime::exec`].
-    pub(super) async fn exec(&self, target: &Target, command: &[String], limit: Duration) -> Finished {
-        let began = Instant::now();
-        let finished = match timeout(limit, self.prepared(target, command)).await {
-            Ok(Ok(Some((container, watch)))) => self.exec_in(container, watch, command, limit).await,
+    /// See [`super::Runtime::exec_until`].
+    pub(super) async fn exec(
+        &self,
+        target: &Target,
+        command: &[String],
+        limit: Duration,
+        stop: impl Future<Output = ()>,
+    ) -> Finished {
+        match timeout(limit, self.prepared(target, command)).await {
+            Ok(Ok(Some((container, watch)))) => self.exec_in(container, watch, command, limit, stop).await,
             Ok(Ok(None)) => Finished::without_exit(
                 ExecOutcome::NotStarted,
                 format!("the container {} does not run", target.container),
             ),
             Ok(Err(error)) => Finished::without_exit(ExecOutcome::NotStarted, error.to_string()),
             Err(_) => Finished::without_exit(ExecOutcome::NotStarted, SILENT),
-        };
-        finished.since(began)
+        }
     }
 
     /// The container, and a watch over it if its processes will be seen from here.
@@ -82,7 +88,11 @@ impl Cri {
         let Some(container) = self.running(target).await? else {
             return Ok(None);
         };
-        let watch = self.watch(&container.id, command).await;
+        let (init, look) = tokio::join!(self.first_process(&container.id), self.looks.look());
+        let watch = init.zip(look.ok()).and_then(|(init, look)| {
+            let beginning = Beginning::now(look);
+            Watch::begin(self.looks.proc_fs(), beginning, (&container.id, init), command)
+        });
         Ok(Some((container.id, watch)))
     }
 
@@ -92,6 +102,7 @@ impl Cri {
         mut watch: Option<Watch>,
         command: &[String],
         limit: Duration,
+        stop: impl Future<Output = ()>,
     ) -> Finished {
         let request = ExecSyncRequest {
             container_id: container,
@@ -100,15 +111,16 @@ impl Cri {
         };
         let mut call = std::pin::pin!(self.client.exec_sync(&request));
         let answer = tokio::select! {
-            answer = &mut call => Some(answer),
-            () = self.follow(watch.as_mut()) => None,
-            () = tokio::time::sleep(limit) => None,
+            answer = &mut call => Ok(answer),
+            never = self.follow(watch.as_mut()) => match never {},
+            () = tokio::time::sleep(limit) => Err(format!("it took longer than {}", Span::from(limit))),
+            () = stop => Err("it was ended early".to_owned()),
         };
         match answer {
-            Some(Ok(answer)) => report::answered(&answer),
-            Some(Err(NoAnswer::Refused(status))) => self.refused(&status, watch.as_mut()).await,
-            Some(Err(NoAnswer::Lost(why))) => self.lost(&why, watch.as_mut()).await,
-            None => {
+            Ok(Ok(answer)) => report::answered(&answer),
+            Ok(Err(NoAnswer::Refused(status))) => self.refused(&status, watch.as_mut()).await,
+            Ok(Err(NoAnswer::Lost(why))) => self.lost(&why, watch.as_mut()).await,
+            Err(due) => {
                 let ended = self.end(watch.as_mut(), Request::Unanswered).await;
                 let grace = if ended.may_be_over() {
                     GRACE
@@ -116,9 +128,29 @@ impl Cri {
                     Duration::ZERO
                 };
                 let answer = timeout(grace, call).await;
-                report::timed_out(limit, &ended, answer.ok().and_then(Result::ok).as_ref())
+                report::due(due, &ended, answer.ok().and_then(Result::ok).as_ref())
             }
         }
+    }
+
+    /// See [`super::Runtime::end_leftovers`].
+    pub(super) async fn end_leftovers(
+        &self,
+        target: &Target,
+        command: &[String],
+        since: Duration,
+    ) -> Option<Killed> {
+        let container = match self.running(target).await {
+            Ok(Some(container)) => container.id,
+            Ok(None) => return None,
+            Err(_) => return Some(Killed::NotKillable),
+        };
+        let mut watch = self.first_process(&container).await.and_then(|init| {
+            let beginning = Beginning::at(since);
+            Watch::begin(self.looks.proc_fs(), beginning, (&container, init), command)
+        });
+        let ended = self.end(watch.as_mut(), Request::Abandoned).await;
+        ended.lived.then_some(ended.killed)
     }
 
     /// See [`super::Runtime::presence`].
@@ -156,20 +188,17 @@ impl Cri {
             .max_by_key(|container| container.created_at))
     }
 
-    /// Begins to watch; none if the command's processes will not be seen from here.
-    async fn watch(&self, container: &str, command: &[String]) -> Option<Watch> {
+    async fn first_process(&self, container: &str) -> Option<i32> {
         let status = self.client.call(ContainerStatusRequest {
             container_id: container.to_owned(),
             verbose: true,
         });
-        let (status, before) = tokio::join!(status, self.looks.look());
-        let info: serde_json::Value = serde_json::from_str(status.ok()?.info.get("info")?).ok()?;
-        let init = i32::try_from(info.get("pid")?.as_i64()?).ok()?;
-        Watch::begin(self.looks.proc_fs(), before.ok()?, container, init, command)
+        let info: serde_json::Value = serde_json::from_str(status.await.ok()?.info.get("info")?).ok()?;
+        i32::try_from(info.get("pid")?.as_i64()?).ok()
     }
 
     /// Watches for ever.
-    async fn follow(&self, watch: Option<&mut Watch>) {
+    async fn follow(&self, watch: Option<&mut Watch>) -> Infallible {
         let Some(watch) = watch else {
             return std::future::pending().await;
         };

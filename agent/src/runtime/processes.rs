@@ -17,7 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub(super) use self::cage::Cage;
 pub(super) use self::looks::{Look, Looks};
 pub(super) use self::tree::Tree;
-pub(super) use self::watch::{Found, Request, Watch};
+pub(super) use self::watch::{Beginning, Found, Request, Watch};
 
 /// One process for ever: its number and when it started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,10 +123,14 @@ impl ProcFs {
     }
 }
 
-/// Now, in the ticks that start times are told in.
-pub(super) fn ticks_since_boot() -> u64 {
-    let now = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
-    let ticks = now.as_nanos() * u128::from(rustix::param::clock_ticks_per_second()) / 1_000_000_000;
+/// How long the node has been up.
+fn uptime() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
+}
+
+/// A time since boot in the ticks that start times are told in.
+fn ticks(uptime: Duration) -> u64 {
+    let ticks = uptime.as_nanos() * u128::from(rustix::param::clock_ticks_per_second()) / 1_000_000_000;
     u64::try_from(ticks).unwrap_or(u64::MAX)
 }
 
@@ -183,7 +187,7 @@ mod tests {
         let pid = i32::try_from(std::process::id()).unwrap();
         let own = proc_fs.processes().unwrap()[&pid];
         assert_eq!(proc_fs.process(pid), Some(own));
-        assert!(own.id.started <= ticks_since_boot() && !own.dead);
+        assert!(own.id.started <= ticks(uptime()) && !own.dead);
         let arguments = proc_fs.arguments(pid).unwrap();
         let program = std::env::args().next().unwrap();
         assert!(arguments.starts_with(program.as_bytes()));

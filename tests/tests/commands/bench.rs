@@ -52,6 +52,11 @@ impl Bench {
         }
     }
 
+    /// What is said where nothing runs: nothing, unless nobody can know.
+    pub(crate) fn suspected(&self) -> Option<Killed> {
+        (!self.fixture.tells_containers_apart()).then_some(Killed::NotKillable)
+    }
+
     /// Asserts that nothing of any command is left, where that can be hoped for.
     pub(crate) async fn nothing_is_left(&self) {
         if self.fixture.tells_containers_apart() {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use clusterbackup_agent::runtime::Finished;
+use clusterbackup_agent::runtime::{Finished, Runtime};
 use clusterbackup_api::node_task::{ExecOutcome, Killed};
 use clusterbackup_tests::{CriFixture, eventually};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::bench::{Bench, LONG, SHORT, target, words};
 
@@ -21,6 +23,10 @@ fn timed_out(finished: &Finished, killed: Killed) {
         finished.took >= SHORT && finished.took < SHORT + LATE,
         "{finished:?}"
     );
+}
+
+fn uptime() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap()
 }
 
 #[tokio::test]
@@ -165,6 +171,50 @@ async fn a_command_whose_connection_breaks_is_lost_and_ended() {
     assert_eq!(finished.outcome, ExecOutcome::Lost, "{finished:?}");
     assert_eq!(finished.exit_code, None);
     bench.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_command_can_be_ended_early() {
+    let bench = Bench::new();
+    let command = words(&["sh", "-c", "sleep 1000; true"]);
+    let stop = tokio::time::sleep(SHORT);
+    let finished = bench
+        .runtime
+        .exec_until(&bench.target, &command, LONG, stop)
+        .await;
+    timed_out(&finished, bench.all());
+    assert!(finished.message.unwrap().contains("early"));
+    bench.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn what_an_agent_that_died_left_running_is_ended_by_another() {
+    let bench = Bench::new();
+    let other = Runtime::cri(&bench.fixture.socket()).unwrap();
+    let command = words(&["sh", "-c", "sleep 1000; true"]);
+    let leftovers = |since| other.end_leftovers(&bench.target, &command, since);
+    let begun = uptime();
+    assert_eq!(leftovers(begun).await, bench.suspected());
+
+    let (finished, ended) = tokio::join!(bench.exec(&["sh", "-c", "sleep 1000; true"], LONG), async {
+        eventually("the command runs with its child", LONG, || async {
+            let commands = bench.fixture.commands(&bench.target)?.len();
+            anyhow::ensure!(commands == 2 || !bench.fixture.tells_containers_apart() && commands == 1);
+            Ok(())
+        })
+        .await
+        .unwrap();
+        // It began before this time, so it is another.
+        assert_eq!(leftovers(uptime() + LONG).await, bench.suspected());
+        let ended = leftovers(begun).await;
+        bench.fixture.restart(&bench.target).await.unwrap();
+        ended
+    });
+    assert_eq!(ended, Some(bench.all()));
+    assert_eq!(finished.exit_code, Some(137), "{finished:?}");
+    assert_eq!(leftovers(begun).await, bench.suspected());
+    bench.fixture.stop(&bench.target).await.unwrap();
+    assert_eq!(leftovers(begun).await, None);
 }
 
 #[tokio::test]

@@ -1,9 +1,6 @@
 //! What is said of a command that ran through the runtime's socket.
 
-use std::time::Duration;
-
 use clusterbackup_api::node_task::{ExecOutcome, Killed};
-use clusterbackup_core::duration::Span;
 
 use super::answer::Answer;
 use super::end::Ended;
@@ -22,12 +19,11 @@ pub(super) fn answered(answer: &Answer) -> Finished {
     finished.writing(stdout, stderr)
 }
 
-/// Its time was over. Where nothing was alive any more, and the answer was only on its way, it ended by itself.
-pub(super) fn timed_out(limit: Duration, ended: &Ended, answer: Option<&Answer>) -> Finished {
+/// It was due to be over. Where nothing was alive any more, and the answer was only on its way, it ended by itself.
+pub(super) fn due(mut message: String, ended: &Ended, answer: Option<&Answer>) -> Finished {
     if let Some(answer) = answer.filter(|_| !ended.lived) {
         return answered(answer);
     }
-    let mut message = format!("it took longer than {}", Span::from(limit));
     for remark in [
         ended.remark,
         answer.is_none().then_some("the runtime doesn't answer"),
@@ -86,16 +82,19 @@ mod tests {
     fn an_answer_that_was_on_its_way_at_the_time_out_counts() {
         let mut answer = Answer::default();
         answer.push(&[0, 0, 0, 0, 2, 3 << 3, 7]).unwrap();
-        let limit = Duration::from_millis(1500);
-        let late = timed_out(limit, &ended(Killed::NotKillable, false), Some(&answer));
+        let late = due(
+            "late".to_owned(),
+            &ended(Killed::NotKillable, false),
+            Some(&answer),
+        );
         assert_eq!(
             (late.outcome, late.exit_code, late.killed),
             (ExecOutcome::Failed, Some(7), None)
         );
 
-        let killed = timed_out(limit, &ended(Killed::KilledAll, true), Some(&answer));
+        let killed = due("late".to_owned(), &ended(Killed::KilledAll, true), Some(&answer));
         assert_eq!((killed.outcome, killed.exit_code), (ExecOutcome::TimedOut, None));
-        assert_eq!(killed.message.as_deref(), Some("it took longer than 1s500ms"));
+        assert_eq!(killed.message.as_deref(), Some("late"));
         assert_eq!(killed.killed, Some(Killed::KilledAll));
     }
 
