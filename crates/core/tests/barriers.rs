@@ -110,8 +110,9 @@ impl Truth {
     }
 }
 
-/// Runs a unit to its end; the nodes by which the leader says that the barrier broke, and what truly happened.
-fn run(behaviours: Vec<Behaviour>) -> (Vec<String>, Vec<Truth>) {
+/// Runs a unit to its end; the nodes by which the leader says that the barrier broke, and what truly happened. At
+/// `takeover` another leader goes on, whose clock knows nothing of what was before.
+fn run(behaviours: Vec<Behaviour>, takeover: u64) -> (Vec<String>, Vec<Truth>) {
     let mut members: Vec<Truth> = behaviours.into_iter().map(Truth::new).collect();
     let mut released = vec![Step::Freeze];
     let mut recorded = Vec::new();
@@ -129,7 +130,8 @@ fn run(behaviours: Vec<Behaviour>) -> (Vec<String>, Vec<Truth>) {
             Step::Cut => Some(Released::Cut(None)),
             Step::Thaw => None,
         };
-        let time = Duration::from_secs(now);
+        let led_since = if now < takeover { 0 } else { takeover };
+        let time = Duration::from_secs(now - led_since);
         let decision = step.map(|step| next(step, &views, time, Duration::from_secs(MAX_FREEZE)));
         released.push(match decision {
             Some(Decision::Release(step)) => {
@@ -193,8 +195,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn a_barrier_that_is_said_to_have_held_did_hold(behaviours in prop::collection::vec(behaviour(), 1..5)) {
-        let (broken, members) = run(behaviours);
+    fn a_barrier_that_is_said_to_have_held_did_hold(
+        behaviours in prop::collection::vec(behaviour(), 1..5),
+        takeover in 0_u64..100,
+    ) {
+        let (broken, members) = run(behaviours, takeover);
         if broken.is_empty() {
             let last_cut = members.iter().map(|member| member.cut_at.unwrap()).max();
             let first_undo = members.iter().map(|member| member.undone_from.unwrap()).min();
@@ -204,7 +209,7 @@ proptest! {
 
     #[test]
     fn no_member_is_frozen_for_longer_than_max_freeze(behaviours in prop::collection::vec(behaviour(), 1..5)) {
-        let (_, members) = run(behaviours);
+        let (_, members) = run(behaviours, 0);
         for member in members {
             prop_assert!(member.undone_from.unwrap() <= member.behaviour.start + MAX_FREEZE);
         }
@@ -214,7 +219,7 @@ proptest! {
 #[test]
 fn a_barrier_holds_when_everybody_is_in_time() {
     let slow = Behaviour { cut: 20, ..good() };
-    let (broken, _) = run(vec![good(), slow, good()]);
+    let (broken, _) = run(vec![good(), slow, good()], 10);
     assert!(broken.is_empty(), "{broken:?}");
 }
 
@@ -232,7 +237,7 @@ fn who_breaks_a_barrier_is_named_and_nobody_else() {
         let mut bad = good();
         change(&mut bad);
         let late = Behaviour { start: 2, ..good() };
-        let (broken, members) = run(vec![late, bad]);
+        let (broken, members) = run(vec![late, bad], 0);
         assert_eq!(broken, ["n1"], "{why}");
         assert!(members[0].undone_from.is_some(), "{why}");
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clusterbackup_core::lease::{Candidate, Claim, Record, Timing};
 use proptest::prelude::*;
 
-/// How long a candidate waits for an answer, in milliseconds.
-const PATIENCE: u64 = 4000;
+/// How long a candidate waits for an answer, in milliseconds: long enough to be caught by a late one.
+const PATIENCE: u64 = 20_000;
 
 #[derive(Debug, Clone)]
 enum Request {
