@@ -60,6 +60,8 @@ fn main() -> ExitCode {
         origin::SCENARIOS,
         patches::SCENARIOS,
         plugin::SCENARIOS,
+        plugin::agents::SCENARIOS,
+        plugin::backups::SCENARIOS,
         precedence::SCENARIOS,
         published_samples::SCENARIOS,
         replicas::SCENARIOS,

@@ -1,6 +1,9 @@
 //! The kubectl plugin beside a real cluster: what it shows offline is what the webhook does, what it knows of kinds is
 //! what the API server says, and it tells how interceptions stand.
 
+pub(crate) mod agents;
+pub(crate) mod backups;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 

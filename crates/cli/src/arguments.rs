@@ -1,9 +1,12 @@
 //! What can be typed, and what `--help` says about it.
 
+pub(crate) mod agents;
+pub(crate) mod backup;
+
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clusterbackup_core::object::GroupResource;
 
-/// Try resource modifier rules without a cluster, and look at the interceptions in one.
+/// Try resource modifier rules without a cluster; back applications up, and look at what protects them.
 ///
 /// Rules change Kubernetes objects while they are restored. They are in the format of Velero's and AKS Backup's
 /// resource modifiers, and are applied by an admission webhook. The commands under `rules` do offline what the webhook
@@ -26,7 +29,8 @@ Exit codes:
   0  done
   1  the rules are not valid, or a file can't be used
   2  the command was typed wrongly
-  3  a rule failed on an object";
+  3  a rule failed on an object
+`backup create --wait` has others: see there";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -36,6 +40,12 @@ pub(crate) enum Command {
     /// Look at the interceptions of a cluster.
     #[command(subcommand)]
     Intercept(Intercept),
+    /// Back applications up, and see what became of it.
+    #[command(subcommand)]
+    Backup(backup::Backup),
+    /// Look at the nodes' agents and their leader.
+    #[command(subcommand)]
+    Agents(agents::Agents),
     Completion(Completion),
     #[command(hide = true)]
     Complete(Complete),

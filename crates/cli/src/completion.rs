@@ -147,7 +147,11 @@ mod tests {
     #[test]
     fn kubectl_is_told_what_may_come_next() {
         for (line, words, files) in [
-            ("", &["rules", "intercept", "completion"][..], false),
+            (
+                "",
+                &["rules", "intercept", "backup", "agents", "completion"][..],
+                false,
+            ),
             ("in", &["intercept"], false),
             ("rules ", &["check", "apply", "explain"], false),
             ("rules check ", &[], true),
@@ -161,6 +165,10 @@ mod tests {
             ),
             ("rules explain --n", &["--namespace"], false),
             ("rules explain --namespace ", &[], false),
+            ("backup ", &["create", "describe", "logs", "cancel"], false),
+            ("backup create ", &[], false),
+            ("backup describe -o ", &["text", "json", "yaml"], false),
+            ("agents ", &["status"], false),
             ("completion p", &["powershell"], false),
         ] {
             let typed: Vec<_> = line.split(' ').map(str::to_owned).collect();

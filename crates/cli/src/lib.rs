@@ -8,14 +8,21 @@
 //! - `apply`, `outcome`, `print`: `rules apply`
 //! - `explain`, `condition`: `rules explain`
 //! - `status`, `metrics`: `intercept status`
+//! - `backup`: `backup create`, `describe`, `logs`, `cancel`
+//! - `agents`: `agents status`
+//! - `cluster`: how the cluster of the current context is asked
+//! - `output`: how results are written
 //! - `completion`: `completion`
 //! - `reference`: the documentation of all commands
 //! - `mask`: keeps what Secrets hold out of every output
 //! - `words`: words for people
 
+mod agents;
 mod apply;
 mod arguments;
+mod backup;
 mod check;
+mod cluster;
 mod completion;
 mod condition;
 mod explain;
@@ -26,6 +33,7 @@ pub mod metrics;
 mod object;
 mod origin;
 mod outcome;
+mod output;
 mod picture;
 mod print;
 mod reference;
@@ -97,6 +105,8 @@ fn run(arguments: &Arguments, out: &mut dyn io::Write) -> Result<ExitCode, Error
         Command::Rules(Rules::Apply(arguments)) => apply::run(arguments, out),
         Command::Rules(Rules::Explain(arguments)) => explain::run(arguments, out),
         Command::Intercept(Intercept::Status(arguments)) => status::run(arguments, out),
+        Command::Backup(command) => backup::run(command, out),
+        Command::Agents(command) => agents::run(command, out),
         Command::Completion(arguments) => completion::run(arguments, out),
         Command::Complete(arguments) => completion::complete(arguments, out),
     }

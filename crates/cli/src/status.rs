@@ -6,10 +6,8 @@
 
 mod report;
 
-use std::future::Future;
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clusterbackup_api::RestoreInterception;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -19,7 +17,9 @@ use kube::{Api, Client, ResourceExt};
 
 use crate::Error;
 use crate::arguments::{Status, StatusOutput};
+use crate::cluster::{self, answer};
 use crate::metrics::Counts;
+use crate::output;
 use report::{Interception, Replicas, Report};
 
 const WEBHOOK: &str = "clusterbackup-webhook";
@@ -29,28 +29,11 @@ const METRICS_PORT: u16 = 9090;
 /// More interceptions than anybody has; a page of them.
 const PAGE: u32 = 500;
 
-/// An API server that takes longer is told of as one that doesn't answer.
-const LIMIT: Duration = Duration::from_secs(15);
-
 pub(crate) fn run(arguments: &Status, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let Status { namespace, output } = arguments;
-    clusterbackup_kit::crypto::install();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?;
-    let report = runtime.block_on(async {
-        let client =
-            clusterbackup_kit::client::connect(concat!("kubectl-clusterbackup/", env!("CARGO_PKG_VERSION")))
-                .await
-                .map_err(Error::Client)?;
-        Cluster { client, namespace }.report().await
-    })?;
-    match output {
-        StatusOutput::Json => {
-            serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
-            writeln!(out)?;
-        }
+    let namespace = &arguments.namespace;
+    let report = cluster::run(async |client| Cluster { client, namespace }.report().await)?;
+    match arguments.output {
+        StatusOutput::Json => output::json(&report, out)?,
         StatusOutput::Text => report.print(false, out)?,
         StatusOutput::Wide => report.print(true, out)?,
     }
@@ -150,31 +133,5 @@ impl Cluster<'_> {
             self.client.request_text(request),
         )
         .await
-    }
-}
-
-/// What the API server says, or why it can't be had, and what to do.
-async fn answer<T>(
-    what: &str,
-    namespace: &str,
-    call: impl Future<Output = kube::Result<T>>,
-) -> Result<T, String> {
-    let place = match namespace {
-        "" => String::new(),
-        namespace => format!(" in namespace {namespace}"),
-    };
-    match tokio::time::timeout(LIMIT, call).await {
-        Ok(Ok(found)) => Ok(found),
-        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => Err(format!(
-            "you may not {what}{place}; ask an administrator for that right"
-        )),
-        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Err(format!(
-            "failed to {what}{place}: there is no such thing; is clusterbackup installed?"
-        )),
-        Ok(Err(error)) => Err(format!("failed to {what}{place}: {error}")),
-        Err(_) => Err(format!(
-            "failed to {what}{place}: no answer within {} s",
-            LIMIT.as_secs()
-        )),
     }
 }

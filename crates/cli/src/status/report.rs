@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use crate::metrics::{Counts, Outcomes};
+use crate::output;
 
 /// What is told.
 #[derive(Debug, Serialize)]
@@ -158,15 +159,11 @@ impl Report {
         if wide {
             head.extend(["PRIORITY", "ON ERROR", "CONFLICT", "CONFIGMAP", "HASH"]);
         }
-        let mut table = vec![head.into_iter().map(str::to_owned).collect()];
-        table.extend(
-            self.interceptions
-                .iter()
-                .map(|interception| interception.cells(wide)),
-        );
-        for line in columns(&table) {
-            writeln!(out, "{line}")?;
-        }
+        let rows = self
+            .interceptions
+            .iter()
+            .map(|interception| interception.cells(wide));
+        output::table(&head, rows, out)?;
         for interception in self
             .interceptions
             .iter()
@@ -213,23 +210,6 @@ fn listed(outcomes: &Outcomes) -> String {
     happened.join(", ")
 }
 
-/// Lines whose cells stand below each other.
-fn columns(table: &[Vec<String>]) -> Vec<String> {
-    let width = |column: usize| {
-        let cells = table.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
-    };
-    let widths: Vec<_> = (0..table.first().map_or(0, Vec::len)).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
-    };
-    table.iter().map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -271,9 +251,7 @@ mod tests {
     }
 
     fn printed(report: &Report, wide: bool) -> String {
-        let mut out = anstream::StripStream::new(Vec::new());
-        report.print(wide, &mut out).unwrap();
-        String::from_utf8(out.into_inner()).unwrap()
+        output::plain(|out| report.print(wide, out))
     }
 
     fn counts() -> Counts {
