@@ -246,97 +246,64 @@ mod tests {
     const HELD: Option<Consistency> = Some(Consistency::ApplicationConsistent);
     const CRASH: Option<Consistency> = Some(Consistency::CrashConsistent);
 
+    fn claims(tally: &mut Tally, fates: &[Result<(CutOutcome, Option<Consistency>), SkipReason>]) {
+        let claim = name("shop/data");
+        for fate in fates {
+            match *fate {
+                Ok((outcome, consistency)) => tally.cut(cut(&claim, outcome, consistency)),
+                Err(reason) => tally.skip(&claim, reason),
+            }
+        }
+    }
+
     #[test]
-    fn the_phase_says_whether_there_is_something_to_restore_and_whether_all_went_well() {
-        let (claim, data, pod) = (name("shop/other"), name("shop/data"), name("shop/db"));
-        let taken = |tally: &mut Tally| tally.cut(cut(&data, CutOutcome::Taken, HELD));
-        for (what, fill, end, expected) in [
-            (
-                "nothing selected",
-                &(|_: &mut Tally| {}) as &dyn Fn(&mut Tally),
-                End::Done,
-                BackupPhase::Completed,
-            ),
-            ("all cut", &taken, End::Done, BackupPhase::Completed),
-            (
-                "one skipped",
-                &|tally| {
-                    taken(tally);
-                    tally.skip(&claim, SkipReason::NotCsi);
-                },
-                End::Done,
-                BackupPhase::CompletedWithWarnings,
-            ),
-            (
-                "one excluded",
-                &|tally| {
-                    taken(tally);
-                    tally.skip(&claim, SkipReason::Excluded);
-                },
-                End::Done,
-                BackupPhase::Completed,
-            ),
-            (
-                "all excluded",
-                &|tally| tally.skip(&claim, SkipReason::Excluded),
-                End::Done,
-                BackupPhase::Completed,
-            ),
-            (
-                "all skipped",
-                &|tally| tally.skip(&claim, SkipReason::NotCsi),
-                End::Done,
-                BackupPhase::Failed,
-            ),
-            (
-                "all failed",
-                &|tally| tally.cut(cut(&data, CutOutcome::Failed, None)),
-                End::Done,
-                BackupPhase::Failed,
-            ),
-            (
-                "not begun",
-                &|tally| tally.cut(cut(&data, CutOutcome::NotBegun, None)),
-                End::Done,
-                BackupPhase::Failed,
-            ),
-            (
-                "a hook failed",
-                &|tally| {
-                    taken(tally);
-                    tally.command(command(&pod, ExecOutcome::Failed));
-                },
-                End::Done,
-                BackupPhase::CompletedWithWarnings,
-            ),
-            (
-                "crash consistent in spite of hooks",
-                &|tally| tally.cut(cut(&data, CutOutcome::Taken, CRASH)),
-                End::Done,
-                BackupPhase::CompletedWithWarnings,
-            ),
-            (
-                "crash consistent without hooks",
-                &|tally| {
-                    tally.cut(Cut {
-                        hooks: false,
-                        ..cut(&data, CutOutcome::Taken, CRASH)
-                    });
-                },
-                End::Done,
-                BackupPhase::Completed,
-            ),
-            (
-                "a barrier that had to hold",
-                &taken,
-                End::BrokenBarrier,
-                BackupPhase::Failed,
-            ),
-            ("cancelled", &taken, End::Cancelled, BackupPhase::Cancelled),
+    fn the_phase_says_whether_there_is_something_to_restore_and_whether_all_of_it() {
+        use BackupPhase::{Completed, CompletedWithWarnings, Failed};
+        let taken = Ok((CutOutcome::Taken, HELD));
+        let (excluded, unfit) = (Err(SkipReason::Excluded), Err(SkipReason::NotCsi));
+        for (fates, expected) in [
+            (&[][..], Completed),
+            (&[taken], Completed),
+            (&[taken, excluded], Completed),
+            (&[excluded], Completed),
+            (&[taken, unfit], CompletedWithWarnings),
+            (&[taken, Ok((CutOutcome::Failed, None))], CompletedWithWarnings),
+            (&[Ok((CutOutcome::Taken, CRASH))], CompletedWithWarnings),
+            (&[unfit], Failed),
+            (&[unfit, excluded], Failed),
+            (&[Ok((CutOutcome::Failed, None))], Failed),
+            (&[Ok((CutOutcome::NotBegun, None))], Failed),
         ] {
             let mut tally = Tally::default();
-            fill(&mut tally);
-            assert_eq!(tally.end(end).phase, expected, "{what}");
+            claims(&mut tally, fates);
+            assert_eq!(tally.end(End::Done).phase, expected, "{fates:?}");
+        }
+    }
+
+    #[test]
+    fn a_crash_consistent_cut_is_no_warning_where_there_are_no_hooks() {
+        let data = name("shop/data");
+        let mut tally = Tally::default();
+        tally.cut(Cut {
+            hooks: false,
+            ..cut(&data, CutOutcome::Taken, CRASH)
+        });
+        assert_eq!(tally.end(End::Done).phase, BackupPhase::Completed);
+    }
+
+    #[test]
+    fn a_failed_hook_a_broken_barrier_and_a_person_change_the_phase() {
+        let pod = name("shop/db");
+        for (outcome, end, expected) in [
+            (ExecOutcome::Succeeded, End::Done, BackupPhase::Completed),
+            (ExecOutcome::Failed, End::Done, BackupPhase::CompletedWithWarnings),
+            (ExecOutcome::Succeeded, End::BrokenBarrier, BackupPhase::Failed),
+            (ExecOutcome::Succeeded, End::Cancelled, BackupPhase::Cancelled),
+        ] {
+            let mut tally = Tally::default();
+            claims(&mut tally, &[Ok((CutOutcome::Taken, HELD))]);
+            tally.command(command(&pod, outcome));
+            assert_eq!(tally.end(end).phase, expected, "{outcome:?} {end:?}");
         }
     }
 

@@ -30,6 +30,13 @@ fn claim(name: &str) -> Claim {
     }
 }
 
+fn moment(boot: &str, seconds: u64) -> Moment<'_> {
+    Moment {
+        boot,
+        since: Duration::from_secs(seconds),
+    }
+}
+
 /// A hook that freezes with two commands and thaws with one.
 fn freezing(on_error: OnError) -> Hook {
     Hook {
@@ -145,14 +152,8 @@ fn an_undo_is_tried_until_it_succeeds_whatever_its_on_error_says() {
 #[test]
 fn a_freeze_ends_after_max_freeze_and_is_refused_if_its_hooks_could_outlast_it() {
     let max_freeze = Span::seconds(60);
-    let frozen = Moment {
-        boot: "a",
-        since: Duration::from_secs(100),
-    };
-    let later = Moment {
-        boot: "a",
-        since: Duration::from_secs(160),
-    };
+    let frozen = moment("a", 100);
+    let later = moment("a", 160);
     assert_eq!(thaw::left(frozen, later, max_freeze.duration()), Duration::ZERO);
 
     let units = plan(
@@ -173,14 +174,8 @@ fn a_freeze_ends_after_max_freeze_and_is_refused_if_its_hooks_could_outlast_it()
 /// Velero: a server that is killed between pre and post never runs post; nothing remembers it.
 #[test]
 fn an_undo_survives_every_restart_even_one_of_the_node() {
-    let frozen = Moment {
-        boot: "a",
-        since: Duration::from_secs(100),
-    };
-    let restarted = Moment {
-        boot: "b",
-        since: Duration::from_secs(3),
-    };
+    let frozen = moment("a", 100);
+    let restarted = moment("b", 3);
     assert_eq!(
         thaw::left(frozen, restarted, Duration::from_mins(1)),
         Duration::ZERO
