@@ -26,6 +26,7 @@ mod samples;
 mod scope;
 mod secrecy;
 mod strategic;
+mod thaw;
 mod update;
 mod velero_origin;
 mod widgets;
@@ -71,6 +72,12 @@ fn main() -> ExitCode {
         scope::SCENARIOS,
         secrecy::SCENARIOS,
         strategic::SCENARIOS,
+        thaw::deaths::SCENARIOS,
+        thaw::happy::SCENARIOS,
+        thaw::hooks::SCENARIOS,
+        thaw::journal::SCENARIOS,
+        thaw::outages::SCENARIOS,
+        thaw::undo::SCENARIOS,
         update::door::SCENARIOS,
         update::forms::SCENARIOS,
         update::patch::SCENARIOS,

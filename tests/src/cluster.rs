@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::config::Kubeconfig;
@@ -126,13 +126,26 @@ impl Cluster {
 
     /// A client of an existing `ServiceAccount`, under whatever RBAC it has.
     pub async fn service_account(&self, namespace: &str, name: &str) -> Result<Client> {
-        kubeconfig::client(self.service_account_config(namespace, name).await?).await
+        kubeconfig::client(self.service_account_config(namespace, name, None).await?).await
     }
 
     /// A kubeconfig file of an existing `ServiceAccount`, for another program.
     pub async fn kubeconfig_for(&self, namespace: &str, name: &str) -> Result<PathBuf> {
         let file = self.folder().join(format!("{namespace}-{name}.kubeconfig"));
-        kubeconfig::write(&self.service_account_config(namespace, name).await?, &file)?;
+        kubeconfig::write(&self.service_account_config(namespace, name, None).await?, &file)?;
+        Ok(file)
+    }
+
+    /// A kubeconfig file of a `ServiceAccount` by the token of a pod (name and uid), which says on which node it is.
+    pub async fn kubeconfig_for_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        pod: (&str, &str),
+    ) -> Result<PathBuf> {
+        let file = self.folder().join(format!("{namespace}-{}.kubeconfig", pod.0));
+        let config = self.service_account_config(namespace, name, Some(pod)).await?;
+        kubeconfig::write(&config, &file)?;
         Ok(file)
     }
 
@@ -226,9 +239,20 @@ impl Cluster {
         kubeconfig::kubeconfig(&self.control_plane.url(), &self.pki.authority(), caller)
     }
 
-    async fn service_account_config(&self, namespace: &str, name: &str) -> Result<Kubeconfig> {
+    async fn service_account_config(
+        &self,
+        namespace: &str,
+        name: &str,
+        pod: Option<(&str, &str)>,
+    ) -> Result<Kubeconfig> {
         let request = TokenRequest {
             spec: Some(TokenRequestSpec {
+                bound_object_ref: pod.map(|(name, uid)| BoundObjectReference {
+                    api_version: Some("v1".to_owned()),
+                    kind: Some("Pod".to_owned()),
+                    name: Some(name.to_owned()),
+                    uid: Some(uid.to_owned()),
+                }),
                 expiration_seconds: Some(i64::try_from(TOKEN_LIFETIME.as_secs())?),
                 ..TokenRequestSpec::default()
             }),

@@ -4,6 +4,7 @@
 //! it, [`Webhook::start`] runs the built webhook under its shipped `ServiceAccount`. Whatever was started ends with
 //! the value that stands for it, and with the process that made it, however that process ends.
 
+pub mod agent;
 pub mod cluster;
 pub mod cri;
 pub mod csi;

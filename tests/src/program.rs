@@ -20,6 +20,9 @@ pub struct Program {
 /// The admission server.
 pub static WEBHOOK: Program = Program::named("clusterbackup-webhook");
 
+/// The agent, in all its roles.
+pub static AGENT: Program = Program::named("clusterbackup-agent");
+
 /// The kubectl plugin.
 pub static PLUGIN: Program = Program::named("kubectl-clusterbackup");
 

@@ -156,6 +156,8 @@ impl Unit<'_> {
         freezes: bool,
     ) -> bool {
         let quiescence = match try_join_all(awaited).await {
+            // The unit's other parts freeze its pods: the barrier waits for them.
+            Ok(none) if none.is_empty() && self.order.released.is_some() => Quiescence::Held,
             Ok(frozen) if freezes => Quiescence::of(frozen),
             // The pods were left alone.
             Ok(_) | Err(_) => Quiescence::Open,
@@ -179,9 +181,7 @@ impl Unit<'_> {
 
     fn consistency(&self, quiescence: Quiescence) -> Consistency {
         let hooked = self.order.pods.iter().all(|pod| !pod.pre.is_empty());
-        // Without pods here, the unit's other parts freeze them: the barrier has waited for these.
-        let somewhere = !self.order.pods.is_empty() || self.order.released.is_some();
-        if quiescence == Quiescence::Held && hooked && somewhere {
+        if quiescence == Quiescence::Held && hooked {
             Consistency::ApplicationConsistent
         } else {
             Consistency::CrashConsistent
