@@ -4,6 +4,7 @@ mod alerts;
 mod dashboard;
 mod documented;
 mod eventful;
+mod nodes;
 
 use anyhow::{Result, ensure};
 use clusterbackup_tests::metrics::Series;
@@ -18,8 +19,8 @@ scenarios! {
 
 /// What Prometheus would scrape.
 struct Exported {
-    /// Of a replica of the webhook.
-    webhook: String,
+    /// Of each of our processes.
+    scrapes: Vec<String>,
     /// All of that, and what the API server exports about webhooks.
     series: Vec<(Series, f64)>,
 }
@@ -28,22 +29,38 @@ impl Exported {
     fn new(webhook: String, api_server: &str) -> Result<Self> {
         let mut series = Series::of(&webhook, "clusterbackup_")?;
         series.extend(Series::of(api_server, "apiserver_admission_webhook_")?);
-        Ok(Self { webhook, series })
+        let scrapes = vec![webhook];
+        Ok(Self { scrapes, series })
+    }
+
+    /// Adds what a process of a node exports; the PodMonitor adds the node.
+    fn add(&mut self, scrape: String, instance: &str) -> Result<()> {
+        for (mut series, value) in Series::of(&scrape, "clusterbackup_")? {
+            for (label, value) in [("node", "node-1"), ("instance", instance)] {
+                series.labels.insert(label.to_owned(), value.to_owned());
+            }
+            self.series.push((series, value));
+        }
+        self.scrapes.push(scrape);
+        Ok(())
     }
 }
 
 async fn what_is_exported_is_what_dashboard_alerts_and_documentation_speak_of(
     (cluster, promtool): (Cluster, Promtool),
 ) -> Result<()> {
-    let exported = eventful::live_through(&cluster).await?;
-    let scrape = cluster.folder().join("scrape.txt");
-    std::fs::write(&scrape, &exported.webhook)?;
-    promtool.check_metrics(&scrape).await?;
-    ensure!(
-        exported.webhook.lines().count() < 1000,
-        "that is much for a handful of rules"
-    );
-    documented::agrees(&exported.webhook)?;
+    let mut exported = eventful::live_through(&cluster).await?;
+    nodes::live_through(&cluster, &mut exported).await?;
+    for scrape in &exported.scrapes {
+        let file = cluster.folder().join("scrape.txt");
+        std::fs::write(&file, scrape)?;
+        promtool.check_metrics(&file).await?;
+        ensure!(
+            scrape.lines().count() < 1000,
+            "that is much for a handful of rules and pods"
+        );
+    }
+    documented::agrees(&exported.scrapes.concat())?;
     alerts::are_tried_on_series_like_these(&exported)?;
     dashboard::finds_everything(&exported, &promtool).await
 }

@@ -154,9 +154,14 @@ impl Agent {
 
     /// Its counts.
     pub async fn counts(&self) -> Result<Counts> {
+        Counts::parse(&self.metrics().await?)
+    }
+
+    /// Its metrics in Prometheus' text format.
+    pub async fn metrics(&self) -> Result<String> {
         let (status, body) = probe::get(self.admin, "/metrics").await?;
         ensure!(status == 200, "/metrics answers {status}");
-        Counts::parse(&body)
+        Ok(body)
     }
 
     /// What it has logged.

@@ -1,4 +1,4 @@
-//! The alerts of `manifests/monitoring/prometheusrule.yaml`, and their tests in `tests/monitoring/alerts.yaml`.
+//! The alerts of `manifests/monitoring/prometheusrule*.yaml`, and their tests in `tests/monitoring/alerts.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,19 +7,22 @@ use anyhow::{Context as _, Result, ensure};
 use clusterbackup_core::yaml;
 use clusterbackup_tests::metrics::Series;
 use clusterbackup_tests::workspace;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Exported, documented};
 
 /// The rule file that the tests name.
 pub(super) const RULES: &str = "rules.yaml";
 
-const RULE: &str = "manifests/monitoring/prometheusrule.yaml";
+const RULE_OBJECTS: [&str; 2] = [
+    "manifests/monitoring/prometheusrule.yaml",
+    "manifests/monitoring/prometheusrule-backups.yaml",
+];
 const TESTS: &str = "tests/monitoring/alerts.yaml";
 const RUNBOOKS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/operations.md#");
 
-/// Labels of targets, and those whose values are the users'.
-const OPEN: [&str; 3] = ["instance", "interception", "hash"];
+/// Labels whose values are the users'.
+const OPEN: [&str; 2] = ["interception", "hash"];
 
 fn read(path: &str) -> Result<Value> {
     let text = std::fs::read_to_string(workspace::root().join(path)).with_context(|| path.to_owned())?;
@@ -39,15 +42,23 @@ fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
 
 /// Puts rules and tests into a folder as promtool wants them; the file with the tests.
 pub(super) fn extract(folder: &Path) -> Result<PathBuf> {
-    std::fs::write(folder.join(RULES), read(RULE)?["spec"].to_string())?;
+    std::fs::write(folder.join(RULES), json!({ "groups": groups()? }).to_string())?;
     let tests = folder.join("alerts.yaml");
     std::fs::copy(workspace::root().join(TESTS), &tests)?;
     Ok(tests)
 }
 
+fn groups() -> Result<Vec<Value>> {
+    let mut groups = Vec::new();
+    for file in RULE_OBJECTS {
+        groups.extend(list(&read(file)?["spec"], "groups").cloned());
+    }
+    Ok(groups)
+}
+
 fn alerts() -> Result<Vec<Value>> {
-    let rule = read(RULE)?;
-    let rules = list(&rule["spec"], "groups").flat_map(|group| list(group, "rules"));
+    let groups = groups()?;
+    let rules = groups.iter().flat_map(|group| list(group, "rules"));
     Ok(rules.cloned().collect())
 }
 
@@ -112,7 +123,7 @@ pub(super) fn are_tried_on_series_like_these(exported: &Exported) -> Result<()> 
 /// The series without what may have any value.
 fn closed(series: &Series) -> Series {
     let mut series = series.clone();
-    let is_target = |label: &str| label == "instance";
+    let is_target = |label: &str| ["instance", "node"].contains(&label);
     series.labels.retain(|label, _| !is_target(label));
     for (label, value) in &mut series.labels {
         if OPEN.contains(&label.as_str()) {
