@@ -245,7 +245,7 @@ impl Stage {
 }
 
 async fn install(cluster: &Cluster) -> Result<Installed> {
-    let service = Webhook::install(cluster, &["velero-door", "hook-kinds"]).await?;
+    let service = Webhook::install(cluster, &["velero-door", "hook-kinds", "requester"]).await?;
     let replica = service.start(ReplicaOptions::default()).await?;
     Ok(Installed { replica, service })
 }

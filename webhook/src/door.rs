@@ -11,15 +11,19 @@ mod conditions;
 use clusterbackup_api::{labels, namespaces};
 
 use self::conditions::{
-    BY_ANOTHER_RESTORE, NOT_A_CONTROLLERS_UPDATE, NOT_A_LEASE_OR_EVENT, NOT_A_QUESTION, NOT_BY_A_NODE,
-    NOT_BY_A_SYSTEM_CONTROLLER, NOT_BY_THE_CONTROL_PLANE, NOT_OPTED_IN_BY_NAME, NOT_OUR_OWN_KIND,
+    BY_ANOTHER_RESTORE, CHANGES_THE_HOOK_OR_ITS_REQUESTER, CHANGES_WHAT_IT_SAYS, NOT_A_CONTROLLERS_UPDATE,
+    NOT_A_LEASE_OR_EVENT, NOT_A_QUESTION, NOT_BY_A_NODE, NOT_BY_A_SYSTEM_CONTROLLER,
+    NOT_BY_THE_CONTROL_PLANE, NOT_OPTED_IN_BY_NAME, NOT_OUR_OWN_KIND,
 };
 pub use self::conditions::{Condition, is_control_plane};
 
-/// Where [`Review::Mutating`] requests go.
+/// Where [`Review::Intercept`] requests go.
 pub const INTERCEPT_PATH: &str = "/intercept";
 
-/// Where [`Review::Validating`] requests go.
+/// Where [`Review::Requester`] requests go.
+pub const REQUESTER_PATH: &str = "/requester";
+
+/// Where [`Review::Validate`] requests go.
 pub const VALIDATE_PATH: &str = "/validate";
 
 /// How long the API server waits for an answer. Our own deadline lies below it, so that we choose the
@@ -33,7 +37,7 @@ pub struct Entry {
     pub configuration: &'static str,
     /// Name of the entry, unique among all of them.
     pub name: &'static str,
-    /// Whether the handler may change the object.
+    /// The handler.
     pub review: Review,
     /// The resources that it is asked about, never their subresources.
     pub resources: Resources,
@@ -49,34 +53,52 @@ pub struct Entry {
     pub failure_policy: FailurePolicy,
 }
 
-/// What a handler may do.
+/// The handlers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Review {
-    /// Change the object or refuse it.
-    Mutating,
-    /// Refuse it.
-    Validating,
+    /// Changes what is restored, or refuses it.
+    Intercept,
+    /// Writes into the object who writes it.
+    Requester,
+    /// Refuses what makes no sense.
+    Validate,
 }
 
 impl Review {
+    const ALL: [Self; 3] = [Self::Intercept, Self::Requester, Self::Validate];
+
     /// The path that the API server calls.
     pub const fn path(self) -> &'static str {
         match self {
-            Self::Mutating => INTERCEPT_PATH,
-            Self::Validating => VALIDATE_PATH,
+            Self::Intercept => INTERCEPT_PATH,
+            Self::Requester => REQUESTER_PATH,
+            Self::Validate => VALIDATE_PATH,
+        }
+    }
+
+    /// The handler that is called by a path.
+    pub fn at(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|review| review.path() == path)
+    }
+
+    /// Whether it may change the object, which is a webhook configuration of another kind.
+    pub const fn mutates(self) -> bool {
+        match self {
+            Self::Intercept | Self::Requester => true,
+            Self::Validate => false,
         }
     }
 }
 
-/// Resources by group, version and plural name; `*` is any.
+/// Resources by group, version and plural names; `*` is any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resources {
     /// The API group, empty for the core group.
     pub group: &'static str,
     /// The version of the group.
     pub version: &'static str,
-    /// The plural name.
-    pub resource: &'static str,
+    /// The plural names.
+    pub resources: &'static [&'static str],
 }
 
 /// The label by which an object is opted in.
@@ -97,20 +119,32 @@ pub enum FailurePolicy {
     Ignore,
 }
 
+const INSTANCES: Resources = Resources {
+    group: clusterbackup_api::GROUP,
+    version: "v1alpha1",
+    resources: &["backupinstances"],
+};
+
+const HOOKS: Resources = Resources {
+    group: clusterbackup_api::HOOK_GROUP,
+    version: "v1alpha1",
+    resources: &["backuphooks", "restorehooks"],
+};
+
 const EVERYTHING: Resources = Resources {
     group: "*",
     version: "*",
-    resource: "*",
+    resources: &["*"],
 };
 
 /// Every entry of every configuration.
-pub const ENTRIES: [Entry; 4] = [
+pub const ENTRIES: [Entry; 8] = [
     // CREATE alone: whoever labels an object means its way into the cluster, and later updates are nobody's
     // business here. Fail is safe because nothing reaches the door that wasn't labelled for it.
     Entry {
         configuration: "clusterbackup-intercept",
         name: "intercept.clusterbackup.io",
-        review: Review::Mutating,
+        review: Review::Intercept,
         resources: EVERYTHING,
         operations: &["CREATE"],
         opt_in: Some(OptIn::Exists(labels::INTERCEPT)),
@@ -130,7 +164,7 @@ pub const ENTRIES: [Entry; 4] = [
     Entry {
         configuration: "clusterbackup-velero",
         name: "velero.clusterbackup.io",
-        review: Review::Mutating,
+        review: Review::Intercept,
         resources: EVERYTHING,
         operations: &["CREATE", "UPDATE"],
         opt_in: Some(OptIn::Exists(labels::VELERO_RESTORE)),
@@ -153,11 +187,11 @@ pub const ENTRIES: [Entry; 4] = [
     Entry {
         configuration: "clusterbackup-validate",
         name: "validate.clusterbackup.io",
-        review: Review::Validating,
+        review: Review::Validate,
         resources: Resources {
             group: clusterbackup_api::GROUP,
             version: "v1alpha1",
-            resource: "restoreinterceptions",
+            resources: &["restoreinterceptions"],
         },
         operations: &["CREATE", "UPDATE"],
         opt_in: None,
@@ -169,16 +203,63 @@ pub const ENTRIES: [Entry; 4] = [
     Entry {
         configuration: "clusterbackup-validate",
         name: "validate-rules.clusterbackup.io",
-        review: Review::Validating,
+        review: Review::Validate,
         resources: Resources {
             group: "",
             version: "v1",
-            resource: "configmaps",
+            resources: &["configmaps"],
         },
         operations: &["CREATE", "UPDATE"],
         opt_in: Some(OptIn::Enabled(labels::RESOURCE_MODIFIER)),
         excluded_namespaces: &[],
         conditions: &[],
+        failure_policy: FailurePolicy::Ignore,
+    },
+    // Backups have the rights of who is recorded here: without us nobody could be, so nothing is let in. Only where the
+    // whole system is installed; elsewhere hooks are AKS Backup's alone.
+    Entry {
+        configuration: "clusterbackup-requester",
+        name: "requester.clusterbackup.io",
+        review: Review::Requester,
+        resources: INSTANCES,
+        operations: &["CREATE", "UPDATE"],
+        opt_in: None,
+        excluded_namespaces: &[],
+        conditions: &[CHANGES_WHAT_IT_SAYS],
+        failure_policy: FailurePolicy::Fail,
+    },
+    Entry {
+        configuration: "clusterbackup-requester",
+        name: "hook-requester.clusterbackup.io",
+        review: Review::Requester,
+        resources: HOOKS,
+        operations: &["CREATE", "UPDATE"],
+        opt_in: None,
+        excluded_namespaces: &[],
+        conditions: &[CHANGES_THE_HOOK_OR_ITS_REQUESTER],
+        failure_policy: FailurePolicy::Fail,
+    },
+    // The leader asks again before it does anything.
+    Entry {
+        configuration: "clusterbackup-validate-backups",
+        name: "validate-instances.clusterbackup.io",
+        review: Review::Validate,
+        resources: INSTANCES,
+        operations: &["CREATE", "UPDATE"],
+        opt_in: None,
+        excluded_namespaces: &[],
+        conditions: &[CHANGES_WHAT_IT_SAYS],
+        failure_policy: FailurePolicy::Ignore,
+    },
+    Entry {
+        configuration: "clusterbackup-validate-backups",
+        name: "validate-hooks.clusterbackup.io",
+        review: Review::Validate,
+        resources: HOOKS,
+        operations: &["CREATE", "UPDATE"],
+        opt_in: None,
+        excluded_namespaces: &[],
+        conditions: &[CHANGES_WHAT_IT_SAYS],
         failure_policy: FailurePolicy::Ignore,
     },
 ];
@@ -193,9 +274,9 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_can_refuse_for_our_absence_asks_for_opted_in_objects_alone() {
+    fn an_entry_that_can_refuse_for_our_absence_asks_for_opted_in_objects_and_our_own_alone() {
         for entry in &ENTRIES {
-            if entry.failure_policy == FailurePolicy::Fail {
+            if entry.failure_policy == FailurePolicy::Fail && ![INSTANCES, HOOKS].contains(&entry.resources) {
                 assert!(matches!(entry.opt_in, Some(OptIn::Exists(_))), "{}", entry.name);
                 assert_eq!(entry.excluded_namespaces, namespaces::EXCLUDED, "{}", entry.name);
             }
@@ -218,14 +299,14 @@ mod tests {
 
     #[test]
     fn our_own_kinds_are_never_intercepted() {
-        for entry in ENTRIES.iter().filter(|entry| entry.review == Review::Mutating) {
+        for entry in ENTRIES.iter().filter(|entry| entry.review == Review::Intercept) {
             assert!(entry.conditions.contains(&NOT_OUR_OWN_KIND), "{}", entry.name);
         }
     }
 
     #[test]
     fn an_entry_that_takes_updates_takes_those_alone_that_are_a_restores() {
-        for entry in ENTRIES.iter().filter(|entry| entry.review == Review::Mutating) {
+        for entry in ENTRIES.iter().filter(|entry| entry.review == Review::Intercept) {
             let takes_updates = entry.operations.contains(&"UPDATE");
             for condition in [BY_ANOTHER_RESTORE, NOT_A_CONTROLLERS_UPDATE] {
                 assert_eq!(

@@ -8,6 +8,7 @@
 //! | [`review`] | the envelope: AdmissionReview in and out |
 //! | [`object`] | the object in it, as far as rules may want it |
 //! | [`intercept`] | `/intercept`: an opted-in object, changed by its rules |
+//! | [`requester`] | `/requester`: who writes an instance or a hook is recorded in it |
 //! | [`validate`] | `/validate`: what users write for us |
 //! | [`interceptions`] | the interceptions and rules of the cluster, kept up to date |
 //! | [`deadline`] | how long a review may ask the API server |
@@ -29,6 +30,7 @@ pub mod interceptions;
 pub mod metrics;
 pub mod object;
 pub mod recent;
+pub mod requester;
 pub mod review;
 pub mod run;
 pub mod service;

@@ -35,6 +35,8 @@ pub enum Door {
     Intercept,
     /// `velero.io/restore-name` alone.
     Velero,
+    /// None of them: instances and hooks, at `/requester`.
+    Requester,
     /// None of them: what users write for us, at `/validate`.
     Validate,
     /// None: the webhook configuration sends what it shouldn't, or the request can't be read.
@@ -104,7 +106,13 @@ pub struct Metrics {
 }
 
 impl Door {
-    const ALL: [Self; 4] = [Self::Intercept, Self::Velero, Self::Validate, Self::None];
+    const ALL: [Self; 5] = [
+        Self::Intercept,
+        Self::Velero,
+        Self::Requester,
+        Self::Validate,
+        Self::None,
+    ];
 
     /// The door of an object that opted in.
     pub fn of(opt_in: OptIn<'_>) -> Self {
@@ -124,6 +132,7 @@ impl Door {
         match self {
             Self::Intercept => "intercept",
             Self::Velero => "velero",
+            Self::Requester => "requester",
             Self::Validate => "validate",
             Self::None => "none",
         }

@@ -59,6 +59,15 @@ pub struct UserInfo<'a> {
     /// As the API server has authenticated it.
     #[serde(borrow, default)]
     pub username: Cow<'a, str>,
+    /// Empty where the authenticator gives none.
+    #[serde(borrow, default)]
+    pub uid: Cow<'a, str>,
+    /// A list of names; few reviews want to know.
+    #[serde(borrow, default)]
+    pub groups: Option<&'a RawValue>,
+    /// Lists of values by their names, as the groups.
+    #[serde(borrow, default)]
+    pub extra: Option<&'a RawValue>,
 }
 
 /// `group/version, Kind` of an object.

@@ -22,7 +22,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::custom_kinds::CustomKinds;
-use crate::door::{self, Review};
+use crate::door;
 use crate::identity::Identity;
 use crate::intercept::Intercept;
 use crate::interceptions::{Interceptions, Keeper, LiveRead};
@@ -182,10 +182,10 @@ impl Args {
             interceptions,
             live,
             velero.clone(),
-            CustomKinds::new(client),
+            CustomKinds::new(client.clone()),
             metrics.clone(),
         );
-        let service = Service::new(intercept, Validate::new(velero), metrics);
+        let service = Service::new(intercept, Validate::new(velero, client), metrics);
         server
             .serve(move |request| {
                 let service = service.clone();
@@ -218,9 +218,13 @@ impl Args {
 fn configurations() -> Vec<Configuration> {
     let configurations: BTreeSet<_> = door::ENTRIES
         .iter()
-        .map(|entry| match entry.review {
-            Review::Mutating => Configuration::Mutating(entry.configuration.to_owned()),
-            Review::Validating => Configuration::Validating(entry.configuration.to_owned()),
+        .map(|entry| {
+            let name = entry.configuration.to_owned();
+            if entry.review.mutates() {
+                Configuration::Mutating(name)
+            } else {
+                Configuration::Validating(name)
+            }
         })
         .collect();
     configurations.into_iter().collect()

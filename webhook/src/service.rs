@@ -11,9 +11,10 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 
-use crate::door;
+use crate::door::Review;
 use crate::intercept::Intercept;
 use crate::metrics::{Door, Metrics, Outcome};
+use crate::requester;
 use crate::review::{AdmissionRequest, AdmissionResponse, ReviewError};
 use crate::validate::Validate;
 use crate::weight::Memory;
@@ -45,15 +46,10 @@ impl Service {
 
     /// Answers one request.
     pub async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let path = match request.uri().path() {
-            path @ (door::INTERCEPT_PATH | door::VALIDATE_PATH) => path.to_owned(),
-            _ => {
-                return text(
-                    StatusCode::NOT_FOUND,
-                    "not found; admission reviews go to /intercept and /validate",
-                );
-            }
-        };
+        let path = request.uri().path().to_owned();
+        if Review::at(&path).is_none() {
+            return not_found();
+        }
         if request.method() != Method::POST {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "admission reviews are posted");
             response
@@ -83,8 +79,11 @@ impl Service {
 
     /// Answers the review in a body.
     pub async fn review(&self, path: &str, body: &[u8]) -> Response<Full<Bytes>> {
+        let Some(review) = Review::at(path) else {
+            return not_found();
+        };
         let response = match AdmissionRequest::parse(body) {
-            Ok(request) => self.within_memory(path, &request, body).await,
+            Ok(request) => self.within_memory(review, &request, body).await,
             Err(error) => {
                 self.metrics.unreadable();
                 match error {
@@ -109,20 +108,25 @@ impl Service {
     /// Answers a request once there is memory for it.
     async fn within_memory(
         &self,
-        path: &str,
+        review: Review,
         request: &AdmissionRequest<'_>,
         body: &[u8],
     ) -> AdmissionResponse {
-        let validates = path == door::VALIDATE_PATH;
-        let room = if validates {
-            self.memory.for_rules().await
-        } else {
-            self.memory.for_tree(body).await
+        let room = match review {
+            Review::Validate => self.memory.for_rules().await,
+            Review::Intercept | Review::Requester => self.memory.for_tree(body).await,
         };
-        match room {
-            Ok(_room) if validates => self.validate(request).await,
-            Ok(_room) => self.intercept.review(request).await,
-            Err(error) => self.too_much(request, &error),
+        match (room, review) {
+            (Ok(_room), Review::Intercept) => self.intercept.review(request).await,
+            (Ok(_room), Review::Requester) => {
+                let answer = async { requester::review(request) };
+                self.counted(Door::Requester, Outcome::Changed, answer).await
+            }
+            (Ok(_room), Review::Validate) => {
+                let answer = self.validate.review(request);
+                self.counted(Door::Validate, Outcome::Untouched, answer).await
+            }
+            (Err(error), _) => self.too_much(request, &error),
         }
     }
 
@@ -136,17 +140,30 @@ impl Service {
         AdmissionResponse::deny(request.uid.as_ref(), code, &message)
     }
 
-    async fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
+    /// Counts an answer, as `admitted` if it is no refusal.
+    async fn counted(
+        &self,
+        door: Door,
+        admitted: Outcome,
+        answer: impl Future<Output = AdmissionResponse>,
+    ) -> AdmissionResponse {
         let started = Instant::now();
-        let response = self.validate.review(request).await;
+        let response = answer.await;
         let outcome = if response.is_allowed() {
-            Outcome::Untouched
+            admitted
         } else {
             Outcome::Denied
         };
-        self.metrics.review(Door::Validate, outcome, started.elapsed());
+        self.metrics.review(door, outcome, started.elapsed());
         response
     }
+}
+
+fn not_found() -> Response<Full<Bytes>> {
+    text(
+        StatusCode::NOT_FOUND,
+        "not found; admission reviews go to /intercept, /requester and /validate",
+    )
 }
 
 fn status(error: &BodyError) -> StatusCode {

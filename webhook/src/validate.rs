@@ -1,13 +1,19 @@
 //! `/validate`: what users write for us is checked when they write it. Every loader checks again, so that this
 //! webhook may be absent.
+//!
+//! - `backups`: instances and hooks, and the rights of who wrote them
+
+mod backups;
 
 use std::sync::Arc;
 
-use clusterbackup_api::{RestoreInterception, RestoreInterceptionSpec};
+use clusterbackup_api::{GROUP, HOOK_GROUP, RestoreInterception, RestoreInterceptionSpec};
 use clusterbackup_core::modifier::RuleSet;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Client;
 use serde::de::DeserializeOwned;
 
+use self::backups::Backups;
 use crate::deadline::Deadline;
 use crate::interceptions::rule_text;
 use crate::review::{AdmissionRequest, AdmissionResponse, Operation};
@@ -16,12 +22,31 @@ use crate::velero::VeleroRestores;
 /// The handler.
 pub struct Validate {
     velero: Arc<VeleroRestores>,
+    backups: Backups,
+}
+
+/// The warnings, or why it is refused.
+type Verdict = Result<Vec<String>, Refusal>;
+
+/// Why something is refused, and with which HTTP status.
+struct Refusal {
+    code: u16,
+    message: String,
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        Self { code: 422, message }
+    }
 }
 
 impl Validate {
-    /// Warns of Restores of Velero that may not be read, as far as `velero` sees.
-    pub const fn new(velero: Arc<VeleroRestores>) -> Self {
-        Self { velero }
+    /// Warns of Restores of Velero that may not be read, as far as `velero` sees; asks about rights with `client`.
+    pub const fn new(velero: Arc<VeleroRestores>, client: Client) -> Self {
+        Self {
+            velero,
+            backups: Backups::new(client),
+        }
     }
 
     /// Answers one review.
@@ -31,22 +56,25 @@ impl Validate {
             return AdmissionResponse::allow(uid);
         }
         let checked = match (request.kind.group.as_ref(), request.kind.kind.as_ref()) {
-            ("clusterbackup.io", "RestoreInterception") => self.interception(request).await,
-            ("", "ConfigMap") => read(request).and_then(|object| rules(&object)),
+            (GROUP, "RestoreInterception") => self.interception(request).await,
+            (GROUP, "BackupInstance") => self.backups.instance(request).await,
+            (HOOK_GROUP, "BackupHook") => self.backups.backup_hook(request).await,
+            (HOOK_GROUP, "RestoreHook") => self.backups.restore_hook(request).await,
+            ("", "ConfigMap") => read(request).and_then(|object| Ok(rules(&object)?)),
             _ => Ok(Vec::new()),
         };
         match checked {
             Ok(warnings) => AdmissionResponse::allow(uid).with_warnings(warnings),
-            Err(message) => AdmissionResponse::deny(uid, 422, &message),
+            Err(Refusal { code, message }) => AdmissionResponse::deny(uid, code, &message),
         }
     }
 
     /// The warnings, or everything that is wrong.
-    async fn interception(&self, request: &AdmissionRequest<'_>) -> Result<Vec<String>, String> {
+    async fn interception(&self, request: &AdmissionRequest<'_>) -> Verdict {
         let spec = read::<RestoreInterception>(request)?.spec;
         let problems: Vec<_> = spec.problems().iter().map(ToString::to_string).collect();
         if !problems.is_empty() {
-            return Err(problems.join("\n"));
+            return Err(problems.join("\n").into());
         }
         Ok(self.missing_rights(&spec).await)
     }
@@ -64,8 +92,9 @@ impl Validate {
     }
 }
 
-fn read<T: DeserializeOwned>(request: &AdmissionRequest<'_>) -> Result<T, String> {
-    serde_json::from_str(request.object.get()).map_err(|error| format!("the object can't be read: {error}"))
+fn read<T: DeserializeOwned>(request: &AdmissionRequest<'_>) -> Result<T, Refusal> {
+    serde_json::from_str(request.object.get())
+        .map_err(|error| format!("the object can't be read: {error}").into())
 }
 
 fn rules(config_map: &ConfigMap) -> Result<Vec<String>, String> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clusterbackup_api::{labels, namespaces};
-use clusterbackup_webhook::door::{ENTRIES, Entry, FailurePolicy, OptIn, Review, TIMEOUT_SECONDS};
+use clusterbackup_webhook::door::{ENTRIES, Entry, FailurePolicy, OptIn, TIMEOUT_SECONDS};
 use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
     ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
@@ -92,6 +92,9 @@ fn generate() -> anyhow::Result<Vec<Generated>> {
 fn directory(configuration: &str) -> anyhow::Result<&'static Path> {
     match configuration {
         "clusterbackup-intercept" | "clusterbackup-validate" => Ok(Path::new("manifests/base/webhook")),
+        "clusterbackup-requester" | "clusterbackup-validate-backups" => {
+            Ok(Path::new("manifests/components/requester"))
+        }
         "clusterbackup-velero" => Ok(Path::new("manifests/components/velero-door")),
         other => bail!("no place in manifests/ is known for the configuration {other}"),
     }
@@ -107,12 +110,12 @@ fn configuration(name: &str, entries: &[&Entry]) -> anyhow::Result<String> {
         )])),
         ..ObjectMeta::default()
     };
-    match entries.first().map(|entry| entry.review) {
-        Some(Review::Mutating) => yaml(&MutatingWebhookConfiguration {
+    match entries.first().map(|entry| entry.review.mutates()) {
+        Some(true) => yaml(&MutatingWebhookConfiguration {
             metadata,
             webhooks: Some(entries.iter().map(|entry| mutating(entry)).collect()),
         }),
-        Some(Review::Validating) => yaml(&ValidatingWebhookConfiguration {
+        Some(false) => yaml(&ValidatingWebhookConfiguration {
             metadata,
             webhooks: Some(entries.iter().map(|entry| validating(entry)).collect()),
         }),
@@ -237,7 +240,7 @@ fn rules(entry: &Entry) -> Vec<RuleWithOperations> {
                 .map(|&operation| operation.to_owned())
                 .collect(),
         ),
-        resources: Some(vec![resources.resource.to_owned()]),
+        resources: Some(resources.resources.iter().map(|&name| name.to_owned()).collect()),
         scope: Some("*".to_owned()),
     }]
 }

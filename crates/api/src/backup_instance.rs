@@ -15,6 +15,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::requester::Requester;
 use crate::{conditions, schema};
 
 /// What is protected: the namespaces, which of their pods and claims, by which hooks.
@@ -133,22 +134,6 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_snapshots_per_volume: Option<u32>,
-}
-
-/// Whose rights count.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-pub struct Requester {
-    /// The user's name.
-    #[schemars(length(max = 1024))]
-    pub username: String,
-    /// The user's uid, where the authenticator gives one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
-    pub uid: Option<String>,
-    /// The user's groups.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1024), inner(length(max = 1024)))]
-    pub groups: Vec<String>,
 }
 
 /// What the controller knows of an instance.

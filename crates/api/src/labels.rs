@@ -26,7 +26,7 @@ pub const RESOURCE_MODIFIER: &str = "clusterbackup.io/resource-modifier";
 
 /// Label, with the value [`ENABLED`]: Velero leaves the object out of backups. On everything that we ship,
 /// so that no restore brings an old webhook configuration back.
-pub const VELERO_EXCLUDE: &str = "velero.io/exclude-from-backup";
+pub const VELERO_EXCLUDE: &str = clusterbackup_core::selection::EXCLUDE;
 
 /// The value of the labels that are switches.
 pub const ENABLED: &str = "true";
@@ -50,7 +50,7 @@ pub const LEADER: &str = "leader";
 pub const CLAIM: &str = "clusterbackup.io/claim";
 
 /// Label that the leader puts on claims to be cut as a group, and takes off again.
-pub const GROUP: &str = "clusterbackup.io/group";
+pub const GROUP: &str = clusterbackup_core::cut::TEMPORARY_GROUP;
 
 /// Annotation by which a person takes a frozen pod over: the uid of the Backup that froze it.
 pub const THAW_ACKNOWLEDGED: &str = "clusterbackup.io/thaw-acknowledged";

@@ -3,14 +3,18 @@
 //! The CRD YAML under `manifests/crds` is generated from here, and its descriptions are the doc comments of
 //! the types: they are written for somebody who reads `kubectl explain`.
 
+pub mod access;
 pub mod backup;
 pub mod backup_hook;
 pub mod backup_instance;
 pub mod conditions;
+mod decided;
 pub mod labels;
 mod misplaced;
 pub mod namespaces;
 pub mod node_task;
+mod problem;
+pub mod requester;
 pub mod restore_hook;
 pub mod restore_interception;
 pub mod rule_config_map;
@@ -26,9 +30,11 @@ pub use backup::{Backup, BackupSpec, BackupStatus};
 pub use backup_hook::{BackupHook, BackupHookSpec};
 pub use backup_instance::{BackupInstance, BackupInstanceSpec};
 pub use node_task::{NodeTask, NodeTaskSpec, NodeTaskStatus};
+pub use problem::Problem;
+pub use requester::Requester;
 pub use restore_hook::{RestoreHook, RestoreHookSpec};
 pub use restore_interception::{
-    ConflictPolicy, CustomResourceStrategy, Match, OnModifierError, Problem, ResourceModifierReference,
+    ConflictPolicy, CustomResourceStrategy, Match, OnModifierError, ResourceModifierReference,
     RestoreInterception, RestoreInterceptionSpec, RestoreInterceptionStatus, SkipAs,
 };
 

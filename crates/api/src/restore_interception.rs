@@ -12,14 +12,13 @@
 mod policy;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use clusterbackup_core::glob::{Glob, Separator};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::problem::{Problem, check_globs};
 use crate::{conditions, namespaces};
 
 pub use policy::{ConflictPolicy, CustomResourceStrategy, OnModifierError, SkipAs};
@@ -216,21 +215,6 @@ pub struct RestoreInterceptionStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// Something in a spec that the schema can't refuse.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Path of the field, from the object's root, for example `spec.match.veleroRestores[0]`.
-    pub field: String,
-    /// What is wrong and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.field, self.message)
-    }
-}
-
 impl RestoreInterceptionSpec {
     /// Everything that is wrong with the spec beyond what its schema says, in the order of its fields.
     pub fn problems(&self) -> Vec<Problem> {
@@ -255,17 +239,6 @@ impl RestoreInterceptionSpec {
             }
         }
         problems
-    }
-}
-
-fn check_globs(field: &str, globs: &[String], problems: &mut Vec<Problem>) {
-    for (index, glob) in globs.iter().enumerate() {
-        if let Err(error) = Glob::parse(glob, Separator::None) {
-            problems.push(Problem {
-                field: format!("{field}[{index}]"),
-                message: error.to_string(),
-            });
-        }
     }
 }
 

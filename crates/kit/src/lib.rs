@@ -6,6 +6,7 @@
 //! | [`crypto`] | the one TLS provider of the process |
 //! | [`logging`] | flags and format of the log |
 //! | [`client`] | the one way to a Kubernetes client |
+//! | [`rights`] | whether somebody has the rights that are asked of him |
 //! | [`metrics`] | the registry, and helpers that register |
 //! | [`readiness`] | what has to hold before the process may be called |
 //! | [`shutdown`] | signals, and who stops when |
@@ -22,6 +23,7 @@ pub mod crypto;
 pub mod logging;
 pub mod metrics;
 pub mod readiness;
+pub mod rights;
 pub mod room;
 pub mod server;
 pub mod shutdown;

@@ -121,7 +121,8 @@ fn lean(value: &Value) -> Value {
     }
 }
 
-fn object(kind: &str, name: &str, spec: &Value) -> Value {
+/// An object of one of the kinds.
+pub(super) fn object(kind: &str, name: &str, spec: &Value) -> Value {
     let group = if kind.ends_with("Hook") {
         clusterbackup_api::HOOK_GROUP
     } else {

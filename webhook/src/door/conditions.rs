@@ -68,6 +68,18 @@ pub(super) const NOT_A_CONTROLLERS_UPDATE: Condition = Condition {
     expression: "request.operation == 'CREATE' || !object.metadata.?ownerReferences.orValue([]).exists(owner, owner.?controller.orValue(false))",
 };
 
+/// A label, a finalizer, a note of some controller: nobody's rights are meant by it.
+pub(super) const CHANGES_WHAT_IT_SAYS: Condition = Condition {
+    name: "changes-what-it-says",
+    expression: "request.operation == 'CREATE' || object.?spec != oldObject.?spec",
+};
+
+/// The same of hooks, whose requester stands outside of the spec.
+pub(super) const CHANGES_THE_HOOK_OR_ITS_REQUESTER: Condition = Condition {
+    name: "changes-the-hook-or-its-requester",
+    expression: "request.operation == 'CREATE' || object.?spec != oldObject.?spec || object.metadata.?annotations[?'clusterbackup.io/requester'] != oldObject.metadata.?annotations[?'clusterbackup.io/requester']",
+};
+
 const CONTROL_PLANE: [&str; 3] = [
     "system:kube-controller-manager",
     "system:kube-scheduler",
@@ -95,6 +107,7 @@ mod tests {
             (NOT_OPTED_IN_BY_NAME, labels::INTERCEPT),
             (BY_ANOTHER_RESTORE, labels::VELERO_RESTORE),
             (NOT_OUR_OWN_KIND, clusterbackup_api::GROUP),
+            (CHANGES_THE_HOOK_OR_ITS_REQUESTER, labels::REQUESTER),
         ] {
             let quoted = format!("'{meant}'");
             assert!(condition.expression.contains(&quoted), "{}", condition.name);
