@@ -6,5 +6,4 @@ pub(crate) mod happy;
 pub(crate) mod hooks;
 pub(crate) mod journal;
 pub(crate) mod outages;
-mod stage;
 pub(crate) mod undo;

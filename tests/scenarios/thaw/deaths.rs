@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clusterbackup_api::node_task::{CutOutcome, NodeTaskStatus, Thaw};
 use clusterbackup_tests::Cluster;
+use clusterbackup_tests::stage::{App, Stage, only_pod, only_unit};
 
-use super::stage::{App, Stage, only_pod, only_unit};
 use crate::runner::scenarios;
 
 scenarios! {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clusterbackup_api::node_task::{Consistency, CutOutcome, ExecOutcome, Stage as When, Thaw, UnitPhase};
 use clusterbackup_tests::csi::Operation;
+use clusterbackup_tests::stage::{Stage, only_pod, only_unit};
 use clusterbackup_tests::{Cluster, writer};
 
-use super::stage::{Stage, only_pod, only_unit};
 use crate::runner::scenarios;
 
 scenarios! {

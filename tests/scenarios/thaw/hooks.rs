@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::node_task::{
     Consistency, CutOutcome, ExecOutcome, ExecReport, Killed, Stage as When, Thaw,
 };
+use clusterbackup_tests::stage::{Stage, exec, only_pod, only_unit, post, shell};
 use clusterbackup_tests::{Cluster, writer};
 use futures::future::try_join_all;
 
-use super::stage::{Stage, exec, only_pod, only_unit, post, shell};
 use crate::runner::scenarios;
 
 scenarios! {

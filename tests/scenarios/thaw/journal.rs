@@ -5,9 +5,9 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use clusterbackup_api::node_task::{Consistency, CutOutcome, Thaw};
 use clusterbackup_tests::csi::Operation;
+use clusterbackup_tests::stage::{Stage, exec, only_pod, only_unit, post};
 use clusterbackup_tests::{Cluster, writer};
 
-use super::stage::{Stage, exec, only_pod, only_unit, post};
 use crate::runner::scenarios;
 
 scenarios! {

@@ -6,9 +6,9 @@ use anyhow::{Result, ensure};
 use clusterbackup_api::node_task::{CutOutcome, NodeTaskStatus, Thaw};
 use clusterbackup_tests::Cluster;
 use clusterbackup_tests::csi::{Operation, Part};
+use clusterbackup_tests::stage::{App, Stage, only_pod, only_unit};
 use serde_json::Value;
 
-use super::stage::{App, Stage, only_pod, only_unit};
 use crate::runner::scenarios;
 
 scenarios! {

@@ -6,12 +6,12 @@ use anyhow::{Result, ensure};
 use clusterbackup_api::labels::THAW_ACKNOWLEDGED;
 use clusterbackup_api::node_task::{ExecOutcome, Stage as When, Thaw};
 use clusterbackup_tests::csi::Operation;
+use clusterbackup_tests::stage::{App, Order, Stage, only_pod, only_unit, post, pre, shell};
 use clusterbackup_tests::{Cluster, writer};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
-use super::stage::{App, Order, Stage, only_pod, only_unit, post, pre, shell};
 use crate::runner::scenarios;
 
 scenarios! {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::RestoreInterception;
+use clusterbackup_tests::memory::Memory;
 use clusterbackup_tests::webhook::NAMESPACE;
 use clusterbackup_tests::{Cluster, Replica, ReplicaOptions, Webhook, eventually, workspace};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -58,7 +59,8 @@ impl Installed {
 
     /// How many pages the kernel has given to the replica so far, at first touch.
     pub(super) fn page_faults(&self) -> Result<u64> {
-        let (file, stat) = self.of_process("stat")?;
+        let file = format!("/proc/{}/stat", self.replica.process_id());
+        let stat = std::fs::read_to_string(&file).with_context(|| format!("failed to read {file}"))?;
         // The name before them may have anything in it, a closing parenthesis too.
         let fields = stat.rsplit(')').next().unwrap_or_default();
         let faults = fields.split_whitespace().nth(7);
@@ -67,48 +69,9 @@ impl Installed {
             .parse()?)
     }
 
-    fn of_process(&self, what: &str) -> Result<(String, String)> {
-        let file = format!("/proc/{}/{what}", self.replica.process_id());
-        let text = std::fs::read_to_string(&file).with_context(|| format!("failed to read {file}"))?;
-        Ok((file, text))
-    }
-
     /// What the replica has in memory at this moment.
     pub(super) fn memory(&self) -> Result<Memory> {
-        let (file, status) = self.of_process("status")?;
-        let field = |name: &str| {
-            let value = status.lines().find_map(|line| line.strip_prefix(name));
-            let kibibytes = value.and_then(|value| value.trim().strip_suffix(" kB"));
-            Ok::<f64, anyhow::Error>(
-                kibibytes
-                    .with_context(|| format!("{file} has no {name}"))?
-                    .parse()?,
-            )
-        };
-        Ok(Memory {
-            resident: field("VmRSS:")? * 1024.0 / 1e6,
-            anonymous: field("RssAnon:")? * 1024.0 / 1e6,
-        })
-    }
-}
-
-/// Memory of a process, in MB.
-pub(super) struct Memory {
-    /// All of it (RSS).
-    pub(super) resident: f64,
-    /// What of it is no page of the program's file.
-    pub(super) anonymous: f64,
-}
-
-impl Memory {
-    /// The mean of several looks.
-    pub(super) fn mean(looks: &[Self]) -> Self {
-        let count = f64::from(u32::try_from(looks.len().max(1)).unwrap_or(u32::MAX));
-        let mean = |of: fn(&Self) -> f64| looks.iter().map(of).sum::<f64>() / count;
-        Self {
-            resident: mean(|memory| memory.resident),
-            anonymous: mean(|memory| memory.anonymous),
-        }
+        Memory::of(self.replica.process_id())
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use clusterbackup_tests::memory::Memory;
 use tokio::time::sleep;
 
-use super::installed::{CHANGING, IDLE, Installed, Memory};
+use super::installed::{CHANGING, IDLE, Installed};
 use super::load::{Pace, Report};
 use super::review::{CONNECTIONS, body, milliseconds, review, target};
 
@@ -69,9 +70,19 @@ async fn minute(installed: &Installed) -> Result<Minute> {
     };
     Ok(Minute {
         report,
-        memory: Memory::mean(&seen),
+        memory: mean(&seen),
         page_faults: installed.page_faults()? - faults,
     })
+}
+
+fn mean(looks: &[Memory]) -> Memory {
+    let count = f64::from(u32::try_from(looks.len().max(1)).unwrap_or(u32::MAX));
+    let mean = |of: fn(&Memory) -> f64| looks.iter().map(of).sum::<f64>() / count;
+    Memory {
+        resident: mean(|memory| memory.resident),
+        anonymous: mean(|memory| memory.anonymous),
+        most: looks.iter().map(|memory| memory.most).fold(0.0, f64::max),
+    }
 }
 
 /// Compares the second minute with the last.

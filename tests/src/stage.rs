@@ -1,5 +1,5 @@
-//! The stage of the drills: a cluster with a CSI driver, one node with a container runtime, and applications on it whose
-//! data is only right as a whole.
+//! A stage for agents: a cluster with a CSI driver, one node with a container runtime, and applications on it whose data
+//! is only right as a whole.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,43 +9,53 @@ use clusterbackup_agent::runtime::Target;
 use clusterbackup_api::NodeTask;
 use clusterbackup_api::node_task::{NodeTaskStatus, PodReport, TaskPhase, Thaw, UnitReport};
 use clusterbackup_api::snapshots::VolumeSnapshot;
-use clusterbackup_tests::agent::{self, AgentNode};
-use clusterbackup_tests::cri::{ContainerSpec, CriFixture};
-use clusterbackup_tests::csi::{self, Csi, Operation, Volume};
-use clusterbackup_tests::{Cluster, TestNamespace, eventually, writer};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
+use crate::agent::{self, AgentNode};
+use crate::cri::{ContainerSpec, CriFixture};
+use crate::csi::{self, Csi, Operation, Volume};
+use crate::{Cluster, TestNamespace, eventually, writer};
+
 /// Longer than any drill takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Everything that a drill plays with.
-pub(super) struct Stage {
-    pub(super) namespace: TestNamespace,
-    pub(super) node: AgentNode,
-    pub(super) cri: CriFixture,
-    pub(super) csi: Csi,
-    pub(super) cluster: Cluster,
+/// Everything that a drill or a measurement plays with.
+pub struct Stage {
+    /// Where the applications are.
+    pub namespace: TestNamespace,
+    /// Where the agent is to run.
+    pub node: AgentNode,
+    /// The node's container runtime.
+    pub cri: CriFixture,
+    /// The driver of the volumes.
+    pub csi: Csi,
+    /// The cluster.
+    pub cluster: Cluster,
 }
 
 /// An application in a pod of one container, with its volumes.
-pub(super) struct App {
-    pub(super) target: Target,
-    pub(super) control: PathBuf,
-    pub(super) volumes: Vec<Volume>,
+pub struct App {
+    /// Its container.
+    pub target: Target,
+    /// The folder by which it is frozen, thawed and looked at.
+    pub control: PathBuf,
+    /// What it writes to.
+    pub volumes: Vec<Volume>,
 }
 
 /// A task that the leader would have made.
-pub(super) struct Order {
-    pub(super) name: String,
+pub struct Order {
+    /// The name of the task, and of the backup.
+    pub name: String,
     api: Api<NodeTask>,
 }
 
 impl Stage {
     /// Sets it up; neither agent nor watchdog runs yet.
-    pub(super) async fn set_up(cluster: Cluster) -> Result<Self> {
+    pub async fn set_up(cluster: Cluster) -> Result<Self> {
         agent::install(&cluster).await?;
         let csi = Csi::start(&cluster).await?;
         let cri = CriFixture::start()?;
@@ -59,7 +69,7 @@ impl Stage {
     }
 
     /// Runs an application that writes to so many volumes.
-    pub(super) async fn app(&self, name: &str, volumes: usize) -> Result<App> {
+    pub async fn app(&self, name: &str, volumes: usize) -> Result<App> {
         let control = self.cluster.folder().join(format!("{name}-control"));
         std::fs::create_dir_all(&control)?;
         let mut bound = Vec::with_capacity(volumes);
@@ -70,14 +80,8 @@ impl Stage {
                     .await?,
             );
         }
-        let target = Target {
-            namespace: self.namespace.name().to_owned(),
-            pod: name.to_owned(),
-            uid: self.pod(name).await?,
-            container: "app".to_owned(),
-        };
         let app = App {
-            target,
+            target: self.pod(name).await?,
             control,
             volumes: bound,
         };
@@ -86,7 +90,16 @@ impl Stage {
         Ok(app)
     }
 
-    async fn pod(&self, name: &str) -> Result<String> {
+    /// Runs a pod that only sleeps.
+    pub async fn sleeper(&self, name: &str) -> Result<Target> {
+        let target = self.pod(name).await?;
+        self.cri
+            .run(ContainerSpec::new(target.clone(), self.cluster.folder()))?;
+        Ok(target)
+    }
+
+    /// Makes a pod on the node, and says where its container belongs.
+    async fn pod(&self, name: &str) -> Result<Target> {
         let pod: Pod = serde_json::from_value(json!({
             "metadata": { "name": name },
             "spec": {
@@ -98,11 +111,16 @@ impl Stage {
         let pod = eventually("the pod is admitted", LIMIT, || async {
             Ok(pods.create(&PostParams::default(), &pod).await?)
         });
-        pod.await?.metadata.uid.context("the pod has no uid")
+        Ok(Target {
+            namespace: self.namespace.name().to_owned(),
+            pod: name.to_owned(),
+            uid: pod.await?.metadata.uid.context("the pod has no uid")?,
+            container: "app".to_owned(),
+        })
     }
 
     /// Begins a backup of an application, and has it stand still between freeze and cut: in the driver, which hangs.
-    pub(super) async fn frozen(&self, app: &App, name: &str, mut unit: Value) -> Result<Order> {
+    pub async fn frozen(&self, app: &App, name: &str, mut unit: Value) -> Result<Order> {
         self.csi.driver().knobs().hangs(Operation::CreateSnapshot)?;
         let snapshot = format!("{name}-{}", app.target.pod);
         unit["cuts"][0]["snapshot"] = snapshot.clone().into();
@@ -117,7 +135,7 @@ impl Stage {
     }
 
     /// Makes a task of these units, which the agent may begin at once.
-    pub(super) async fn order(&self, name: &str, units: &[Value]) -> Result<Order> {
+    pub async fn order(&self, name: &str, units: &[Value]) -> Result<Order> {
         let api = Api::namespaced(self.cluster.admin(), agent::NAMESPACE);
         let task: NodeTask = serde_json::from_value(json!({
             "apiVersion": "clusterbackup.io/v1alpha1",
@@ -151,7 +169,7 @@ impl App {
     }
 
     /// Its unit: frozen and thawed by its own hooks, each volume a cut.
-    pub(super) fn unit(&self) -> Result<Value> {
+    pub fn unit(&self) -> Result<Value> {
         let control = text(&self.control)?;
         self.unit_with(
             &[pre(&writer::freeze(&control))],
@@ -160,7 +178,7 @@ impl App {
     }
 
     /// Its unit with other commands.
-    pub(super) fn unit_with(&self, pre: &[Value], post: &[Value]) -> Result<Value> {
+    pub fn unit_with(&self, pre: &[Value], post: &[Value]) -> Result<Value> {
         let cuts: Vec<Value> = self
             .volumes
             .iter()
@@ -173,28 +191,16 @@ impl App {
                 })
             })
             .collect();
-        Ok(json!({
-            "name": self.target.pod,
-            "maxFreeze": "20s",
-            "cutLimit": "10s",
-            "pods": [{
-                "namespace": self.target.namespace,
-                "name": self.target.pod,
-                "uid": self.target.uid,
-                "pre": pre,
-                "post": post,
-            }],
-            "cuts": cuts,
-        }))
+        Ok(unit(&self.target, (pre, post), &cuts))
     }
 
     /// Whether it says that it is frozen.
-    pub(super) fn is_frozen(&self) -> bool {
+    pub fn is_frozen(&self) -> bool {
         self.control.join("frozen").exists()
     }
 
     /// Waits until it says so.
-    pub(super) async fn freezes(&self) -> Result<()> {
+    pub async fn freezes(&self) -> Result<()> {
         eventually("the application is frozen", LIMIT, || async {
             ensure!(self.is_frozen(), "it runs");
             Ok(())
@@ -203,7 +209,7 @@ impl App {
     }
 
     /// Waits until it runs freely again, and has written since.
-    pub(super) async fn goes_on(&self) -> Result<()> {
+    pub async fn goes_on(&self) -> Result<()> {
         let records = || {
             let volume = self.volumes.last().map(|volume| volume.data.join("records"));
             volume.map_or(0, |file| std::fs::metadata(file).map_or(0, |file| file.len()))
@@ -218,7 +224,7 @@ impl App {
     }
 
     /// How long it says that it was frozen the last time.
-    pub(super) fn last_pause(&self) -> Result<Duration> {
+    pub fn last_pause(&self) -> Result<Duration> {
         let pauses = writer::pauses(&self.control)?;
         let (frozen, thawed) = pauses.last().context("it was never frozen")?;
         let thawed = thawed.context("it is still frozen")?;
@@ -228,12 +234,12 @@ impl App {
 
 impl Order {
     /// What is reported.
-    pub(super) async fn status(&self) -> Result<NodeTaskStatus> {
+    pub async fn status(&self) -> Result<NodeTaskStatus> {
         Ok(self.api.get(&self.name).await?.status.unwrap_or_default())
     }
 
     /// Waits until a report agrees.
-    pub(super) async fn until(
+    pub async fn until(
         &self,
         what: &str,
         check: impl Fn(&NodeTaskStatus) -> Result<()>,
@@ -247,7 +253,7 @@ impl Order {
     }
 
     /// Waits for its end.
-    pub(super) async fn done(&self) -> Result<NodeTaskStatus> {
+    pub async fn done(&self) -> Result<NodeTaskStatus> {
         self.until("done", |status| {
             ensure!(status.phase == Some(TaskPhase::Done), "it is not done");
             Ok(())
@@ -256,7 +262,7 @@ impl Order {
     }
 
     /// The leader cancels it.
-    pub(super) async fn cancel(&self) -> Result<()> {
+    pub async fn cancel(&self) -> Result<()> {
         let patch = json!({ "spec": { "state": "Cancelled" } });
         self.api
             .patch(&self.name, &PatchParams::default(), &Patch::Merge(&patch))
@@ -265,8 +271,25 @@ impl Order {
     }
 }
 
+/// A unit of one pod, with its commands and its cuts.
+pub fn unit(target: &Target, (pre, post): (&[Value], &[Value]), cuts: &[Value]) -> Value {
+    json!({
+        "name": target.pod,
+        "maxFreeze": "20s",
+        "cutLimit": "10s",
+        "pods": [{
+            "namespace": target.namespace,
+            "name": target.pod,
+            "uid": target.uid,
+            "pre": pre,
+            "post": post,
+        }],
+        "cuts": cuts,
+    })
+}
+
 /// The report of a task's only unit.
-pub(super) fn only_unit(status: &NodeTaskStatus) -> Result<&UnitReport> {
+pub fn only_unit(status: &NodeTaskStatus) -> Result<&UnitReport> {
     let [unit] = status.units.as_slice() else {
         anyhow::bail!("not one unit: {status:#?}");
     };
@@ -274,7 +297,7 @@ pub(super) fn only_unit(status: &NodeTaskStatus) -> Result<&UnitReport> {
 }
 
 /// The report of a task's only pod, which has thawed so.
-pub(super) fn only_pod(status: &NodeTaskStatus, thaw: Thaw) -> Result<&PodReport> {
+pub fn only_pod(status: &NodeTaskStatus, thaw: Thaw) -> Result<&PodReport> {
     let [pod] = only_unit(status)?.pods.as_slice() else {
         anyhow::bail!("not one pod: {status:#?}");
     };
@@ -287,17 +310,17 @@ pub(super) fn only_pod(status: &NodeTaskStatus, thaw: Thaw) -> Result<&PodReport
 }
 
 /// A pre hook.
-pub(super) fn pre(command: &[String]) -> Value {
+pub fn pre(command: &[String]) -> Value {
     exec(command, "Fail", "5s")
 }
 
 /// An undo.
-pub(super) fn post(command: &[String]) -> Value {
+pub fn post(command: &[String]) -> Value {
     exec(command, "Fail", "5s")
 }
 
 /// A command with all its settings.
-pub(super) fn exec(command: &[String], on_error: &str, timeout: &str) -> Value {
+pub fn exec(command: &[String], on_error: &str, timeout: &str) -> Value {
     json!({
         "hook": "shop/hooks/writer",
         "container": "app",
@@ -308,7 +331,7 @@ pub(super) fn exec(command: &[String], on_error: &str, timeout: &str) -> Value {
 }
 
 /// A command in a shell.
-pub(super) fn shell(script: &str) -> Vec<String> {
+pub fn shell(script: &str) -> Vec<String> {
     ["sh", "-c", script].map(str::to_owned).to_vec()
 }
 
