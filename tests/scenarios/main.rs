@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         drills::trust::SCENARIOS,
         harness::SCENARIOS,
         hooks::kinds::SCENARIOS,
+        hooks::reports::SCENARIOS,
         hooks::requester::SCENARIOS,
         install::SCENARIOS,
         install::rights::SCENARIOS,

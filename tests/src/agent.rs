@@ -102,6 +102,11 @@ impl AgentNode {
         &self.journal
     }
 
+    /// The kubeconfig of its agent's pod.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// Starts the agent, and waits until it is ready.
     pub async fn agent(&self) -> Result<Agent> {
         let name = format!("--node-name={}", self.name);
