@@ -9,6 +9,7 @@
 //! | [`rights`] | whether somebody has the rights that are asked of him |
 //! | [`metrics`] | the registry, and helpers that register |
 //! | [`readiness`] | what has to hold before the process may be called |
+//! | [`lease`] | one leader among candidates |
 //! | [`shutdown`] | signals, and who stops when |
 //! | [`tls`] | the certificate that is served, exchangeable at any time |
 //! | [`server`] | HTTPS with deadlines and a drain that loses no request |
@@ -20,6 +21,7 @@ pub mod admin;
 pub mod body;
 pub mod client;
 pub mod crypto;
+pub mod lease;
 pub mod logging;
 pub mod metrics;
 pub mod readiness;
