@@ -8,9 +8,11 @@
 //! | [`undo`], [`acknowledgement`] | one pod's undo, and the person who takes it over |
 //! | [`journal`] | what is frozen, on the node's disk |
 //! | [`command`] | one try of a command, and its record |
+//! | `snapshots` | what is cut: requested, and watched |
 //! | [`runtime`] | the way into the containers |
 //! | [`clock`] | time that nobody can set |
 //! | [`metrics`] | what agent and watchdog both count |
+//! | [`leader`] | who tells the nodes what to do, and adds up what they did |
 //! | [`process`] | what their processes have in common |
 
 pub mod acknowledgement;
@@ -18,9 +20,11 @@ pub mod caretaker;
 pub mod clock;
 pub mod command;
 pub mod journal;
+pub mod leader;
 pub mod metrics;
 pub mod node;
 pub mod process;
 pub mod runtime;
+mod snapshots;
 pub mod undo;
 pub mod watchdog;

@@ -1,7 +1,7 @@
 //! The agent's process: a node's agent, its watchdog, or a candidate for the leader.
 
 use clap::{Parser, Subcommand};
-use clusterbackup_agent::{node, watchdog};
+use clusterbackup_agent::{leader, node, watchdog};
 
 /// The agent of clusterbackup: hooks, snapshots and their thaw on every node, and what leads them.
 #[derive(Debug, Parser)]
@@ -15,6 +15,7 @@ struct Arguments {
 enum Role {
     Node(node::Args),
     Watchdog(watchdog::Args),
+    Leader(leader::run::Args),
 }
 
 #[tokio::main]
@@ -26,6 +27,10 @@ async fn main() -> anyhow::Result<()> {
             args.run().await?;
         }
         Role::Watchdog(args) => {
+            args.log().init()?;
+            args.run().await?;
+        }
+        Role::Leader(args) => {
             args.log().init()?;
             args.run().await?;
         }

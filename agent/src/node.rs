@@ -23,7 +23,6 @@ mod orders;
 mod pod;
 mod resume;
 mod signal;
-mod snapshots;
 mod status;
 mod task;
 mod tasks;

@@ -11,6 +11,7 @@ mod gate;
 mod harness;
 mod hooks;
 mod install;
+mod leader;
 mod load;
 mod monitoring;
 mod mutability;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         hooks::requester::SCENARIOS,
         install::SCENARIOS,
         install::rights::SCENARIOS,
+        leader::backups::SCENARIOS,
         monitoring::SCENARIOS,
         mutability::SCENARIOS,
         origin::SCENARIOS,

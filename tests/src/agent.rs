@@ -37,7 +37,7 @@ pub struct AgentNode {
     started: AtomicU32,
 }
 
-/// A running agent or watchdog; dropping it kills it.
+/// A running agent, watchdog or candidate for the leader; dropping it kills it.
 pub struct Agent {
     process: Process,
     admin: SocketAddr,
@@ -133,16 +133,27 @@ impl AgentNode {
             .env("KUBECONFIG", kubeconfig.unwrap_or_else(|| Path::new("/nowhere")));
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let log = format!("{}-{role}-{number}", self.name);
-        let agent = Agent {
-            process: Process::start(&self.warden, &self.logs, &log, command)?,
+        Agent::start(&self.warden, &self.logs, &log, command, admin).await
+    }
+}
+
+impl Agent {
+    /// Starts the program in whatever role, and waits until it is ready.
+    pub(crate) async fn start(
+        warden: &Arc<Warden>,
+        logs: &Path,
+        log: &str,
+        command: Command,
+        admin: SocketAddr,
+    ) -> Result<Self> {
+        let agent = Self {
+            process: Process::start(warden, logs, log, command)?,
             admin,
         };
         agent.until_ready().await?;
         Ok(agent)
     }
-}
 
-impl Agent {
     async fn until_ready(&self) -> Result<()> {
         let ready = eventually("the agent is ready", READY_LIMIT, || async {
             let (status, body) = probe::get(self.admin, "/ready").await?;

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod cri;
 pub mod csi;
 pub mod kubeconfig;
+pub mod leader;
 pub mod manifests;
 pub mod memory;
 pub mod metrics;

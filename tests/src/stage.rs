@@ -158,7 +158,8 @@ impl Stage {
 }
 
 impl App {
-    fn container(&self) -> Result<ContainerSpec> {
+    /// How a container runtime runs it.
+    pub fn container(&self) -> Result<ContainerSpec> {
         let mut spec = ContainerSpec::new(self.target.clone(), &self.control);
         spec.application = ["sh", "-c", writer::SCRIPT, "writer"].map(str::to_owned).to_vec();
         spec.application.push(text(&self.control)?);
@@ -225,10 +226,15 @@ impl App {
 
     /// How long it says that it was frozen the last time.
     pub fn last_pause(&self) -> Result<Duration> {
+        let (frozen, thawed) = self.pause()?;
+        Ok(Duration::from_secs_f64((thawed - frozen).max(0.0)))
+    }
+
+    /// When it says that it froze and thawed the last time, in seconds since the boot.
+    pub fn pause(&self) -> Result<(f64, f64)> {
         let pauses = writer::pauses(&self.control)?;
         let (frozen, thawed) = pauses.last().context("it was never frozen")?;
-        let thawed = thawed.context("it is still frozen")?;
-        Ok(Duration::from_secs_f64((thawed - frozen).max(0.0)))
+        Ok((*frozen, thawed.context("it is still frozen")?))
     }
 }
 

@@ -1,45 +1,18 @@
 //! The cuts of a unit: all requested at once, each awaited until the driver has cut. Nothing is deleted here: what was
 //! not taken, the leader removes, since only it may touch the driver's side.
 
-use std::time::Duration;
-
-use clusterbackup_api::labels::{BACKUP_UID, CLAIM, TASK};
 use clusterbackup_api::node_task::{Consistency, CutOrder, CutOutcome, FreezeUnit};
-use clusterbackup_api::snapshots::{
-    GroupSource, SnapshotSource, VolumeGroupSnapshot, VolumeGroupSnapshotSpec, VolumeSnapshot,
-    VolumeSnapshotSpec,
-};
+use clusterbackup_api::snapshots::{VolumeGroupSnapshot, VolumeSnapshot};
 use futures::future::join_all;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, MicroTime, ObjectMeta};
-use kube::api::PostParams;
-use kube::{Api, Resource};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep, timeout};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use tokio::time::{Instant, timeout};
 
 use super::signal::ThawSignal;
-use super::snapshots::{NotWatched, Seen, View};
 use super::status;
 use super::task::Work;
-
-/// The sidecars try a failed cut again after a second; an error that stands longer than this is meant.
-const PATIENCE: Duration = Duration::from_millis(2500);
-
-/// What came of a cut, unless it was taken.
-#[derive(Debug, thiserror::Error)]
-enum CutError {
-    #[error("it could not be requested: {0}")]
-    Request(Box<kube::Error>),
-    #[error("the driver refused: {0}")]
-    Refused(String),
-    #[error("it was not taken within cutLimit")]
-    TooSlow,
-    #[error("it was not taken before its unit had to thaw")]
-    Thawed,
-    #[error("somebody deleted it")]
-    Deleted,
-}
+use crate::snapshots::request::{self, CutError};
+use crate::snapshots::{NotWatched, View};
 
 /// The cuts of one unit, with a view of each.
 pub(super) struct Cuts<'a> {
@@ -55,8 +28,8 @@ impl<'a> Cuts<'a> {
         for order in &unit.cuts {
             let (snapshots, namespace) = (&work.snapshots, &order.namespace);
             views.push(match order.group_labels {
-                Some(_) => snapshots.view::<VolumeGroupSnapshot>(namespace).await?,
-                None => snapshots.view::<VolumeSnapshot>(namespace).await?,
+                Some(_) => snapshots.view::<VolumeGroupSnapshot>(Some(namespace)).await?,
+                None => snapshots.view::<VolumeSnapshot>(Some(namespace)).await?,
             });
         }
         Ok(Self { work, unit, views })
@@ -76,8 +49,8 @@ impl<'a> Cuts<'a> {
             report.started_at = Some(started_at.clone());
         });
         let cut = async {
-            self.request(order).await?;
-            taken(&order.snapshot, view).await
+            request::request(&self.work.client, &self.work.task, &self.work.backup.uid, order).await?;
+            request::taken(&order.snapshot, view).await
         };
         let result = tokio::select! {
             // What is seen taken counts, also when the signal is there as well.
@@ -105,35 +78,6 @@ impl<'a> Cuts<'a> {
         result.is_ok()
     }
 
-    async fn request(&self, order: &CutOrder) -> Result<(), CutError> {
-        let metadata = self.metadata(order);
-        let client = self.work.client.clone();
-        let requested = if let Some(spec) = group(order) {
-            let mut group = VolumeGroupSnapshot::new(&order.snapshot, spec);
-            group.metadata = metadata;
-            create(&Api::namespaced(client, &order.namespace), &group).await
-        } else {
-            let mut snapshot = VolumeSnapshot::new(&order.snapshot, single(order));
-            snapshot.metadata = metadata;
-            create(&Api::namespaced(client, &order.namespace), &snapshot).await
-        };
-        requested.map_err(|error| CutError::Request(Box::new(error)))
-    }
-
-    fn metadata(&self, order: &CutOrder) -> ObjectMeta {
-        let labels = [
-            (BACKUP_UID.to_owned(), self.work.backup.uid.clone()),
-            (TASK.to_owned(), self.work.task.clone()),
-        ];
-        let claim = order.claims.first().filter(|_| order.group_labels.is_none());
-        ObjectMeta {
-            name: Some(order.snapshot.clone()),
-            labels: Some(labels.into()),
-            annotations: claim.map(|claim| [(CLAIM.to_owned(), claim.clone())].into()),
-            ..ObjectMeta::default()
-        }
-    }
-
     fn report(&self, order: &CutOrder, change: impl Fn(&mut clusterbackup_api::node_task::CutReport)) {
         self.work.reporter.note(|status| {
             for claim in &order.claims {
@@ -142,74 +86,5 @@ impl<'a> Cuts<'a> {
                 }
             }
         });
-    }
-}
-
-fn single(order: &CutOrder) -> VolumeSnapshotSpec {
-    VolumeSnapshotSpec {
-        source: SnapshotSource {
-            persistent_volume_claim_name: order.claims.first().cloned(),
-            ..SnapshotSource::default()
-        },
-        volume_snapshot_class_name: Some(order.class.clone()),
-    }
-}
-
-fn group(order: &CutOrder) -> Option<VolumeGroupSnapshotSpec> {
-    let labels = order.group_labels.clone()?;
-    Some(VolumeGroupSnapshotSpec {
-        source: GroupSource {
-            selector: Some(LabelSelector {
-                match_labels: Some(labels),
-                ..LabelSelector::default()
-            }),
-        },
-        volume_group_snapshot_class_name: Some(order.class.clone()),
-    })
-}
-
-async fn create<K>(api: &Api<K>, object: &K) -> kube::Result<()>
-where
-    K: Resource + Clone + Serialize + DeserializeOwned + std::fmt::Debug,
-{
-    api.create(&PostParams::default(), object).await.map(drop)
-}
-
-/// Waits until the driver has cut.
-async fn taken(snapshot: &str, mut view: View) -> Result<(), CutError> {
-    let mut complained = None::<(Instant, String)>;
-    let mut existed = false;
-    loop {
-        let seen = view
-            .borrow_and_update()
-            .as_ref()
-            .and_then(|seen| seen.get(snapshot).cloned());
-        match seen {
-            Some(Seen { taken: true, .. }) => return Ok(()),
-            Some(Seen {
-                error: Some(error), ..
-            }) => {
-                let since = complained.as_ref().map_or_else(Instant::now, |(since, _)| *since);
-                complained = Some((since, error));
-                existed = true;
-            }
-            Some(Seen { error: None, .. }) => {
-                complained = None;
-                existed = true;
-            }
-            None if existed => return Err(CutError::Deleted),
-            None => {}
-        }
-        let patience = match &complained {
-            Some((since, _)) => PATIENCE.saturating_sub(since.elapsed()),
-            None => Duration::MAX,
-        };
-        tokio::select! {
-            changed = view.changed() => if changed.is_err() { return Err(CutError::Thawed) },
-            () = sleep(patience) => {
-                let error = complained.map(|(_, error)| error);
-                return Err(CutError::Refused(error.unwrap_or_default()));
-            }
-        }
     }
 }

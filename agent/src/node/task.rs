@@ -17,10 +17,10 @@ use super::going::Going;
 use super::metrics::{NodeMetrics, TaskOutcome};
 use super::orders::{Gate, Orders};
 use super::resume;
-use super::snapshots::Snapshots;
 use super::status::Reporter;
 use super::unit::Unit;
 use crate::journal::Journal;
+use crate::snapshots::Snapshots;
 use crate::undo::Means;
 
 /// What the parts of a task share.

@@ -144,6 +144,22 @@ pub struct VolumeGroupSnapshotStatus {
     pub error: Option<SnapshotError>,
 }
 
+/// The driver's side of a group.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "groupsnapshot.storage.k8s.io",
+    version = "v1",
+    kind = "VolumeGroupSnapshotContent",
+    schema = "disabled"
+)]
+pub struct VolumeGroupSnapshotContentSpec {
+    /// Delete or Retain.
+    pub deletion_policy: String,
+    /// The driver.
+    pub driver: String,
+}
+
 /// Which driver cuts, and what becomes of the data when the content goes.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,5 +1,7 @@
 //! What is known of a task's snapshots: one watch for each namespace and kind, opened before anything is frozen.
 
+pub(crate) mod request;
+
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -23,15 +25,15 @@ const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
 /// How far a snapshot is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Whether the driver has cut.
-    pub(super) taken: bool,
+    pub(crate) taken: bool,
     /// What it last complained about.
-    pub(super) error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 /// A snapshot or a group of them.
-pub(super) trait Snapshot:
+pub(crate) trait Snapshot:
     Resource<Scope = NamespaceResourceScope, DynamicType = ()>
     + Clone
     + Debug
@@ -81,13 +83,13 @@ fn complaint(error: Option<&SnapshotError>) -> Option<String> {
 }
 
 /// The snapshots of one namespace and kind, by name; none until the first list is in.
-pub(super) type View = watch::Receiver<Option<HashMap<String, Seen>>>;
+pub(crate) type View = watch::Receiver<Option<HashMap<String, Seen>>>;
 
-/// Kind and namespace.
-type Place = (&'static str, String);
+/// Kind and namespace; none: all of them.
+type Place = (&'static str, Option<String>);
 
 /// The watches of one task.
-pub(super) struct Snapshots {
+pub(crate) struct Snapshots {
     client: Client,
     task: String,
     open: Mutex<HashMap<Place, (View, AbortHandle)>>,
@@ -95,16 +97,14 @@ pub(super) struct Snapshots {
 
 /// The snapshots can't be watched.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the {kind}s in the namespace {namespace} can't be watched; is the API server there, and the CRD installed?"
-)]
-pub(super) struct NotWatched {
+#[error("the {kind}s {place} can't be watched; is the API server there, and the CRD installed?")]
+pub(crate) struct NotWatched {
     kind: &'static str,
-    namespace: String,
+    place: String,
 }
 
 impl Snapshots {
-    pub(super) fn new(client: Client, task: &str) -> Self {
+    pub(crate) fn new(client: Client, task: &str) -> Self {
         Self {
             client,
             task: task.to_owned(),
@@ -112,12 +112,12 @@ impl Snapshots {
         }
     }
 
-    /// The view of a namespace, once it is complete.
-    pub(super) async fn view<K: Snapshot>(&self, namespace: &str) -> Result<View, NotWatched> {
+    /// The view of a namespace, or of all of them, once it is complete.
+    pub(crate) async fn view<K: Snapshot>(&self, namespace: Option<&str>) -> Result<View, NotWatched> {
         let mut view = {
             let mut open = self.open.lock().await;
             let (view, _) = open
-                .entry((K::KIND, namespace.to_owned()))
+                .entry((K::KIND, namespace.map(str::to_owned)))
                 .or_insert_with(|| self.watch::<K>(namespace));
             view.clone()
         };
@@ -127,12 +127,19 @@ impl Snapshots {
         }
         Err(NotWatched {
             kind: K::KIND,
-            namespace: namespace.to_owned(),
+            place: namespace.map_or_else(
+                || "in any namespace".to_owned(),
+                |name| format!("in the namespace {name}"),
+            ),
         })
     }
 
-    fn watch<K: Snapshot>(&self, namespace: &str) -> (View, AbortHandle) {
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+    fn watch<K: Snapshot>(&self, namespace: Option<&str>) -> (View, AbortHandle) {
+        let client = self.client.clone();
+        let api = match namespace {
+            Some(namespace) => Api::<K>::namespaced(client, namespace),
+            None => Api::<K>::all(client),
+        };
         let config = watcher::Config::default().labels(&format!("{TASK}={}", self.task));
         let (sender, view) = watch::channel(None);
         let watching = tokio::spawn(async move {

@@ -1,0 +1,35 @@
+//! The leader: of several candidates the one that holds the Lease. It plans backups, tells the nodes what to do, adds
+//! their reports up, keeps what they have cut, and removes what is not to be kept.
+//!
+//! | module | concern |
+//! |---|---|
+//! | [`run`] | the process: its flags, the election, the work of a term |
+//! | `backups` | which backups are driven |
+//! | `drive` | one backup, from where it stands to its end |
+//! | `plan` | what a backup has to do |
+//! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
+//! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
+//! | `own_cuts` | claims that no running pod mounts |
+//! | `retain`, `discard`, `contents`, `groups` | what becomes of snapshots, and of the labels of groups |
+//! | `report`, `conditions`, `news`, `events`, `metrics` | what people and machines are told |
+
+mod backups;
+mod barrier;
+mod conditions;
+mod contents;
+mod discard;
+mod drive;
+mod error;
+mod events;
+mod groups;
+mod metrics;
+mod news;
+mod own_cuts;
+mod plan;
+mod record;
+mod report;
+mod retain;
+pub mod run;
+mod silence;
+mod tasks;
+mod world;

@@ -1,0 +1,222 @@
+//! Sees to it that every Backup that is not at its end is driven, by one task each.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clusterbackup_api::Backup;
+use clusterbackup_api::backup::BackupPhase;
+use clusterbackup_api::labels::NODE_TASKS;
+use clusterbackup_core::cut::Group;
+use futures::StreamExt as _;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, ResourceExt as _};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use super::drive::{Key, Orders, drive, is_end};
+use super::error::DriveError;
+use super::groups;
+use super::world::World;
+
+/// More backups than this wait for their turn.
+const AT_ONCE: usize = 32;
+/// Between two attempts at a backup that could not be driven: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Nothing is due for longer than this without a look.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// The backups that there is something to do for.
+pub(super) struct Backups {
+    world: Arc<World>,
+    known: BTreeMap<Key, Known>,
+    drives: JoinSet<(Key, Result<(), DriveError>)>,
+    /// What a listing under way has named so far.
+    listed: Vec<Key>,
+}
+
+/// A backup that is not at its end, or is to be deleted.
+struct Known {
+    phase: Option<BackupPhase>,
+    orders: watch::Sender<Orders>,
+    driven: bool,
+    /// When it may be driven again, and the pause after the next failure.
+    due: Instant,
+    pause: Duration,
+}
+
+impl Backups {
+    /// Drives what there is to drive for as long as it is polled. It ends only by a failure of its own.
+    pub(super) async fn run(world: World) -> Result<(), DriveError> {
+        let mut backups = Self {
+            world: Arc::new(world),
+            known: BTreeMap::new(),
+            drives: JoinSet::new(),
+            listed: Vec::new(),
+        };
+        let api = Api::<Backup>::all(backups.world.client.clone());
+        let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
+        loop {
+            let wake = backups.drive();
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Ok(event)) => backups.absorb(event).await,
+                    Some(Err(error)) => warn!(%error, "watching Backups"),
+                    None => return Err(DriveError::Ended("the watch of Backups")),
+                },
+                Some(done) = backups.drives.join_next() => match done {
+                    Ok((key, result)) => backups.note(&key, result),
+                    Err(_) => return Err(DriveError::Ended("the work on a backup")),
+                },
+                () = sleep_until(wake) => {}
+            }
+        }
+    }
+
+    async fn absorb(&mut self, event: Event<Backup>) {
+        match event {
+            Event::Init => self.listed.clear(),
+            Event::InitApply(backup) => {
+                self.listed.extend(key(&backup));
+                self.see(&backup);
+            }
+            Event::InitDone => {
+                let listed = std::mem::take(&mut self.listed);
+                self.known.retain(|key, _| listed.contains(key));
+                self.sweep().await;
+            }
+            Event::Apply(backup) => self.see(&backup),
+            Event::Delete(backup) => {
+                if let Some(key) = key(&backup) {
+                    self.known.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn see(&mut self, backup: &Backup) {
+        let Some(key) = key(backup) else { return };
+        let phase = backup.status.as_ref().and_then(|status| status.phase);
+        let deleting = backup.metadata.deletion_timestamp.is_some();
+        let ours = backup
+            .finalizers()
+            .iter()
+            .any(|finalizer| finalizer == NODE_TASKS);
+        let wanted = match (deleting, backup.spec.cancel) {
+            (true, _) => Orders::Delete,
+            (false, true) => Orders::Cancel,
+            (false, false) => Orders::Run,
+        };
+        let idle = (is_end(phase) && !deleting) || (deleting && !ours);
+        match self.known.get_mut(&key) {
+            Some(known) => {
+                known.phase = phase;
+                known
+                    .orders
+                    .send_if_modified(|orders| std::mem::replace(orders, wanted) != wanted);
+                if idle && !known.driven {
+                    self.known.remove(&key);
+                }
+            }
+            None if !idle => {
+                let known = Known {
+                    phase,
+                    orders: watch::channel(wanted).0,
+                    driven: false,
+                    due: Instant::now(),
+                    pause: FIRST_PAUSE,
+                };
+                self.known.insert(key, known);
+            }
+            None => {}
+        }
+        self.count();
+    }
+
+    /// Takes labels off that belong to no backup: their leader died before it could.
+    async fn sweep(&self) {
+        let stale = |value: &str| {
+            !self
+                .known
+                .keys()
+                .any(|key| Group::is_temporary_of(value, &key.uid))
+        };
+        if let Err(error) = groups::take_off(&self.world.client, stale).await {
+            warn!(%error, "sweeping temporary labels");
+        }
+    }
+
+    /// Begins what is due, those that run already first, and says when something is due again.
+    fn drive(&mut self) -> Instant {
+        let now = Instant::now();
+        let mut waiting: Vec<_> = self.known.iter().filter(|(_, known)| !known.driven).collect();
+        waiting.sort_by_key(|(_, known)| known.phase != Some(BackupPhase::Running));
+        let wake = waiting
+            .iter()
+            .map(|(_, known)| known.due)
+            .filter(|due| *due > now)
+            .min();
+        let due = waiting.into_iter().filter(|(_, known)| known.due <= now);
+        let room = AT_ONCE.saturating_sub(self.drives.len());
+        let begin: Vec<Key> = due.take(room).map(|(key, _)| key.clone()).collect();
+        for key in begin {
+            if let Some(known) = self.known.get_mut(&key) {
+                known.driven = true;
+                info!(namespace = key.namespace, backup = key.name, "driving a backup");
+                let (world, orders) = (self.world.clone(), known.orders.subscribe());
+                self.drives.spawn(async move {
+                    let done = drive(world, key.clone(), orders).await;
+                    (key, done)
+                });
+            }
+        }
+        wake.unwrap_or(now + LONGEST_WAIT)
+    }
+
+    /// A drive has ended: by itself, then the watch says what is left to do; or by a failure, then it begins again.
+    fn note(&mut self, key: &Key, done: Result<(), DriveError>) {
+        let Some(known) = self.known.get_mut(key) else {
+            return;
+        };
+        known.driven = false;
+        match done {
+            Ok(()) => {
+                // What a watch has not told yet would be driven again, and find nothing to do.
+                let deleted = *known.orders.borrow() == Orders::Delete;
+                if is_end(known.phase) || deleted {
+                    self.known.remove(key);
+                } else {
+                    known.due = Instant::now() + FIRST_PAUSE;
+                }
+            }
+            Err(error) => {
+                warn!(%error, namespace = key.namespace, backup = key.name, "driving a backup; trying again");
+                known.due = Instant::now() + known.pause;
+                known.pause = (known.pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        self.count();
+    }
+
+    fn count(&self) {
+        let count = |phase| {
+            let known = self.known.values().filter(|known| known.phase == Some(phase));
+            i64::try_from(known.count()).unwrap_or(i64::MAX)
+        };
+        let (planning, running) = (count(BackupPhase::Planning), count(BackupPhase::Running));
+        self.world.metrics.under_way(planning, running);
+    }
+}
+
+fn key(backup: &Backup) -> Option<Key> {
+    Some(Key {
+        namespace: backup.namespace()?,
+        name: backup.name_any(),
+        uid: backup.uid()?,
+    })
+}

@@ -1,0 +1,58 @@
+//! The conditions of a Backup: whether it ended and how, and whether every application runs freely.
+
+use clusterbackup_api::backup::{BackupPhase, BackupStatus};
+use clusterbackup_api::conditions;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+
+/// Whether the backup ended, and how.
+const COMPLETE: &str = "Complete";
+/// Whether every application that was frozen runs freely.
+const THAWED: &str = "Thawed";
+
+/// Whether applications run freely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Freedom {
+    /// All of them, or nothing was frozen.
+    All,
+    /// Something is frozen, as it should be, or waits for its undo.
+    NotYet,
+    /// An agent that froze something doesn't report.
+    Unknown,
+}
+
+/// Writes both into the status, by its phase and message.
+pub(super) fn write(status: &mut BackupStatus, freedom: Freedom) {
+    let phase = status.phase.unwrap_or(BackupPhase::Planning);
+    let ended = !matches!(phase, BackupPhase::Planning | BackupPhase::Running);
+    let message = status.message.clone().unwrap_or_default();
+    let complete = condition(
+        COMPLETE,
+        if ended { "True" } else { "False" },
+        &format!("{phase:?}"),
+        message,
+    );
+    let (holds, reason, text) = match freedom {
+        Freedom::All => ("True", "RunsFreely", "nothing is frozen"),
+        Freedom::NotYet => ("False", "Frozen", "pods are frozen or wait for their undo"),
+        Freedom::Unknown => (
+            "Unknown",
+            "AgentSilent",
+            "an agent doesn't report; look at its node",
+        ),
+    };
+    let thawed = condition(THAWED, holds, reason, text.to_owned());
+    conditions::merge(&mut status.conditions, complete);
+    conditions::merge(&mut status.conditions, thawed);
+}
+
+fn condition(type_: &str, status: &str, reason: &str, message: String) -> Condition {
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        observed_generation: None,
+        last_transition_time: Time(Timestamp::now()),
+    }
+}

@@ -1,0 +1,77 @@
+//! How the leader's work on a backup fails. None of it is the backup's failure: the work is taken up again from
+//! what is in the cluster.
+
+use std::fmt::Display;
+
+use clusterbackup_core::selection::Name;
+
+/// Why a step could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DriveError {
+    /// The API server refused, or could not be asked.
+    #[error("failed to {what}: {}", brief(.source))]
+    Api {
+        /// What was asked for.
+        what: String,
+        /// Its answer.
+        source: kube::Error,
+    },
+    /// Somebody else writes the status of the backup.
+    #[error("another leader writes the status of the backup")]
+    Superseded,
+    /// Two backups want the same claim in a group at once; the next plan does without one.
+    #[error("PersistentVolumeClaim {0} carries the temporary label of another backup")]
+    Labelled(Name),
+    /// Something that lives as long as the work ended before.
+    #[error("{0} ended")]
+    Ended(&'static str),
+}
+
+/// What the API server said; the error itself shows its whole answer.
+fn brief(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl DriveError {
+    /// Whether the answer is final: asking again gets the same one until a person changes something.
+    pub(super) fn is_final(&self) -> bool {
+        let Self::Api { source, .. } = self else {
+            return false;
+        };
+        matches!(source, kube::Error::Api(status) if matches!(status.code, 400 | 403 | 404 | 413 | 422))
+    }
+}
+
+/// Says what was being done when the API server refused.
+pub(super) trait Doing<T> {
+    /// `what` follows on "failed to".
+    fn doing(self, what: impl Display) -> Result<T, DriveError>;
+}
+
+impl<T> Doing<T> for kube::Result<T> {
+    fn doing(self, what: impl Display) -> Result<T, DriveError> {
+        self.map_err(|source| DriveError::Api {
+            what: what.to_string(),
+            source,
+        })
+    }
+}
+
+/// Takes "there is none" for an answer.
+pub(super) trait OrGone<T> {
+    /// None for what isn't there.
+    fn or_gone(self) -> kube::Result<Option<T>>;
+}
+
+impl<T> OrGone<T> for kube::Result<T> {
+    fn or_gone(self) -> kube::Result<Option<T>> {
+        match self {
+            Ok(found) => Ok(Some(found)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

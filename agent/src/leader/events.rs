@@ -1,0 +1,100 @@
+//! Events on a Backup: what a person who runs `kubectl describe` or `kubectl get events` looks for.
+
+use clusterbackup_api::Backup;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource};
+use tracing::warn;
+
+/// Who reports, in each event.
+const CONTROLLER: &str = "clusterbackup-leader";
+/// What the API server takes of a note.
+const NOTE_LIMIT: usize = 1024;
+
+/// Something that happened to a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The nodes are at work.
+    Started,
+    /// A new leader goes on with it.
+    Adopted,
+    /// A claim could not be cut.
+    CutFailed,
+    /// The cuts of a unit on several nodes were not taken at one moment.
+    BarrierBroken,
+    /// A pod was frozen for longer than allowed.
+    FrozenTooLong,
+    /// A pod still waits for its undo.
+    ThawPending,
+    /// The agent of a node doesn't report.
+    AgentSilent,
+    /// It ended as wished.
+    Completed,
+    /// It ended, but not all is as it should be.
+    CompletedWithWarnings,
+    /// Nothing came of it.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+}
+
+impl Reason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "Started",
+            Self::Adopted => "Adopted",
+            Self::CutFailed => "CutFailed",
+            Self::BarrierBroken => "BarrierBroken",
+            Self::FrozenTooLong => "FrozenTooLong",
+            Self::ThawPending => "ThawPending",
+            Self::AgentSilent => "AgentSilent",
+            Self::Completed => "Completed",
+            Self::CompletedWithWarnings => "CompletedWithWarnings",
+            Self::Failed => "Failed",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+
+    const fn type_(self) -> EventType {
+        match self {
+            Self::Started | Self::Adopted | Self::Completed | Self::Cancelled => EventType::Normal,
+            Self::CutFailed
+            | Self::BarrierBroken
+            | Self::FrozenTooLong
+            | Self::ThawPending
+            | Self::AgentSilent
+            | Self::CompletedWithWarnings
+            | Self::Failed => EventType::Warning,
+        }
+    }
+}
+
+/// Writes events.
+#[derive(Clone)]
+pub(super) struct Events(Recorder);
+
+impl Events {
+    /// Events by the candidate `identity`.
+    pub(super) fn new(client: Client, identity: String) -> Self {
+        let reporter = Reporter {
+            controller: CONTROLLER.to_owned(),
+            instance: Some(identity),
+        };
+        Self(Recorder::new(client, reporter))
+    }
+
+    /// Tells of one. An event that can't be written is logged: nothing depends on it.
+    pub(super) async fn tell(&self, backup: &Backup, reason: Reason, note: String) {
+        let event = Event {
+            type_: reason.type_(),
+            reason: reason.as_str().to_owned(),
+            note: Some(note.chars().take(NOTE_LIMIT).collect()),
+            action: "Backup".to_owned(),
+            secondary: None,
+        };
+        let regarding: ObjectReference = backup.object_ref(&());
+        if let Err(error) = self.0.publish(&event, &regarding).await {
+            warn!(%error, reason = reason.as_str(), "writing an event");
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! What the leader counts. Label values are from closed sets, never names of objects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clusterbackup_api::backup::{BackupPhase, BackupStatus, VolumeReport};
+use clusterbackup_api::node_task::Consistency;
+use clusterbackup_core::cut::SkipReason;
+use clusterbackup_kit::metrics::{MetricsError, Registry};
+use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+
+/// From a cut of nothing to one of hundreds of volumes.
+const DURATIONS: [f64; 10] = [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
+/// Cuts at one moment are milliseconds apart; a barrier that breaks, a minute.
+const SKEWS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0];
+
+const ENDS: [BackupPhase; 4] = [
+    BackupPhase::Completed,
+    BackupPhase::CompletedWithWarnings,
+    BackupPhase::Failed,
+    BackupPhase::Cancelled,
+];
+const SKIPS: [SkipReason; 13] = [
+    SkipReason::Excluded,
+    SkipReason::ClaimPending,
+    SkipReason::VolumeLost,
+    SkipReason::VolumeNotFound,
+    SkipReason::ClaimDeleted,
+    SkipReason::NotCsi,
+    SkipReason::NoSnapshotClass,
+    SkipReason::AmbiguousSnapshotClass,
+    SkipReason::TooLarge,
+    SkipReason::SnapshotLimitReached,
+    SkipReason::HookFailed,
+    SkipReason::AgentSilent,
+    SkipReason::Cancelled,
+];
+const UNDERWAY: [BackupPhase; 2] = [BackupPhase::Planning, BackupPhase::Running];
+
+/// How the claim to lead changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transition {
+    /// This process leads now.
+    Acquired,
+    /// It could not keep the claim.
+    Lost,
+    /// It gave the claim up, to stop.
+    Released,
+}
+
+/// The leader's metrics.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    leading: IntGauge,
+    epoch: IntGauge,
+    transitions: IntCounterVec,
+    backups: IntGaugeVec,
+    ended: IntCounterVec,
+    duration: Histogram,
+    volumes: IntCounterVec,
+    barriers: IntCounterVec,
+    skew: Histogram,
+    tasks: IntGauge,
+    silent: IntGauge,
+}
+
+/// What one backup contributes to a gauge, for as long as it is driven.
+#[derive(Debug)]
+pub(super) struct Part {
+    whole: IntGauge,
+    counted: i64,
+}
+
+impl Part {
+    fn of(whole: &IntGauge) -> Self {
+        Self {
+            whole: whole.clone(),
+            counted: 0,
+        }
+    }
+
+    /// It contributes so much now.
+    pub(super) fn set(&mut self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.whole.add(count - self.counted);
+        self.counted = count;
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.whole.sub(self.counted);
+    }
+}
+
+impl Transition {
+    const ALL: [Self; 3] = [Self::Acquired, Self::Lost, Self::Released];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Acquired => "acquired",
+            Self::Lost => "lost",
+            Self::Released => "released",
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers them, all series at zero: an alert sees a first event only where there was a series before.
+    pub(super) fn register(registry: &Registry) -> Result<Arc<Self>, MetricsError> {
+        let metrics = Self {
+            leading: registry.int_gauge(
+                "clusterbackup_leader_leading",
+                "Whether this process leads: 1 or 0.",
+            )?,
+            epoch: registry.int_gauge(
+                "clusterbackup_leader_epoch",
+                "The fencing epoch while leading, else 0.",
+            )?,
+            transitions: registry.counters(
+                "clusterbackup_leader_transitions_total",
+                "Changes of this process' claim to lead.",
+                &["kind"],
+            )?,
+            backups: registry.int_gauges(
+                "clusterbackup_leader_backups",
+                "Backups under way, by phase.",
+                &["phase"],
+            )?,
+            ended: registry.counters(
+                "clusterbackup_leader_backups_total",
+                "Backups that ended, by how.",
+                &["phase"],
+            )?,
+            duration: registry.histogram(
+                "clusterbackup_leader_backup_duration_seconds",
+                "From the start of a backup to its end.",
+                &DURATIONS,
+            )?,
+            volumes: registry.counters(
+                "clusterbackup_leader_volumes_total",
+                "Claims of backups that ended, by what became of them.",
+                &["outcome", "reason"],
+            )?,
+            barriers: registry.counters(
+                "clusterbackup_leader_barriers_total",
+                "Freeze units with a barrier, by whether it held.",
+                &["outcome"],
+            )?,
+            skew: registry.histogram(
+                "clusterbackup_leader_barrier_skew_seconds",
+                "How far apart the cuts of a barrier may be.",
+                &SKEWS,
+            )?,
+            tasks: registry.int_gauge(
+                "clusterbackup_leader_tasks",
+                "NodeTasks that are not at their end.",
+            )?,
+            silent: registry.int_gauge(
+                "clusterbackup_leader_silent_nodes",
+                "Nodes whose agent has not taken up a running task, or has stopped reporting one.",
+            )?,
+        };
+        metrics.start_at_zero();
+        Ok(Arc::new(metrics))
+    }
+
+    fn start_at_zero(&self) {
+        for transition in Transition::ALL {
+            self.transitions.with_label_values(&[transition.label()]);
+        }
+        for phase in UNDERWAY {
+            self.backups.with_label_values(&[phase_label(phase)]);
+        }
+        for phase in ENDS {
+            self.ended.with_label_values(&[phase_label(phase)]);
+        }
+        for outcome in ["application_consistent", "crash_consistent", "failed"] {
+            self.volumes.with_label_values(&[outcome, ""]);
+        }
+        for reason in SKIPS {
+            self.volumes.with_label_values(&["skipped", skip_label(reason)]);
+        }
+        for outcome in ["met", "broken"] {
+            self.barriers.with_label_values(&[outcome]);
+        }
+    }
+
+    /// This process leads under `epoch`.
+    pub(super) fn leads(&self, epoch: i64) {
+        self.leading.set(1);
+        self.epoch.set(epoch);
+        self.transition(Transition::Acquired);
+    }
+
+    /// It leads no more.
+    pub(super) fn leads_no_more(&self, transition: Transition) {
+        self.leading.set(0);
+        self.epoch.set(0);
+        self.transition(transition);
+        self.under_way(0, 0);
+    }
+
+    fn transition(&self, transition: Transition) {
+        self.transitions.with_label_values(&[transition.label()]).inc();
+    }
+
+    /// How many backups are in which phase.
+    pub(super) fn under_way(&self, planning: i64, running: i64) {
+        for (phase, count) in UNDERWAY.into_iter().zip([planning, running]) {
+            self.backups.with_label_values(&[phase_label(phase)]).set(count);
+        }
+    }
+
+    /// One backup's part of the tasks that are not at their end.
+    pub(super) fn tasks(&self) -> Part {
+        Part::of(&self.tasks)
+    }
+
+    /// One backup's part of the nodes that are silent.
+    pub(super) fn silent(&self) -> Part {
+        Part::of(&self.silent)
+    }
+
+    /// Counts a backup that ended with `status`.
+    pub(super) fn ended(&self, status: &BackupStatus, took: Option<Duration>) {
+        if let Some(phase) = status.phase {
+            self.ended.with_label_values(&[phase_label(phase)]).inc();
+        }
+        if let Some(took) = took {
+            self.duration.observe(took.as_secs_f64());
+        }
+        for volume in &status.volumes {
+            let (outcome, reason) = volume_labels(volume);
+            self.volumes.with_label_values(&[outcome, reason]).inc();
+        }
+        for barrier in &status.barriers {
+            let outcome = if barrier.met { "met" } else { "broken" };
+            self.barriers.with_label_values(&[outcome]).inc();
+            if let Some(skew) = barrier.skew_millis {
+                self.skew.observe(Duration::from_millis(skew).as_secs_f64());
+            }
+        }
+    }
+}
+
+const fn volume_labels(volume: &VolumeReport) -> (&'static str, &'static str) {
+    match (volume.skipped, volume.consistency) {
+        (Some(reason), _) => ("skipped", skip_label(reason)),
+        (None, Some(Consistency::ApplicationConsistent)) => ("application_consistent", ""),
+        (None, Some(Consistency::CrashConsistent)) => ("crash_consistent", ""),
+        (None, None) => ("failed", ""),
+    }
+}
+
+const fn phase_label(phase: BackupPhase) -> &'static str {
+    match phase {
+        BackupPhase::Planning => "planning",
+        BackupPhase::Running => "running",
+        BackupPhase::Completed => "completed",
+        BackupPhase::CompletedWithWarnings => "completed_with_warnings",
+        BackupPhase::Failed => "failed",
+        BackupPhase::Cancelled => "cancelled",
+    }
+}
+
+const fn skip_label(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::Excluded => "excluded",
+        SkipReason::ClaimPending => "claim_pending",
+        SkipReason::VolumeLost => "volume_lost",
+        SkipReason::VolumeNotFound => "volume_not_found",
+        SkipReason::ClaimDeleted => "claim_deleted",
+        SkipReason::NotCsi => "not_csi",
+        SkipReason::NoSnapshotClass => "no_snapshot_class",
+        SkipReason::AmbiguousSnapshotClass => "ambiguous_snapshot_class",
+        SkipReason::TooLarge => "too_large",
+        SkipReason::SnapshotLimitReached => "snapshot_limit_reached",
+        SkipReason::HookFailed => "hook_failed",
+        SkipReason::AgentSilent => "agent_silent",
+        SkipReason::Cancelled => "cancelled",
+    }
+}

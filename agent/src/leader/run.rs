@@ -1,0 +1,206 @@
+//! The leader's process: its flags, the election, and the work of a term.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use clusterbackup_api::{NodeTask, namespaces};
+use clusterbackup_kit::client::ClientError;
+use clusterbackup_kit::lease::{self, Election, Settings, Standing, Term};
+use clusterbackup_kit::logging::LogArgs;
+use clusterbackup_kit::metrics::{MetricsError, Registry};
+use clusterbackup_kit::readiness::{Handle, Readiness};
+use clusterbackup_kit::shutdown::{Shutdown, ShutdownError};
+use clusterbackup_kit::{admin, client};
+use kube::Api;
+use kube::api::ListParams;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::backups::Backups;
+use super::error::DriveError;
+use super::events::Events;
+use super::metrics::{Metrics, Transition};
+use super::world::World;
+
+/// What it is called in metrics.
+const COMPONENT: &str = "leader";
+/// The Lease that candidates compete for.
+const LEASE: &str = "clusterbackup-leader";
+/// The ConfigMap of the fencing epoch.
+const EPOCH: &str = "clusterbackup-leader-epoch";
+/// Work that has not ended this long after it was cancelled hangs.
+const END: Duration = Duration::from_secs(10);
+/// Tasks a page: a task may be large.
+const PAGE: u32 = 20;
+
+/// A candidate for the leader: it drives backups while it leads
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// The namespace of the nodes' agents and of their tasks
+    #[arg(long, env = "AGENTS_NAMESPACE", default_value = namespaces::AGENTS)]
+    namespace: String,
+    /// The namespace of the Lease and of the fencing epoch
+    #[arg(long, env = "POD_NAMESPACE", default_value = namespaces::OWN)]
+    lease_namespace: String,
+    /// The pod that it runs in, by which the Lease names its holder
+    #[arg(long, env = "POD_NAME", default_value = "clusterbackup-leader")]
+    pod_name: String,
+    /// The uid of that pod
+    #[arg(long, env = "POD_UID", default_value = "no-pod")]
+    pod_uid: String,
+    /// Where /live, /ready and /metrics are served, over HTTP
+    #[arg(long, default_value = "0.0.0.0:9090")]
+    admin_listen: SocketAddr,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Why the process could not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No client for the cluster.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Metrics clash: a mistake of ours.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// A port could not be opened.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Signals can't be received.
+    #[error("failed to listen for signals: {0}")]
+    Signals(io::Error),
+    /// Something did not end as it should.
+    #[error(transparent)]
+    Shutdown(#[from] ShutdownError),
+}
+
+impl Args {
+    /// How to log.
+    pub fn log(&self) -> &LogArgs {
+        &self.log
+    }
+
+    /// Competes, and leads while it may, until a signal ends it.
+    pub async fn run(self) -> Result<(), RunError> {
+        let shutdown = Shutdown::on_signals().map_err(RunError::Signals)?;
+        let readiness = Readiness::new(shutdown.stopping());
+        let registry = Registry::new(COMPONENT, env!("CARGO_PKG_VERSION"))?;
+        readiness.show(COMPONENT, &registry)?;
+        let metrics = Metrics::register(&registry)?;
+        let client = client::connect(concat!("clusterbackup-leader/", env!("CARGO_PKG_VERSION"))).await?;
+        let identity = lease::identity(&format!("{}_{}", self.pod_name, self.pod_uid));
+        let settings = Settings {
+            namespace: self.lease_namespace.clone(),
+            lease: LEASE.to_owned(),
+            epoch: EPOCH.to_owned(),
+            identity: identity.clone(),
+        };
+        let (election, standing) = Election::new(&client, settings);
+        let world = World {
+            events: Events::new(client.clone(), identity),
+            agents: self.namespace.clone(),
+            epoch: 0,
+            metrics,
+            client: client.clone(),
+        };
+        let leading = Leading {
+            world,
+            standing,
+            ready: readiness.handle("lease"),
+            stopping: shutdown.stopping(),
+        };
+        shutdown.spawn("leading", leading.run(shutdown.stopped()));
+        let admin = admin::serve(
+            listen(self.admin_listen).await?,
+            registry,
+            readiness,
+            shutdown.stopped(),
+        );
+        shutdown.spawn("admin", admin);
+
+        let tasks = Api::<NodeTask>::namespaced(client, &self.namespace);
+        election
+            .run(async || highest_epoch(&tasks).await, shutdown.stopping())
+            .await;
+        Ok(shutdown.finish(END).await?)
+    }
+}
+
+/// Does a leader's work in each term.
+struct Leading {
+    world: World,
+    standing: watch::Receiver<Standing>,
+    ready: Handle,
+    stopping: CancellationToken,
+}
+
+impl Leading {
+    async fn run(mut self, stopped: CancellationToken) -> Result<(), DriveError> {
+        loop {
+            let standing = self.standing.borrow_and_update().clone();
+            match standing {
+                Standing::Unknown => {}
+                Standing::Follows => self.ready.set_ready(),
+                Standing::Leads(term) => {
+                    self.ready.set_ready();
+                    Box::pin(self.lead(term)).await?;
+                }
+            }
+            match stopped.run_until_cancelled(self.standing.changed()).await {
+                Some(Ok(())) => {}
+                Some(Err(_)) | None => return Ok(()),
+            }
+        }
+    }
+
+    /// Leads until the term is over; nothing of its work lives longer.
+    async fn lead(&self, term: Term) -> Result<(), DriveError> {
+        let metrics = &self.world.metrics;
+        metrics.leads(term.epoch());
+        let world = World {
+            epoch: term.epoch(),
+            ..self.world.clone()
+        };
+        let done = term.work(Box::pin(Backups::run(world))).await;
+        let released = self.stopping.is_cancelled();
+        metrics.leads_no_more(if released {
+            Transition::Released
+        } else {
+            Transition::Lost
+        });
+        done.unwrap_or(Ok(()))
+    }
+}
+
+/// The highest epoch that a task carries.
+async fn highest_epoch(tasks: &Api<NodeTask>) -> kube::Result<i64> {
+    let mut page = ListParams::default().limit(PAGE);
+    let mut highest = 0;
+    loop {
+        let list = tasks.list(&page).await?;
+        highest = list
+            .items
+            .iter()
+            .map(|task| task.spec.epoch)
+            .fold(highest, i64::max);
+        match list.metadata.continue_ {
+            Some(token) if !token.is_empty() => page = page.continue_token(&token),
+            _ => return Ok(highest),
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| RunError::Listen { address, source })
+}

@@ -1,0 +1,75 @@
+//! Candidates for the leader as processes of this machine, under the shipped ServiceAccount.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::json;
+
+use crate::agent::{self, Agent};
+use crate::process::Warden;
+use crate::{Cluster, eventually, manifests, ports, program, webhook};
+
+/// The name of the Deployment, of the ServiceAccount and of the Lease.
+pub const NAME: &str = "clusterbackup-leader";
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What candidates need in a cluster.
+pub struct Leaders {
+    kubeconfig: PathBuf,
+    logs: PathBuf,
+    warden: Arc<Warden>,
+    started: AtomicU32,
+}
+
+impl Leaders {
+    /// Applies the shipped manifests that a leader needs: the kinds, namespaces and rights. None runs afterwards.
+    pub async fn install(cluster: &Cluster) -> Result<Self> {
+        let own: Namespace = serde_json::from_value(json!({ "metadata": { "name": webhook::NAMESPACE } }))?;
+        Api::<Namespace>::all(cluster.admin())
+            .create(&PostParams::default(), &own)
+            .await?;
+        manifests::apply(cluster, "crds", &["hook-kinds"]).await?;
+        agent::install(cluster).await?;
+        manifests::apply(cluster, "base/leader", &[]).await?;
+        Ok(Self {
+            kubeconfig: cluster.kubeconfig_for(webhook::NAMESPACE, NAME).await?,
+            logs: cluster.logs_dir().to_owned(),
+            warden: Arc::clone(cluster.warden()),
+            started: AtomicU32::new(0),
+        })
+    }
+
+    /// Starts a candidate, and waits until it has seen the Lease.
+    pub async fn start(&self) -> Result<Agent> {
+        let program = program::AGENT.built().await?;
+        let admin = ports::free()?;
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let name = format!("leader-{number}");
+        let mut command = Command::new(program);
+        command
+            .arg("leader")
+            .arg(format!("--admin-listen={admin}"))
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("POD_NAME", &name)
+            .env("POD_UID", format!("{name}-uid"));
+        Agent::start(&self.warden, &self.logs, &name, command, admin).await
+    }
+}
+
+/// Waits until a candidate leads.
+pub async fn leads(candidate: &Agent) -> Result<()> {
+    eventually("the candidate leads", LIMIT, || async {
+        let counts = candidate.counts().await?;
+        ensure!(counts.get("clusterbackup_leader_leading") == 1, "it follows");
+        Ok(())
+    })
+    .await
+}
