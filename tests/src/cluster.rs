@@ -2,6 +2,8 @@
 
 mod audit;
 mod control_plane;
+mod network;
+mod site;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -10,14 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::config::Kubeconfig;
 use kube::{Api, Client};
 
-use self::control_plane::{Apis, ControlPlane};
+use self::control_plane::{ControlPlane, Ground};
+pub(crate) use self::network::{Network, run};
+use self::site::{Apis, Site};
 use crate::kubeconfig::{self, Caller};
 use crate::pki::{Identity, Pki};
 use crate::process::Warden;
@@ -28,9 +32,11 @@ use crate::{TestNamespace, workspace};
 const ATTEMPTS: u32 = 3;
 const TOKEN_LIFETIME: Duration = Duration::from_hours(12);
 
-/// etcd, kube-apiserver and kube-controller-manager on loopback, without nodes. Ends when dropped.
+/// etcd, kube-apiserver and kube-controller-manager, by themselves on loopback or with nodes in a network of their own.
+/// Ends when dropped, the control plane before its network.
 pub struct Cluster {
     control_plane: ControlPlane,
+    site: Site,
     admin: Client,
     admin_identity: Identity,
     pki: Pki,
@@ -75,11 +81,20 @@ impl Cluster {
         Self::start_with(Apis::Every).await
     }
 
+    /// In a network namespace where nodes can join it.
+    pub(crate) async fn start_for_nodes() -> Result<Self> {
+        let tools = tokio::task::spawn_blocking(Tools::locate).await??;
+        let (warden, logs) = (Warden::new()?, new_logs_folder()?);
+        let site = Site::Network(Box::new(Network::start(&warden, &logs).await?));
+        Self::start_at(site, tools, warden, logs).await
+    }
+
     async fn start_with(apis: Apis) -> Result<Self> {
         let tools = tokio::task::spawn_blocking(Tools::locate).await??;
         let mut attempt = 1;
         loop {
-            match Self::start_once(tools.clone(), apis).await {
+            let (warden, logs) = (Warden::new()?, new_logs_folder()?);
+            match Self::start_at(Site::Loopback(apis), tools.clone(), warden, logs).await {
                 Err(error)
                     if attempt < ATTEMPTS && format!("{error:#}").contains("address already in use") =>
                 {
@@ -90,12 +105,17 @@ impl Cluster {
         }
     }
 
-    async fn start_once(tools: Tools, apis: Apis) -> Result<Self> {
-        let warden = Warden::new()?;
-        let logs = new_logs_folder()?;
-        let pki = Pki::new(&warden.folder().join("pki"))?;
+    async fn start_at(site: Site, tools: Tools, warden: Arc<Warden>, logs: PathBuf) -> Result<Self> {
+        let pki = Pki::new(&warden.folder().join("pki"), site.address())?;
         let admin_identity = pki.client("admin", Some("system:masters"))?;
-        let control_plane = ControlPlane::start(&tools, &warden, &logs, &pki, &admin_identity, apis).await?;
+        let ground = Ground {
+            tools: &tools,
+            warden: &warden,
+            logs: &logs,
+            pki: &pki,
+            site: &site,
+        };
+        let control_plane = ControlPlane::start(&ground, &admin_identity).await?;
         let config = kubeconfig::kubeconfig(
             &control_plane.url(),
             &pki.authority(),
@@ -105,6 +125,7 @@ impl Cluster {
         let admin = kubeconfig::client(config).await?;
         Ok(Self {
             control_plane,
+            site,
             admin,
             admin_identity,
             pki,
@@ -229,6 +250,28 @@ impl Cluster {
     /// Kills etcd, carries `work` out, and starts it again over what it had stored.
     pub async fn without_etcd<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.control_plane.without_etcd(work).await?
+    }
+
+    /// The network namespace that it shares with nodes.
+    pub(crate) fn network(&self) -> Result<&Network> {
+        match &self.site {
+            Site::Network(network) => Ok(network),
+            Site::Loopback(_) => bail!("this cluster is on loopback, where no node can join it"),
+        }
+    }
+
+    /// A kubeconfig file of somebody with a client certificate, for another program.
+    pub(crate) fn kubeconfig_of(&self, user: &str, group: Option<&str>) -> Result<PathBuf> {
+        let identity = self.pki.client(user, group)?;
+        let file = self
+            .folder()
+            .join(format!("{}.kubeconfig", user.replace(':', "-")));
+        kubeconfig::write(&self.kubeconfig(&Caller::Certificate(&identity))?, &file)?;
+        Ok(file)
+    }
+
+    pub(crate) fn pki(&self) -> &Pki {
+        &self.pki
     }
 
     pub(crate) fn warden(&self) -> &Arc<Warden> {

@@ -1,12 +1,22 @@
 //! The certificates of a test cluster: one authority for everybody, and the key pair of `ServiceAccount` tokens.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose,
 };
+
+/// By what names the API server is called, beside its address; the last one is that of its Service.
+const API_SERVER: [&str; 5] = [
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "10.0.0.1",
+];
 
 /// A certificate with its key, as PEM text.
 pub struct Identity {
@@ -23,11 +33,12 @@ pub struct Pki {
 }
 
 impl Pki {
-    /// Makes everything anew and writes what the processes need into `folder`.
-    pub fn new(folder: &Path) -> Result<Self> {
+    /// Makes everything anew and writes what the processes need into `folder`. The API server is known by `address`,
+    /// beside the names that it always has.
+    pub fn new(folder: &Path, address: IpAddr) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "test cluster");
+        params.distinguished_name = distinguished("test cluster", None);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
@@ -37,9 +48,13 @@ impl Pki {
         };
 
         pki.write("ca.crt", &pki.authority.pem())?;
-        let serving = pki.serving()?;
-        pki.write("serving.crt", &serving.certificate)?;
-        pki.write("serving.key", &serving.key)?;
+        let names = API_SERVER
+            .map(str::to_owned)
+            .into_iter()
+            .chain([address.to_string()]);
+        pki.write_identity("serving", &pki.serving("kube-apiserver", None, names.collect())?)?;
+        let kubelets = pki.client("kube-apiserver-kubelet-client", Some("system:masters"))?;
+        pki.write_identity("kubelet-client", &kubelets)?;
         let tokens = KeyPair::generate()?;
         pki.write("tokens.key", &tokens.serialize_pem())?;
         pki.write("tokens.pub", &tokens.public_key_pem())?;
@@ -51,7 +66,8 @@ impl Pki {
         self.authority.pem()
     }
 
-    /// A file of this PKI: `ca.crt`, `serving.crt`, `serving.key`, `tokens.key` or `tokens.pub`.
+    /// A file of this PKI: `ca.crt`, `tokens.key`, `tokens.pub`, or the `.crt` and `.key` of `serving`, `kubelet-client`
+    /// and whoever was given files by [`Pki::write_identity`].
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -59,29 +75,23 @@ impl Pki {
     /// A client certificate: Kubernetes takes the common name as the user, the organization as the group.
     pub fn client(&self, user: &str, group: Option<&str>) -> Result<Identity> {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, user);
-        if let Some(group) = group {
-            params.distinguished_name.push(DnType::OrganizationName, group);
-        }
+        params.distinguished_name = distinguished(user, group);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(&params)
     }
 
-    fn serving(&self) -> Result<Identity> {
-        let names = [
-            "localhost",
-            "127.0.0.1",
-            "kubernetes",
-            "kubernetes.default",
-            "kubernetes.default.svc",
-            "10.0.0.1",
-        ];
-        let mut params = CertificateParams::new(names.map(str::to_owned))?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "kube-apiserver");
+    /// A server's certificate for these names and addresses.
+    pub fn serving(&self, common_name: &str, group: Option<&str>, names: Vec<String>) -> Result<Identity> {
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name = distinguished(common_name, group);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.issue(&params)
+    }
+
+    /// Writes `<name>.crt` and `<name>.key`.
+    pub fn write_identity(&self, name: &str, identity: &Identity) -> Result<()> {
+        self.write(&format!("{name}.crt"), &identity.certificate)?;
+        self.write(&format!("{name}.key"), &identity.key)
     }
 
     fn issue(&self, params: &CertificateParams) -> Result<Identity> {
@@ -96,4 +106,13 @@ impl Pki {
     fn write(&self, name: &str, text: &str) -> Result<()> {
         Ok(std::fs::write(self.file(name), text)?)
     }
+}
+
+fn distinguished(common_name: &str, group: Option<&str>) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    if let Some(group) = group {
+        name.push(DnType::OrganizationName, group);
+    }
+    name
 }

@@ -1,11 +1,12 @@
 //! Processes that never outlive the program that started them.
 //!
 //! Each runs in a process group of its own, its output in a log file. A [`Warden`] (a small shell that reads a pipe)
-//! ends the groups, unmounts what is mounted in the working folder and removes it when the pipe closes, and the kernel
-//! closes it however this program ends: normally, by a panic, by Ctrl-C, SIGTERM or SIGKILL.
+//! ends the groups, unmounts what is mounted in the working folder and removes it, and control groups, when the pipe
+//! closes, and the kernel closes it however this program ends: normally, by a panic, by Ctrl-C, SIGTERM or SIGKILL.
 
 mod ward;
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -20,19 +21,28 @@ use rustix::process::{Pid, Signal, kill_process_group};
 pub use self::ward::Ward;
 
 const WATCH: &str = r#"
-groups=
-while read -r what group; do
+groups= cgroups=
+while read -r what name; do
   case $what in
-    started) groups="$groups $group" ;;
-    ended) left=; for g in $groups; do [ "$g" = "$group" ] || left="$left $g"; done; groups=$left ;;
+    started) groups="$groups $name" ;;
+    ended) left=; for g in $groups; do [ "$g" = "$name" ] || left="$left $g"; done; groups=$left ;;
+    cgroup) cgroups="$cgroups $name" ;;
   esac
 done
 for g in $groups; do kill -s KILL -- "-$g"; done
 while read -r _ place _; do
   case $place in "$1"/*) umount --lazy "$place" ;; esac
 done < /proc/self/mounts
-# A process that is just dying may still write.
-n=0; until rm -rf -- "$1" || [ $n -ge 50 ]; do n=$((n + 1)); sleep 0.1; done
+removed() {
+  for c in $cgroups; do
+    for d in /sys/fs/cgroup/"$c" /sys/fs/cgroup/*/"$c"; do
+      [ ! -d "$d" ] || find "$d" -depth -type d -exec rmdir {} + || return
+    done
+  done
+  rm -rf -- "$1"
+}
+# A process that is just dying may still write, and is still in its cgroup.
+n=0; until removed "$1" || [ $n -ge 100 ]; do n=$((n + 1)); sleep 0.1; done
 "#;
 
 const LINES_SHOWN: usize = 15;
@@ -74,11 +84,16 @@ impl Warden {
         &self.folder
     }
 
-    /// `started` or `ended`, and the leader of a process group.
-    pub(crate) fn tell(&self, what: &str, process: u32) -> Result<()> {
+    /// Has control groups of this name, in every hierarchy, removed at the end.
+    pub(crate) fn remove_cgroup(&self, name: &str) -> Result<()> {
+        self.tell("cgroup", name)
+    }
+
+    /// `started` or `ended`, and the leader of a process group; or `cgroup` and its name.
+    pub(crate) fn tell(&self, what: &str, name: impl Display) -> Result<()> {
         let mut orders = locked(&self.orders);
         let pipe = orders.as_mut().context("the warden has ended")?;
-        writeln!(pipe, "{what} {process}").context("the warden has ended")
+        writeln!(pipe, "{what} {name}").context("the warden has ended")
     }
 }
 

@@ -13,13 +13,17 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::velero::{RuleEngine, Velero};
-use crate::{Cluster, Csi, Promtool, Replica, ReplicaOptions, TestNamespace, Webhook};
+use crate::{Cluster, Csi, Nodes, Promtool, Replica, ReplicaOptions, TestNamespace, Webhook};
 
 /// They mostly wait for the API server, so more of them than processors.
 const THREADS: usize = 4;
 /// Each takes half a gigabyte and a processor while it starts.
 const OWN_CLUSTERS: usize = 2;
 const LIMIT: Duration = Duration::from_mins(3);
+/// As many as it takes to move from one to the other.
+const NODES: u8 = 2;
+/// A drill waits for what a kubelet or a controller does every minute only.
+const NODES_LIMIT: Duration = Duration::from_mins(6);
 /// Velero does one restore after the other, whoever asks, and is started in this time.
 const VELERO_LIMIT: Duration = Duration::from_mins(15);
 
@@ -49,6 +53,10 @@ pub enum Run {
     Own(fn(Cluster) -> LocalBoxFuture<'static, Result<()>>),
     /// The same, and promtool.
     OwnWatched(fn((Cluster, Promtool)) -> LocalBoxFuture<'static, Result<()>>),
+    /// The shared cluster of two nodes with the shipped manifests installed, which it leaves as it found it.
+    Nodes(for<'a> fn(&'a NodesContext) -> LocalBoxFuture<'a, Result<()>>),
+    /// A cluster of two nodes of its own, with nothing installed.
+    OwnNodes(fn(Nodes) -> LocalBoxFuture<'static, Result<()>>),
     /// Promtool alone.
     Promtool(fn(Promtool) -> LocalBoxFuture<'static, Result<()>>),
 }
@@ -69,6 +77,14 @@ pub struct CsiContext {
     pub cluster: Arc<Cluster>,
     /// The driver and its sidecars.
     pub csi: Arc<Csi>,
+    /// Its own namespace.
+    pub namespace: TestNamespace,
+}
+
+/// What a scenario on nodes is given.
+pub struct NodesContext {
+    /// The shared cluster, with `node-1` and `node-2`.
+    pub nodes: Arc<Nodes>,
     /// Its own namespace.
     pub namespace: TestNamespace,
 }
@@ -148,6 +164,7 @@ struct Stage {
     csi: Shared<Csi>,
     velero: Shared<Velero>,
     rule_engine: Shared<RuleEngine>,
+    nodes: Shared<Nodes>,
     own: Semaphore,
 }
 
@@ -160,6 +177,7 @@ impl Stage {
             csi: Shared::default(),
             velero: Shared::default(),
             rule_engine: Shared::default(),
+            nodes: Shared::default(),
             own: Semaphore::new(OWN_CLUSTERS),
         }
     }
@@ -207,6 +225,19 @@ impl Stage {
                     let promtool = Promtool::locate().await?;
                     self.own(|cluster| scenario((cluster, promtool))).await
                 }
+                Run::Nodes(scenario) => {
+                    let nodes = shared(&self.nodes, "cluster of nodes", Box::pin(installed())).await?;
+                    let namespace = nodes.cluster().namespace("nodes").await?;
+                    let context = NodesContext { nodes, namespace };
+                    let done = bounded(NODES_LIMIT, scenario(&context)).await;
+                    done.with_context(|| logs(context.nodes.cluster()))
+                }
+                Run::OwnNodes(scenario) => {
+                    let _turn = self.own.acquire().await?;
+                    let nodes = Nodes::start(NODES).await.context("failed to start nodes")?;
+                    let logs = logs(nodes.cluster());
+                    bounded(NODES_LIMIT, scenario(nodes)).await.context(logs)
+                }
                 Run::Promtool(scenario) => bounded(LIMIT, scenario(Promtool::locate().await?)).await,
             }
         })
@@ -237,11 +268,18 @@ impl Stage {
     /// Ends what was shared, also when scenarios failed.
     fn clear(&self) {
         let _in_runtime = self.runtime.enter();
+        drop(self.runtime.block_on(self.nodes.lock()).take());
         drop(self.runtime.block_on(self.velero.lock()).take());
         drop(self.runtime.block_on(self.csi.lock()).take());
         drop(self.runtime.block_on(self.webhook.lock()).take());
         drop(self.runtime.block_on(self.cluster.lock()).take());
     }
+}
+
+async fn installed() -> Result<Nodes> {
+    let nodes = Nodes::start(NODES).await?;
+    nodes.install("webhook-only").await?;
+    Ok(nodes)
 }
 
 async fn install(cluster: &Cluster) -> Result<Installed> {

@@ -47,6 +47,33 @@ impl Tools {
     }
 }
 
+/// What nodes run on, beside what Debian has.
+#[derive(Clone, Debug)]
+pub struct NodeTools {
+    /// kube-scheduler.
+    pub scheduler: PathBuf,
+    /// kubelet.
+    pub kubelet: PathBuf,
+    /// kube-proxy.
+    pub proxy: PathBuf,
+}
+
+impl NodeTools {
+    /// What keeps the programs from being there, as what to do about it.
+    pub fn obstacle() -> Option<String> {
+        module::obstacle(&[&KUBERNETES_NODES])
+    }
+
+    /// Finds the programs, and builds those that are missing. Blocks, for a minute when the cache is empty.
+    pub fn locate() -> Result<Self> {
+        Ok(Self {
+            scheduler: KUBERNETES_NODES.locate("kube-scheduler")?,
+            kubelet: KUBERNETES_NODES.locate("kubelet")?,
+            proxy: KUBERNETES_NODES.locate("kube-proxy")?,
+        })
+    }
+}
+
 /// promtool, which checks metrics and alerts. Not among [`Tools`], since no cluster needs it.
 pub fn promtool() -> Result<PathBuf> {
     PROMETHEUS.locate("promtool")
@@ -69,6 +96,18 @@ const KUBERNETES: Module = Module {
             "k8s.io/kubernetes/cmd/kube-controller-manager",
         ),
         ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+    ],
+    linker_flags: kubernetes_version,
+};
+
+/// Of the same module, but built on its own: who runs no nodes needs none of it.
+const KUBERNETES_NODES: Module = Module {
+    name: "kubernetes",
+    tags: "",
+    programs: &[
+        ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+        ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+        ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
     ],
     linker_flags: kubernetes_version,
 };

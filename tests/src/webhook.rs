@@ -73,7 +73,7 @@ impl Webhook {
     pub async fn start(&self, options: ReplicaOptions) -> Result<Replica> {
         let replica = self.launch(options).await?;
         replica.until_ready(READY_LIMIT).await?;
-        replica.while_running(self.until_in_force()).await?;
+        replica.while_running(until_in_force(&self.admin)).await?;
         Ok(replica)
     }
 
@@ -124,42 +124,42 @@ impl Webhook {
     pub fn cut_connections(&self) {
         self.relay.cut();
     }
+}
 
-    /// Waits until every entry has its caBundle, and the API server has taken notice of it.
-    async fn until_in_force(&self) -> Result<()> {
-        eventually("every webhook entry has its caBundle", READY_LIMIT, || async {
-            let mut all = entries::<MutatingWebhookConfiguration>(&self.admin).await?;
-            all.extend(entries::<ValidatingWebhookConfiguration>(&self.admin).await?);
-            for entry in all {
-                ensure!(
-                    entry.client.ca_bundle.is_some_and(|bundle| !bundle.0.is_empty()),
-                    "{} has none",
-                    entry.name
-                );
-            }
-            Ok(())
-        })
-        .await?;
-        eventually("the API server asks the webhook", READY_LIMIT, || self.probe()).await
-    }
-
-    /// An object that opts in to an interception that doesn't exist: only a webhook that is asked refuses it.
-    async fn probe(&self) -> Result<()> {
-        let probe: ConfigMap = serde_json::from_value(json!({
-            "metadata": { "name": "probe", "labels": { "clusterbackup.io/intercept": "harness-probe" } },
-        }))?;
-        let dry_run = PostParams {
-            dry_run: true,
-            ..PostParams::default()
-        };
-        match Api::<ConfigMap>::namespaced(self.admin.clone(), "default")
-            .create(&dry_run, &probe)
-            .await
-        {
-            Err(kube::Error::Api(status)) if status.message.contains("denied the request") => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok(_) => bail!("an opted-in object was let in without a review"),
+/// Waits until every entry has its caBundle, and the API server has taken notice of it.
+pub(crate) async fn until_in_force(admin: &Client) -> Result<()> {
+    eventually("every webhook entry has its caBundle", READY_LIMIT, || async {
+        let mut all = entries::<MutatingWebhookConfiguration>(admin).await?;
+        all.extend(entries::<ValidatingWebhookConfiguration>(admin).await?);
+        for entry in all {
+            ensure!(
+                entry.client.ca_bundle.is_some_and(|bundle| !bundle.0.is_empty()),
+                "{} has none",
+                entry.name
+            );
         }
+        Ok(())
+    })
+    .await?;
+    eventually("the API server asks the webhook", READY_LIMIT, || probe(admin)).await
+}
+
+/// An object that opts in to an interception that doesn't exist: only a webhook that is asked refuses it.
+async fn probe(admin: &Client) -> Result<()> {
+    let probe: ConfigMap = serde_json::from_value(json!({
+        "metadata": { "name": "probe", "labels": { "clusterbackup.io/intercept": "harness-probe" } },
+    }))?;
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    match Api::<ConfigMap>::namespaced(admin.clone(), "default")
+        .create(&dry_run, &probe)
+        .await
+    {
+        Err(kube::Error::Api(status)) if status.message.contains("denied the request") => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => bail!("an opted-in object was let in without a review"),
     }
 }
 

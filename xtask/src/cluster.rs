@@ -2,13 +2,24 @@
 
 use std::path::Path;
 
-use anyhow::Result;
-use clusterbackup_tests::{Cluster, Replica, ReplicaOptions, Webhook};
+use anyhow::{Result, bail};
+use clap::Args;
+use clusterbackup_tests::{Cluster, Nodes, Replica, ReplicaOptions, Webhook};
 
 use crate::foreground::{self, Kubeconfig};
 
-pub(crate) fn run() -> Result<()> {
-    let ended = foreground::run(serve());
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// With so many real nodes, on which the webhook runs as pods. Needs root.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=9))]
+    nodes: Option<u8>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let ended = match arguments.nodes {
+        None => foreground::run(serve()),
+        Some(count) => foreground::run(serve_nodes(count)),
+    };
     println!("stopped; nothing is left running");
     ended.map(drop)
 }
@@ -21,6 +32,18 @@ async fn serve() -> Result<()> {
     let kubeconfig = Kubeconfig::publish(&cluster, "cluster")?;
     println!("{}", usage(kubeconfig.path(), &cluster, &replica));
     replica.while_running(std::future::pending()).await
+}
+
+/// The same, with nodes.
+async fn serve_nodes(count: u8) -> Result<()> {
+    if let Some(obstacle) = Nodes::obstacle() {
+        bail!(obstacle);
+    }
+    let nodes = Nodes::start(count).await?;
+    nodes.install("webhook-only").await?;
+    let kubeconfig = Kubeconfig::publish(nodes.cluster(), "cluster")?;
+    println!("{}", usage_of_nodes(kubeconfig.path(), nodes.cluster()));
+    std::future::pending().await
 }
 
 fn usage(kubeconfig: &Path, cluster: &Cluster, replica: &Replica) -> String {
@@ -39,6 +62,24 @@ Ctrl-C ends it and leaves nothing behind.",
         kubeconfig = kubeconfig.display(),
         kubectl = cluster.tools().kubectl.display(),
         admin = replica.admin_address(),
+        logs = cluster.logs_dir().display(),
+    )
+}
+
+fn usage_of_nodes(kubeconfig: &Path, cluster: &Cluster) -> String {
+    format!(
+        "\
+A cluster with nodes is running, with the webhook as pods. In another terminal:
+
+  export KUBECONFIG={kubeconfig}
+  alias kubectl={kubectl}
+  kubectl get nodes,pods --all-namespaces
+  kubectl run shell --image=busybox:1 --restart=Never --rm --stdin --tty -- sh
+
+Logs: {logs}
+Ctrl-C ends it and leaves nothing behind.",
+        kubeconfig = kubeconfig.display(),
+        kubectl = cluster.tools().kubectl.display(),
         logs = cluster.logs_dir().display(),
     )
 }

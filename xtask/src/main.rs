@@ -28,12 +28,12 @@ enum Task {
     /// Measure rules, reviews, the built webhook under load, and what it costs others.
     Bench(bench::Arguments),
     /// Start a cluster with the webhook installed, to look around in; Ctrl-C ends it.
-    Cluster,
+    Cluster(cluster::Arguments),
     /// Restore an application into another namespace and see what each rule does to it.
     Demo(demo::Arguments),
     /// Check the licences, the sources and the bans of all dependencies.
     Deny,
-    /// Build the webhook's container image: a static program in an OCI archive, made without Docker.
+    /// Build the container images: static programs in OCI archives, made without Docker.
     Image,
     /// Write the generated manifests, and the reference of the plugin's commands.
     Manifests {
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test(arguments) => test::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
-        Task::Cluster => cluster::run().map(|()| ExitCode::SUCCESS),
+        Task::Cluster(arguments) => cluster::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Demo(arguments) => demo::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Deny => deny::run().map(|()| ExitCode::SUCCESS),
         Task::Image => image::run().map(|()| ExitCode::SUCCESS),

@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// Only against Velero itself, which no other run does: built with Go, for minutes the first time.
     #[arg(long, conflicts_with = "only")]
     peers: bool,
+    /// Without the tier on real nodes, which needs root.
+    #[arg(long)]
+    no_nodes: bool,
     /// Only the scenarios whose name contains this.
     #[arg(value_name = "SCENARIO")]
     filter: Option<String>,
@@ -38,6 +41,16 @@ impl Arguments {
                 .collect(),
         }
     }
+
+    fn outcome(&self, tier: Tier) -> Result<Outcome> {
+        if self.no_nodes && tier == Tier::Nodes {
+            return Ok(Outcome::LeftOut { by: "--no-nodes" });
+        }
+        match tier.obstacle() {
+            Some(remedy) => Ok(Outcome::NotRun { remedy }),
+            None => tier.run(self.filter.as_deref()),
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -50,10 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             title.if_supports_color(Stream::Stdout, |title| title.bold())
         );
         let start = Instant::now();
-        let outcome = match tier.obstacle() {
-            Some(remedy) => Outcome::NotRun { remedy },
-            None => tier.run(arguments.filter.as_deref())?,
-        };
+        let outcome = arguments.outcome(tier)?;
         summary.add(Report {
             tier,
             outcome,

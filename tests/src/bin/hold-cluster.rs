@@ -1,17 +1,27 @@
-//! Starts a cluster with volumes, says on one line what belongs to it, and holds it for ever: what the harness's own scenarios
-//! kill, to see that nothing is left behind.
+//! Starts a cluster, with as many nodes as the first argument says, says on one line what belongs to it, and holds it for
+//! ever: what the harness's own scenarios kill, to see that nothing is left behind.
 
 use anyhow::Result;
-use clusterbackup_tests::{Cluster, Csi};
+use clusterbackup_tests::nodes::Application;
+use clusterbackup_tests::{Cluster, Nodes};
 use serde_json::json;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let cluster = Cluster::start().await?;
-    let _csi = Csi::start(&cluster).await?;
-    println!(
-        "{}",
-        json!({ "processes": cluster.process_ids(), "folder": cluster.folder() })
-    );
-    std::future::pending().await
+    match std::env::args().nth(1) {
+        None => {
+            let cluster = Cluster::start().await?;
+            println!(
+                "{}",
+                json!({ "processes": cluster.process_ids(), "folder": cluster.folder() })
+            );
+            std::future::pending().await
+        }
+        Some(count) => {
+            let nodes = Nodes::start(count.parse()?).await?;
+            nodes.run("default", &Application::new("held")).await?;
+            println!("{}", serde_json::to_string(&nodes.traces()?)?);
+            std::future::pending().await
+        }
+    }
 }

@@ -12,38 +12,23 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client};
 
 use super::audit;
+use super::site::Site;
 use crate::kubeconfig::{self, Caller};
 use crate::pki::{Identity, Pki};
 use crate::process::{Process, Warden};
 use crate::tools::Tools;
-use crate::{eventually, ports, probe};
+use crate::{eventually, probe};
 
 /// Far above the usual seconds: a machine that builds at the same time is slow, not broken.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// An address of the documentation range: the API server insists on advertising one that is not loopback, and
-/// nobody reaches it this way.
-const ADVERTISED: &str = "192.0.2.1";
-
-/// Which APIs a cluster serves.
-#[derive(Clone, Copy)]
-pub(super) enum Apis {
-    /// Those that are on by default.
-    Usual,
-    /// Every one there is, alpha and beta.
-    Every,
-}
-
-impl Apis {
-    const fn flags(self) -> &'static [&'static str] {
-        match self {
-            Self::Usual => &[],
-            Self::Every => &[
-                "--runtime-config=api/all=true",
-                "--feature-gates=AllAlpha=true,AllBeta=true",
-            ],
-        }
-    }
+/// What the processes of a control plane are made with.
+pub(super) struct Ground<'a> {
+    pub(super) tools: &'a Tools,
+    pub(super) warden: &'a Arc<Warden>,
+    pub(super) logs: &'a Path,
+    pub(super) pki: &'a Pki,
+    pub(super) site: &'a Site,
 }
 
 /// Dropped in this order: who depends on another goes first.
@@ -56,18 +41,14 @@ pub(super) struct ControlPlane {
 }
 
 impl ControlPlane {
-    pub(super) async fn start(
-        tools: &Tools,
-        warden: &Arc<Warden>,
-        logs: &Path,
-        pki: &Pki,
-        admin: &Identity,
-        apis: Apis,
-    ) -> Result<Self> {
-        let (etcd, store) = start_etcd(tools, warden, logs).await?;
+    pub(super) async fn start(ground: &Ground<'_>, admin: &Identity) -> Result<Self> {
+        let Ground {
+            warden, logs, pki, ..
+        } = *ground;
+        let (etcd, store) = start_etcd(ground).await?;
 
-        let address = ports::free()?;
-        let mut command = apiserver_command(tools, pki, store, address, apis);
+        let address = ground.site.endpoint(6443)?;
+        let mut command = apiserver_command(ground, store, address);
         command.args(audit::flags(logs)?);
         let apiserver = Process::start(warden, logs, "kube-apiserver", command)?;
         let url = format!("https://{address}");
@@ -81,7 +62,7 @@ impl ControlPlane {
             &kubeconfig::kubeconfig(&url, &pki.authority(), &Caller::Certificate(&manager))?,
             &config,
         )?;
-        let command = controller_manager_command(tools, pki, &config);
+        let command = controller_manager_command(ground, &config);
         let controller_manager = Process::start(warden, logs, "kube-controller-manager", command)?;
         controller_manager
             .while_running(wait_for_default_namespace(&admin))
@@ -124,11 +105,12 @@ impl ControlPlane {
     }
 }
 
-async fn start_etcd(tools: &Tools, warden: &Arc<Warden>, logs: &Path) -> Result<(Process, SocketAddr)> {
-    let (clients, peers) = (ports::free()?, ports::free()?);
-    let mut command = Command::new(&tools.etcd);
+async fn start_etcd(ground: &Ground<'_>) -> Result<(Process, SocketAddr)> {
+    let (clients, peers) = (ground.site.endpoint(2379)?, ground.site.endpoint(2380)?);
+    let mut command = ground.site.command(&ground.tools.etcd);
+    let data = ground.warden.folder().join("etcd");
     command
-        .arg(format!("--data-dir={}", warden.folder().join("etcd").display()))
+        .arg(format!("--data-dir={}", data.display()))
         .arg("--name=n0")
         .arg("--unsafe-no-fsync")
         .arg(format!("--listen-client-urls=http://{clients}"))
@@ -136,7 +118,7 @@ async fn start_etcd(tools: &Tools, warden: &Arc<Warden>, logs: &Path) -> Result<
         .arg(format!("--listen-peer-urls=http://{peers}"))
         .arg(format!("--initial-advertise-peer-urls=http://{peers}"))
         .arg(format!("--initial-cluster=n0=http://{peers}"));
-    let etcd = Process::start(warden, logs, "etcd", command)?;
+    let etcd = Process::start(ground.warden, ground.logs, "etcd", command)?;
     let ready = eventually("etcd is ready", START_LIMIT, || async move {
         let (status, body) = probe::get(clients, "/readyz").await?;
         ensure!(status == 200, "/readyz answers {status}: {body}");
@@ -146,21 +128,13 @@ async fn start_etcd(tools: &Tools, warden: &Arc<Warden>, logs: &Path) -> Result<
     Ok((etcd, clients))
 }
 
-fn apiserver_command(
-    tools: &Tools,
-    pki: &Pki,
-    store: SocketAddr,
-    address: SocketAddr,
-    apis: Apis,
-) -> Command {
-    let file = |flag: &str, name: &str| format!("--{flag}={}", pki.file(name).display());
-    let mut command = Command::new(&tools.apiserver);
+fn apiserver_command(ground: &Ground<'_>, store: SocketAddr, address: SocketAddr) -> Command {
+    let file = |flag: &str, name: &str| format!("--{flag}={}", ground.pki.file(name).display());
+    let mut command = ground.site.command(&ground.tools.apiserver);
     command
         .arg(format!("--etcd-servers=http://{store}"))
         .arg(format!("--bind-address={}", address.ip()))
         .arg(format!("--secure-port={}", address.port()))
-        .arg(format!("--advertise-address={ADVERTISED}"))
-        .arg("--endpoint-reconciler-type=none")
         .arg("--service-cluster-ip-range=10.0.0.0/24")
         .arg("--allow-privileged=true")
         .arg("--authorization-mode=Node,RBAC")
@@ -172,21 +146,26 @@ fn apiserver_command(
         .arg(file("tls-private-key-file", "serving.key"))
         .arg(file("service-account-key-file", "tokens.pub"))
         .arg(file("service-account-signing-key-file", "tokens.key"))
-        .args(apis.flags());
+        .arg(file("kubelet-client-certificate", "kubelet-client.crt"))
+        .arg(file("kubelet-client-key", "kubelet-client.key"))
+        .args(ground.site.flags());
     command
 }
 
-fn controller_manager_command(tools: &Tools, pki: &Pki, kubeconfig: &Path) -> Command {
+fn controller_manager_command(ground: &Ground<'_>, kubeconfig: &Path) -> Command {
     let file = |flag: &str, file: &Path| format!("--{flag}={}", file.display());
-    let mut command = Command::new(&tools.controller_manager);
+    let mut command = ground.site.command(&ground.tools.controller_manager);
     command
         .arg(file("kubeconfig", kubeconfig))
         // Nobody calls it, so it listens nowhere.
         .arg("--secure-port=0")
         .arg("--leader-elect=false")
         .arg("--use-service-account-credentials")
-        .arg(file("service-account-private-key-file", &pki.file("tokens.key")))
-        .arg(file("root-ca-file", &pki.file("ca.crt")))
+        .arg(file(
+            "service-account-private-key-file",
+            &ground.pki.file("tokens.key"),
+        ))
+        .arg(file("root-ca-file", &ground.pki.file("ca.crt")))
         .arg("--kube-api-qps=500")
         .arg("--kube-api-burst=500");
     command

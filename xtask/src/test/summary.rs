@@ -38,9 +38,15 @@ impl Summary {
             .iter()
             .map(|report| match &report.outcome {
                 Outcome::Run(counts) => counts.failed,
-                Outcome::NotRun { .. } => usize::from(self.required),
+                Outcome::NotRun { .. } => usize::from(self.requires(report.tier)),
+                Outcome::LeftOut { .. } => 0,
             })
             .sum()
+    }
+
+    /// Whether this tier fails where it can't run. Nodes always do: to leave them out has to be said.
+    fn requires(&self, tier: Tier) -> bool {
+        self.required || tier == Tier::Nodes
     }
 
     fn passed(&self) -> usize {
@@ -50,7 +56,7 @@ impl Summary {
     fn ran(&self) -> impl Iterator<Item = (Tier, &Counts)> {
         self.reports.iter().filter_map(|report| match &report.outcome {
             Outcome::Run(counts) => Some((report.tier, counts)),
-            Outcome::NotRun { .. } => None,
+            Outcome::NotRun { .. } | Outcome::LeftOut { .. } => None,
         })
     }
 
@@ -77,12 +83,19 @@ impl Summary {
                 writeln!(formatter)
             }
             Outcome::NotRun { remedy } => {
-                let style = if self.required {
+                let style = if self.requires(tier) {
                     red()
                 } else {
                     Style::new().yellow()
                 };
                 writeln!(formatter, "{tier:<10} {} {remedy}", styled("NOT RUN", style))
+            }
+            Outcome::LeftOut { by } => {
+                writeln!(
+                    formatter,
+                    "{tier:<10} {} {by}",
+                    styled("LEFT OUT", Style::new().yellow())
+                )
             }
         }
     }
@@ -156,6 +169,26 @@ mod tests {
             text.contains("glob::dots") && text.contains("Go is missing"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn nodes_are_left_out_only_by_saying_so() {
+        let with = |outcome| {
+            let mut summary = summary(false);
+            summary.add(Report {
+                tier: Tier::Nodes,
+                outcome,
+                time: Duration::ZERO,
+            });
+            summary.to_string()
+        };
+        let text = with(Outcome::LeftOut { by: "--no-nodes" });
+        assert!(text.contains("LEFT OUT") && text.contains("--no-nodes"), "{text}");
+        assert_eq!(text.lines().last(), Some("7 passed, 1 failed"));
+        let remedy = "run as root".to_owned();
+        let text = with(Outcome::NotRun { remedy });
+        assert!(text.contains("run as root"), "{text}");
+        assert_eq!(text.lines().last(), Some("7 passed, 2 failed"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use clusterbackup_tests::process::Ward;
 use clusterbackup_tests::tools::{CsiTools, Peers, Tools};
-use clusterbackup_tests::workspace;
+use clusterbackup_tests::{Nodes, workspace};
 
 use crate::{demo, manifests};
 
@@ -20,6 +20,7 @@ pub(crate) enum Tier {
     Generated,
     Unit,
     Scenarios,
+    Nodes,
     Demo,
     Peers,
 }
@@ -30,6 +31,8 @@ pub(super) enum Outcome {
     Run(Counts),
     /// It can't run here; what to do about it.
     NotRun { remedy: String },
+    /// It was not to run.
+    LeftOut { by: &'static str },
 }
 
 /// What the runners said in their closing lines.
@@ -44,12 +47,13 @@ pub(super) struct Counts {
 
 impl Tier {
     /// Those that are run where nothing is asked for. The peers take minutes to build the first time.
-    pub(super) const DEFAULT: [Self; 6] = [
+    pub(super) const DEFAULT: [Self; 7] = [
         Self::Format,
         Self::Lints,
         Self::Generated,
         Self::Unit,
         Self::Scenarios,
+        Self::Nodes,
         Self::Demo,
     ];
 
@@ -60,6 +64,7 @@ impl Tier {
             Self::Generated => "generated files say what the code says",
             Self::Unit => "unit, property and documentation tests",
             Self::Scenarios => "scenarios on a real cluster",
+            Self::Nodes => "scenarios on real nodes, with the shipped manifests",
             Self::Demo => "the demo, which checks its own story",
             Self::Peers => "against Velero itself",
         }
@@ -72,6 +77,7 @@ impl Tier {
             Self::Lints => missing_component("clippy", "clippy"),
             Self::Generated | Self::Unit => None,
             Self::Scenarios => Tools::obstacle().or_else(CsiTools::obstacle),
+            Self::Nodes => Tools::obstacle().or_else(Nodes::obstacle),
             Self::Demo => Tools::obstacle(),
             Self::Peers => Tools::obstacle().or_else(Peers::obstacle),
         }
@@ -81,9 +87,9 @@ impl Tier {
         let counts = match self {
             Self::Format => Counts::one_check(passes(&["fmt", "--all", "--check"])?),
             Self::Lints => {
-                // Scenarios and peers are no part of `--all-targets`: they are marked not to run in a plain `cargo test`.
+                // Scenarios, nodes and peers are no part of `--all-targets`: they are marked not to run in a plain `cargo test`.
                 let all = passes(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-                let targets = ["--test", "scenarios", "--test", "peers"];
+                let targets = ["--test", "scenarios", "--test", "nodes", "--test", "peers"];
                 let named = [
                     &["clippy", "--workspace"],
                     &targets[..],
@@ -95,6 +101,7 @@ impl Tier {
             Self::Generated => Counts::of_task(manifests::run(true)),
             Self::Unit => tests(&["test", "--workspace", "--no-fail-fast"], None)?,
             Self::Scenarios => tests(&["test", "--workspace", "--test", "scenarios"], filter)?,
+            Self::Nodes => tests(&["test", "--workspace", "--test", "nodes"], filter)?,
             Self::Demo => Counts::of_task(demo::run(&demo::Arguments::default())),
             Self::Peers => tests(&["test", "--workspace", "--test", "peers"], filter)?,
         };
@@ -110,6 +117,7 @@ impl fmt::Display for Tier {
             Self::Generated => "generated",
             Self::Unit => "unit",
             Self::Scenarios => "scenarios",
+            Self::Nodes => "nodes",
             Self::Demo => "demo",
             Self::Peers => "peers",
         })

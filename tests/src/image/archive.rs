@@ -1,12 +1,9 @@
-//! An OCI image layout with one layer that holds one program, as one tar file. The same program always makes the same
+//! An OCI image layout with one layer, as one tar file. The same files always make the same
 //! bytes: names in order, no times, no owners.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-
-/// `nonroot` of the usual minimal images; the Deployment asks for the same.
-const USER: &str = "65532:65532";
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -14,15 +11,14 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// Uncompressed: a compressor would be one more thing on which the bytes depend.
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// What an image says of itself.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Image {
-    /// Name of the image and of its program.
-    pub(super) name: &'static str,
-    pub(super) version: &'static str,
-    pub(super) source: &'static str,
-    pub(super) licence: &'static str,
+/// An image apart from its files.
+#[derive(Debug)]
+pub(super) struct Layout<'a> {
+    pub(super) name: &'a str,
+    pub(super) version: &'a str,
     pub(super) platform: Platform,
+    /// How it is run, and its labels.
+    pub(super) config: Value,
 }
 
 /// What the program runs on.
@@ -74,15 +70,15 @@ impl Platform {
     }
 }
 
-impl Image {
+impl Layout<'_> {
     /// `name:version`.
     pub(super) fn tag(&self) -> String {
         format!("{}:{}", self.name, self.version)
     }
 
-    /// The image of `program`.
-    pub(super) fn archive(&self, program: &[u8]) -> Result<Archive> {
-        let layer = Blob::new(LAYER, tar([(self.name.to_owned(), Mode::Program, program)])?);
+    /// The image with these files.
+    pub(super) fn archive(&self, files: &[(String, Contents<'_>)]) -> Result<Archive> {
+        let layer = Blob::new(LAYER, tar(files)?);
         let config = Blob::json(CONFIG, &self.config(&layer))?;
         let manifest = Blob::json(
             MANIFEST,
@@ -98,19 +94,16 @@ impl Image {
 
         let mut blobs = [&layer, &config, &manifest];
         blobs.sort_by_key(|blob| &blob.hash);
-        let blobs = blobs.map(|blob| {
-            (
-                format!("blobs/sha256/{}", blob.hash),
-                Mode::Data,
-                blob.bytes.as_slice(),
-            )
-        });
-        let files = blobs.into_iter().chain([
-            ("index.json".to_owned(), Mode::Data, index.bytes.as_slice()),
-            ("oci-layout".to_owned(), Mode::Data, layout.as_bytes()),
-        ]);
+        let blobs = blobs.map(|blob| (format!("blobs/sha256/{}", blob.hash), Contents::Data(&blob.bytes)));
+        let files: Vec<_> = blobs
+            .into_iter()
+            .chain([
+                ("index.json".to_owned(), Contents::Data(&index.bytes)),
+                ("oci-layout".to_owned(), Contents::Data(layout.as_bytes())),
+            ])
+            .collect();
         Ok(Archive {
-            bytes: tar(files)?,
+            bytes: tar(&files)?,
             digest: manifest.digest(),
         })
     }
@@ -119,17 +112,7 @@ impl Image {
         json!({
             "architecture": self.platform.architecture(),
             "os": "linux",
-            "config": {
-                "User": USER,
-                "Entrypoint": [format!("/{}", self.name)],
-                "WorkingDir": "/",
-                "Labels": {
-                    "org.opencontainers.image.title": self.name,
-                    "org.opencontainers.image.version": self.version,
-                    "org.opencontainers.image.source": self.source,
-                    "org.opencontainers.image.licenses": self.licence,
-                },
-            },
+            "config": self.config,
             // Of an uncompressed layer the two digests are one.
             "rootfs": { "type": "layers", "diff_ids": [layer.digest()] },
         })
@@ -170,31 +153,48 @@ impl Blob {
     }
 }
 
-/// What may be done with a file.
-#[derive(Clone, Copy)]
-enum Mode {
-    Program,
-    Data,
+/// A file of an archive.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Contents<'a> {
+    Program(&'a [u8]),
+    Data(&'a [u8]),
+    /// A symbolic link to this.
+    Link(&'a str),
 }
 
-fn tar<'a>(files: impl IntoIterator<Item = (String, Mode, &'a [u8])>) -> Result<Vec<u8>> {
+fn tar(files: &[(String, Contents<'_>)]) -> Result<Vec<u8>> {
     let mut builder = tar::Builder::new(Vec::new());
-    for (path, mode, contents) in files {
+    for (path, contents) in files {
         let mut header = tar::Header::new_ustar();
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_size(contents.len().try_into()?);
-        header.set_mode(match mode {
-            Mode::Program => 0o755,
-            Mode::Data => 0o644,
-        });
         header.set_uid(0);
         header.set_gid(0);
         header.set_mtime(0);
-        builder
-            .append_data(&mut header, &path, contents)
-            .with_context(|| format!("failed to pack {path}"))?;
+        let added = match contents {
+            Contents::Program(bytes) => add(&mut builder, header, path, 0o755, bytes),
+            Contents::Data(bytes) => add(&mut builder, header, path, 0o644, bytes),
+            Contents::Link(target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                header.set_mode(0o777);
+                header.set_size(0);
+                builder.append_link(&mut header, path, target)
+            }
+        };
+        added.with_context(|| format!("failed to pack {path}"))?;
     }
     Ok(builder.into_inner()?)
+}
+
+fn add(
+    builder: &mut tar::Builder<Vec<u8>>,
+    mut header: tar::Header,
+    path: &str,
+    mode: u32,
+    bytes: &[u8],
+) -> std::io::Result<()> {
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_size(bytes.len() as u64);
+    header.set_mode(mode);
+    builder.append_data(&mut header, path, bytes)
 }
 
 #[cfg(test)]
@@ -204,14 +204,21 @@ mod tests {
 
     use super::*;
 
-    const IMAGE: Image = Image {
-        name: "clusterbackup-webhook",
-        version: "1.2.3",
-        source: "https://example.com/source",
-        licence: "Apache-2.0",
-        platform: Platform::Amd64,
-    };
     const PROGRAM: &[u8] = b"\x7fELF and so on";
+
+    fn image_of(program: &[u8]) -> Archive {
+        let layout = Layout {
+            name: "program",
+            version: "1.2.3",
+            platform: Platform::Amd64,
+            config: json!({ "Entrypoint": ["/program"], "User": "65532:65532" }),
+        };
+        let files = [
+            ("program".to_owned(), Contents::Program(program)),
+            ("alias".to_owned(), Contents::Link("program")),
+        ];
+        layout.archive(&files).unwrap()
+    }
 
     struct File {
         contents: Vec<u8>,
@@ -255,7 +262,7 @@ mod tests {
 
     #[test]
     fn every_digest_leads_from_the_index_to_the_program() {
-        let archive = IMAGE.archive(PROGRAM).unwrap();
+        let archive = image_of(PROGRAM);
         let files = unpacked(&archive.bytes);
         assert_eq!(
             json(&files["oci-layout"].contents),
@@ -273,20 +280,20 @@ mod tests {
         assert_eq!(files.len(), 5, "nothing that no digest leads to");
 
         let contents = unpacked(layer);
-        let program = &contents["clusterbackup-webhook"];
-        assert_eq!((contents.len(), program.mode), (1, 0o755));
+        let program = &contents["program"];
+        assert_eq!((contents.len(), program.mode), (2, 0o755));
         assert_eq!(program.contents, PROGRAM);
-        assert_eq!(config["config"]["Entrypoint"], json!(["/clusterbackup-webhook"]));
+        assert_eq!(config["config"]["Entrypoint"], json!(["/program"]));
         assert_eq!(config["config"]["User"], "65532:65532");
     }
 
     #[test]
     fn the_same_program_makes_the_same_bytes() {
-        let (one, other) = (IMAGE.archive(PROGRAM).unwrap(), IMAGE.archive(PROGRAM).unwrap());
+        let (one, other) = (image_of(PROGRAM), image_of(PROGRAM));
         assert_eq!((one.bytes == other.bytes, &one.digest), (true, &other.digest));
         for (path, file) in unpacked(&one.bytes) {
             assert_eq!((file.time, file.owner), (0, (0, 0)), "{path}");
         }
-        assert_ne!(one.digest, IMAGE.archive(b"another").unwrap().digest);
+        assert_ne!(one.digest, image_of(b"another").digest);
     }
 }

@@ -1,0 +1,12 @@
+//! Scenarios on real nodes, with the shipped manifests installed unchanged: the system as its users have it.
+
+mod harness;
+mod webhook;
+
+use std::process::ExitCode;
+
+use clusterbackup_tests::runner;
+
+fn main() -> ExitCode {
+    runner::run(&[harness::SCENARIOS, webhook::SCENARIOS])
+}
