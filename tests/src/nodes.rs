@@ -126,7 +126,7 @@ impl Nodes {
             folder: self.cluster.folder().to_path_buf(),
             interface: self.cluster.network()?.interface(),
             cgroups: self
-                .nodes
+                .all
                 .iter()
                 .flat_map(|node| cgroup::folders(&node.group))
                 .collect(),
