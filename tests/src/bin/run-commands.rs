@@ -1,5 +1,6 @@
 //! Runs one command in many containers at once, as the agent does, and says what came of it and what memory it took.
-//! A program of its own, so that the memory is the agent's and not the runtime's that sends the output.
+//! A program of its own: so the memory is the agent's and not the runtime's that sends the output, and so it can run on
+//! a node. Arguments: socket, targets as JSON, time-out in milliseconds, command.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,13 +9,12 @@ use anyhow::{Context as _, Result};
 use clusterbackup_agent::runtime::{Runtime, Target};
 use serde_json::json;
 
-const LIMIT: Duration = Duration::from_mins(1);
-
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let socket = arguments.next().context("the socket")?;
     let targets: Vec<[String; 4]> = serde_json::from_str(&arguments.next().context("the targets")?)?;
+    let limit = Duration::from_millis(arguments.next().context("the time-out")?.parse()?);
     let command: Vec<String> = arguments.collect();
     let runtime = Runtime::cri(Path::new(&socket))?;
     let began = Instant::now();
@@ -27,18 +27,25 @@ async fn main() -> Result<()> {
                 uid,
                 container,
             };
-            runtime.exec(&target, &command, LIMIT).await
+            runtime.exec(&target, &command, limit).await
         })
     });
-    let mut outcomes = Vec::new();
+    let mut ends = Vec::new();
     for run in futures::future::join_all(runs).await {
         let finished = run?;
-        outcomes.push(json!([finished.outcome, finished.output_bytes]));
+        ends.push(json!({
+            "outcome": finished.outcome,
+            "exitCode": finished.exit_code,
+            "killed": finished.killed,
+            "millis": finished.took.as_millis(),
+            "outputBytes": finished.output_bytes,
+            "message": finished.message,
+        }));
     }
     println!(
         "{}",
         json!({
-            "outcomes": outcomes,
+            "ends": ends,
             "millis": began.elapsed().as_millis(),
             "peakMiB": peak_memory()?,
         })
