@@ -1,5 +1,6 @@
 //! Scenarios on real nodes, with the shipped manifests installed unchanged: the system as its users have it.
 
+mod commands;
 mod harness;
 mod webhook;
 
@@ -8,5 +9,5 @@ use std::process::ExitCode;
 use clusterbackup_tests::runner;
 
 fn main() -> ExitCode {
-    runner::run(&[harness::SCENARIOS, webhook::SCENARIOS])
+    runner::run(&[commands::SCENARIOS, harness::SCENARIOS, webhook::SCENARIOS])
 }
