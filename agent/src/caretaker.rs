@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::journal::{Journal, JournalError, Opened, Outcome};
+use crate::people::News;
 use crate::undo::{Means, Undo, end_leftovers};
 
 /// A dead owner is noticed this soon.
@@ -89,24 +90,27 @@ impl Caretaker {
             Err(panic) => return error!(%panic, "a look into the journal failed"),
         };
         for opened in found.ownerless {
-            let (caretaker, uid) = (Arc::clone(self), opened.entry().pod.uid.clone());
-            self.in_hand().insert(uid.clone());
-            undos.spawn(async move {
-                caretaker.thaw(opened).await;
-                caretaker.in_hand().remove(&uid);
-            });
+            self.take_in_hand(undos, opened, Self::thaw);
         }
-        if self.means.acknowledgements.is_some() {
+        if self.means.people.is_some() {
             for opened in found.overdue {
-                let (caretaker, uid) = (Arc::clone(self), opened.entry().pod.uid.clone());
-                self.in_hand().insert(uid.clone());
-                undos.spawn(async move {
-                    caretaker.ask(opened).await;
-                    sleep(ASK).await;
-                    caretaker.in_hand().remove(&uid);
-                });
+                self.take_in_hand(undos, opened, Self::ask);
             }
         }
+    }
+
+    fn take_in_hand<F, Fut>(self: &Arc<Self>, undos: &TaskTracker, opened: Opened, work: F)
+    where
+        F: FnOnce(Arc<Self>, Opened) -> Fut,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let uid = opened.entry().pod.uid.clone();
+        self.in_hand().insert(uid.clone());
+        let (caretaker, working) = (Arc::clone(self), work(Arc::clone(self), opened));
+        undos.spawn(async move {
+            working.await;
+            caretaker.in_hand().remove(&uid);
+        });
     }
 
     fn find(&self) -> Result<Found, JournalError> {
@@ -155,7 +159,7 @@ impl Caretaker {
         }
     }
 
-    async fn thaw(&self, opened: Opened) {
+    async fn thaw(self: Arc<Self>, opened: Opened) {
         let entry = opened.entry();
         let (namespace, pod) = (entry.pod.namespace.clone(), entry.pod.name.clone());
         warn!(namespace, pod, backup = entry.backup.name, by = ?self.by, "thawing for an owner that is gone or late");
@@ -182,17 +186,23 @@ impl Caretaker {
         self.hand_over(opened, thaw);
     }
 
-    /// A person's word ends also what the watchdog does, which can't hear it.
-    async fn ask(&self, opened: Opened) {
-        if let Some(people) = &self.means.acknowledgements
-            && people.given(opened.entry()).await
-        {
-            info!(
-                namespace = opened.entry().pod.namespace,
-                pod = opened.entry().pod.name,
-                "taken over by a person"
-            );
-            self.hand_over(opened, Thaw::Acknowledged);
+    /// Tells people of what another is late with, and hears them for it: the watchdog can do neither.
+    async fn ask(self: Arc<Self>, opened: Opened) {
+        let Some(people) = &self.means.people else { return };
+        people.tell(opened.entry(), News::ThawPending);
+        while opened.is_open() {
+            if opened.lock() {
+                return Arc::clone(&self).thaw(opened).await;
+            }
+            if people.acknowledged(opened.entry()).await {
+                info!(
+                    namespace = opened.entry().pod.namespace,
+                    pod = opened.entry().pod.name,
+                    "taken over by a person"
+                );
+                return self.hand_over(opened, Thaw::Acknowledged);
+            }
+            sleep(ASK).await;
         }
     }
 

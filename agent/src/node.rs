@@ -105,7 +105,10 @@ impl Args {
         let client = process::connect().await?;
         let journal = self.node.journal()?;
         journal.sweep()?;
-        let means = self.node.means(&process.registry, Some(&client)).await?;
+        let means = self
+            .node
+            .means(&process.registry, Some((&client, &self.node_name)))
+            .await?;
         let stopping = process.shutdown.stopping();
         let node = Arc::new(Node {
             client,

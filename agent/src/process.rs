@@ -14,10 +14,10 @@ use clusterbackup_kit::shutdown::{Shutdown, ShutdownError};
 use kube::Client;
 use tokio::net::TcpListener;
 
-use crate::acknowledgement::Acknowledgements;
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Metrics;
+use crate::people::People;
 use crate::runtime::{Runtime, RuntimeError};
 use crate::undo::Means;
 
@@ -120,22 +120,22 @@ impl NodeArgs {
         Journal::new(&self.journal)
     }
 
-    /// What to thaw with. `people` acknowledge there; without it, this process hears nobody.
+    /// What to thaw with. `agent` is the client and the node of who talks to the API server, as the watchdog doesn't.
     pub(crate) async fn means(
         &self,
         registry: &Registry,
-        people: Option<&Client>,
+        agent: Option<(&Client, &str)>,
     ) -> Result<Means, RunError> {
-        let runtime = match (self.exec_through, people) {
+        let runtime = match (self.exec_through, agent) {
             (ExecThrough::Runtime, _) => Runtime::cri(&self.runtime_socket)?,
-            (ExecThrough::Api, Some(client)) => Runtime::api(client.clone()),
+            (ExecThrough::Api, Some((client, _))) => Runtime::api(client.clone()),
             (ExecThrough::Api, None) => Runtime::api(connect().await?),
         };
         Ok(Means {
             runtime,
             clock: Clock::of_node().map_err(RunError::Clock)?,
             metrics: Metrics::register(registry)?,
-            acknowledgements: people.cloned().map(Acknowledgements::new),
+            people: agent.map(|(client, node)| People::new(client.clone(), node)),
         })
     }
 }

@@ -10,11 +10,11 @@ use prometheus::IntGauge;
 use tokio::time::sleep;
 use tracing::warn;
 
-use crate::acknowledgement::Acknowledgements;
 use crate::clock::Clock;
 use crate::command;
 use crate::journal::{Entry, Opened};
 use crate::metrics::Metrics;
+use crate::people::{News, People};
 use crate::runtime::{Presence, Runtime};
 
 /// A pod that can't be thawed is looked at again this often.
@@ -29,8 +29,8 @@ pub struct Means {
     pub clock: Clock,
     /// What is counted.
     pub metrics: std::sync::Arc<Metrics>,
-    /// What people say; the watchdog asks no API server.
-    pub acknowledgements: Option<Acknowledgements>,
+    /// Who is told, and heard; the watchdog asks no API server.
+    pub people: Option<People>,
 }
 
 /// One pod's undo.
@@ -92,7 +92,7 @@ impl Undo<'_> {
                     of.ended = self.means.clock.uptime();
                     of.succeeded = report.outcome == ExecOutcome::Succeeded;
                     if !of.succeeded {
-                        pending.get_or_insert_with(|| Pending::new(&self.means.metrics.undo_pending));
+                        pending.get_or_insert_with(|| self.pending());
                         state = self.look(pod).await;
                     }
                 }
@@ -138,12 +138,20 @@ impl Undo<'_> {
         now
     }
 
+    /// Counts an undo that has failed, and tells of it.
+    fn pending(&self) -> Pending<'_> {
+        if let Some(people) = &self.means.people {
+            people.tell(self.entry.entry(), News::ThawPending);
+        }
+        Pending::new(&self.means.metrics.undo_pending)
+    }
+
     async fn look(&self, pod: &PodOrder) -> PodState {
         if is_gone(&self.means.runtime, pod).await {
             return PodState::Gone;
         }
-        let acknowledged = match &self.means.acknowledgements {
-            Some(people) => people.given(self.entry.entry()).await,
+        let acknowledged = match &self.means.people {
+            Some(people) => people.acknowledged(self.entry.entry()).await,
             None => false,
         };
         if acknowledged {

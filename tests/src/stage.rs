@@ -10,8 +10,9 @@ use clusterbackup_api::NodeTask;
 use clusterbackup_api::node_task::{NodeTaskStatus, PodReport, TaskPhase, Thaw, UnitReport};
 use clusterbackup_api::snapshots::VolumeSnapshot;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::agent::{self, AgentNode};
@@ -132,6 +133,21 @@ impl Stage {
         })
         .await?;
         Ok(order)
+    }
+
+    /// Waits until people are told of an application by an Event.
+    pub(super) async fn told(&self, app: &App, reason: &str) -> Result<()> {
+        let events = self.namespace.api::<Event>();
+        eventually(&format!("an Event {reason}"), LIMIT, || async {
+            let events = events.list(&ListParams::default()).await?.items;
+            let told = events.iter().any(|event| {
+                let pod = event.regarding.as_ref().and_then(|pod| pod.uid.as_ref());
+                event.reason.as_deref() == Some(reason) && pod == Some(&app.target.uid)
+            });
+            ensure!(told, "there is none");
+            Ok(())
+        })
+        .await
     }
 
     /// Makes a task of these units, which the agent may begin at once.

@@ -98,7 +98,6 @@ impl Pod<'_> {
         };
         let ending = undo.run(|report| self.record(report)).await;
         let thaw = self.close(entry, ending);
-        means.metrics.thaw(thaw);
         let millis = self.millis_since(began);
         self.work.node_metrics.frozen(Duration::from_millis(millis));
         let PodOrder { namespace, name, .. } = self.order;
@@ -130,15 +129,20 @@ impl Pod<'_> {
             Ending::PodGone => Thaw::PodGone,
             Ending::Acknowledged => Thaw::Acknowledged,
         };
+        let frozen = entry.entry().clone();
         match entry.close() {
-            Ok(Closed::Here) => own,
-            Ok(Closed::Before(outcome)) => outcome.thaw,
+            Ok(Closed::Before(outcome)) => {
+                self.work.tell(&frozen, outcome.thaw);
+                return outcome.thaw;
+            }
+            Ok(Closed::Here) => {}
             Err(error) => {
                 self.work.means.metrics.journal_failures.inc();
                 error!(%error, "an entry could not be closed; its undo will be repeated");
-                own
             }
         }
+        self.work.means.metrics.thaw(own);
+        own
     }
 
     /// Commands of a pod that nothing has frozen: each runs once.

@@ -84,6 +84,7 @@ async fn thawed(work: &Work, unit: &FreezeUnit, pod: &PodOrder) {
             }
         }
     };
+    work.tell(&freeze::entry(work, unit, pod), outcome.thaw);
     work.reporter.announce(|status| {
         if let Some(report) = status::pod(status, &unit.name, &pod.uid) {
             report.thaw = outcome.thaw;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clusterbackup_api::node_task::{
-    BackupReference, FreezeUnit, NodeTask, NodeTaskSpec, NodeTaskStatus, TaskPhase,
+    BackupReference, FreezeUnit, NodeTask, NodeTaskSpec, NodeTaskStatus, TaskPhase, Thaw,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -19,7 +19,8 @@ use super::orders::{Gate, Orders};
 use super::resume;
 use super::status::Reporter;
 use super::unit::Unit;
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal};
+use crate::people::News;
 use crate::snapshots::Snapshots;
 use crate::undo::Means;
 
@@ -37,6 +38,20 @@ pub(super) struct Work {
     pub(super) task: String,
     pub(super) task_uid: String,
     pub(super) keep_output: bool,
+}
+
+impl Work {
+    /// Tells people of a pod that another than who froze it had to thaw.
+    pub(super) fn tell(&self, frozen: &Entry, thaw: Thaw) {
+        let news = match thaw {
+            Thaw::ByWatchdog => News::ThawedByWatchdog,
+            Thaw::ByReplay => News::ThawedByReplay,
+            _ => return,
+        };
+        if let Some(people) = &self.means.people {
+            people.tell(frozen, news);
+        }
+    }
 }
 
 /// Carries a task out. When it returns, nothing of it is frozen, or the agent was told to stop waiting.

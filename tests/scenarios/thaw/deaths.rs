@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clusterbackup_api::node_task::{CutOutcome, NodeTaskStatus, Thaw};
-use clusterbackup_tests::Cluster;
-use clusterbackup_tests::stage::{App, Stage, only_pod, only_unit};
+use clusterbackup_tests::stage::{App, Stage, only_pod, only_unit, post, pre, shell};
+use clusterbackup_tests::{Cluster, writer};
 
 use crate::runner::scenarios;
 
@@ -31,6 +31,24 @@ async fn the_watchdog_thaws_for_an_agent_that_is_killed_or_hangs(cluster: Cluste
     let agent = stage.node.agent().await?;
     restarted(&order.done().await?, Thaw::ByWatchdog)?;
 
+    stage.told(&app, "ThawedByWatchdog").await?;
+
+    // A child of the hook lives on and freezes again: the undo is repeated for as long as it might.
+    let control = app.control.display().to_string();
+    let hook = format!(
+        "{}; (sleep 1; : > {control}/freeze); true",
+        writer::freeze(&control)[2]
+    );
+    let mut unit = app.unit_with(&[pre(&shell(&hook))], &[post(&writer::thaw(&control))])?;
+    unit["maxFreeze"] = "4s".into();
+    let order = stage.order("in-its-hook", &[unit]).await?;
+    app.freezes().await?;
+    agent.kill().await?;
+    thawed_within(&app, SOON, "the agent was killed in a pre hook").await?;
+    let agent = stage.node.agent().await?;
+    only_pod(&order.done().await?, Thaw::ByWatchdog)?;
+    app.goes_on().await?;
+
     let mut unit = app.unit()?;
     unit["maxFreeze"] = "3s".into();
     let order = stage.frozen(&app, "hangs", unit).await?;
@@ -41,7 +59,7 @@ async fn the_watchdog_thaws_for_an_agent_that_is_killed_or_hangs(cluster: Cluste
     only_pod(&status, Thaw::ByWatchdog)?;
     let counts = watchdog.counts().await?;
     ensure!(
-        counts.get("clusterbackup_agent_thaws_total{by=\"watchdog\"}") == 2,
+        counts.get("clusterbackup_agent_thaws_total{by=\"watchdog\"}") == 3,
         "{counts:?}"
     );
     Ok(())

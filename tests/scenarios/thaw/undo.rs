@@ -7,7 +7,7 @@ use clusterbackup_api::labels::THAW_ACKNOWLEDGED;
 use clusterbackup_api::node_task::{ExecOutcome, Stage as When, Thaw};
 use clusterbackup_tests::csi::Operation;
 use clusterbackup_tests::stage::{App, Order, Stage, only_pod, only_unit, post, pre, shell};
-use clusterbackup_tests::{Cluster, writer};
+use clusterbackup_tests::{Cluster, eventually, writer};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
@@ -78,6 +78,7 @@ async fn acknowledged(stage: &Stage) -> Result<()> {
     let app = stage.app("by-hand", 1).await?;
     let order = begin(stage, &app, "exit 1", "5s").await?;
     tried(&order).await?;
+    stage.told(&app, "ThawPending").await?;
     let annotation = json!({ "metadata": { "annotations": {
         THAW_ACKNOWLEDGED: format!("{}-uid", order.name),
     } } });
@@ -98,11 +99,8 @@ async fn gone(stage: &Stage) -> Result<()> {
 async fn a_pod_that_changes_while_it_is_frozen_is_thawed(cluster: Cluster) -> Result<()> {
     let stage = Stage::set_up(cluster).await?;
     let _agent = stage.node.agent().await?;
-    stage.csi.driver().knobs().hangs(Operation::CreateSnapshot)?;
-
     let app = stage.app("deleted", 1).await?;
-    let order = stage.order("deleted", &[app.unit()?]).await?;
-    app.freezes().await?;
+    let order = stage.frozen(&app, "deleted", app.unit()?).await?;
     let grace = DeleteParams::default().grace_period(300);
     stage.namespace.api::<Pod>().delete("deleted", &grace).await?;
     let status = order.done().await?;
@@ -117,12 +115,15 @@ async fn a_pod_that_changes_while_it_is_frozen_is_thawed(cluster: Cluster) -> Re
     let message = unit.message.as_deref().unwrap_or_default();
     ensure!(message.contains("is being deleted"), "{unit:#?}");
 
-    // The new container finds the application's own mark of the freeze, and is frozen at once.
+    // The new container finds the application's own mark of the freeze, and freezes as well.
     let app = stage.app("restarted", 1).await?;
-    let order = stage.order("restarted", &[app.unit()?]).await?;
-    app.freezes().await?;
+    let order = stage.frozen(&app, "restarted", app.unit()?).await?;
     stage.cri.restart(&app.target).await?;
-    app.freezes().await?;
+    eventually("it is frozen again", Duration::from_secs(10), || async {
+        ensure!(writer::pauses(&app.control)?.len() == 2, "it is not");
+        Ok(())
+    })
+    .await?;
     stage.csi.driver().knobs().goes_on(Operation::CreateSnapshot)?;
     let status = order.done().await?;
     app.goes_on().await?;
