@@ -21,7 +21,7 @@ use crate::csi::{self, Csi, Operation, Volume};
 use crate::{Cluster, TestNamespace, eventually, writer};
 
 /// Longer than any drill takes.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Everything that a drill or a measurement plays with.
 pub struct Stage {
@@ -136,7 +136,7 @@ impl Stage {
     }
 
     /// Waits until people are told of an application by an Event.
-    pub(super) async fn told(&self, app: &App, reason: &str) -> Result<()> {
+    pub async fn told(&self, app: &App, reason: &str) -> Result<()> {
         let events = self.namespace.api::<Event>();
         eventually(&format!("an Event {reason}"), LIMIT, || async {
             let events = events.list(&ListParams::default()).await?.items;

@@ -1,0 +1,159 @@
+//! What the journal says outlives the node: after a reboot, and after any step of its clock, what is open is thawed.
+//!
+//! The clock is the test's own here; the runtime and its processes are real.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clusterbackup_agent::caretaker::{By, Caretaker};
+use clusterbackup_agent::clock::Clock;
+use clusterbackup_agent::journal::{Entry, Journal, Opened, Outcome};
+use clusterbackup_agent::metrics::Metrics;
+use clusterbackup_agent::runtime::{Runtime, Target};
+use clusterbackup_agent::undo::Means;
+use clusterbackup_api::node_task::Thaw;
+use clusterbackup_kit::metrics::Registry;
+use clusterbackup_tests::cri::{ContainerSpec, CriFixture};
+use clusterbackup_tests::eventually;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+const LIMIT: Duration = Duration::from_secs(10);
+const UID: &str = "uid-1";
+const TASK: &str = "task-uid";
+
+/// A node with one pod that a file called `frozen` freezes.
+struct Node {
+    cri: CriFixture,
+    folder: TempDir,
+    journal: Journal,
+    uptime: Arc<AtomicU64>,
+    stop: CancellationToken,
+}
+
+impl Node {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let cri = CriFixture::start().unwrap();
+        let target = Target {
+            namespace: "shop".to_owned(),
+            pod: "db-0".to_owned(),
+            uid: UID.to_owned(),
+            container: "db".to_owned(),
+        };
+        cri.run(ContainerSpec::new(target, folder.path())).unwrap();
+        std::fs::write(folder.path().join("frozen"), "").unwrap();
+        Self {
+            journal: Journal::new(&folder.path().join("journal")).unwrap(),
+            cri,
+            folder,
+            uptime: Arc::new(AtomicU64::new(100)),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    fn clock(&self, boot: &str) -> Clock {
+        let uptime = Arc::clone(&self.uptime);
+        Clock::new(boot, move || Duration::from_secs(uptime.load(Ordering::Relaxed)))
+    }
+
+    /// Frozen in this boot, at second 100 of it.
+    fn freeze(&self, boot: &str) -> Opened {
+        let entry: Entry = serde_json::from_value(json!({
+            "task": "task", "taskUid": TASK, "unit": "a",
+            "backup": { "namespace": "shop", "name": "nightly", "uid": "2" },
+            "boot": boot, "frozenAtMillis": 100_000, "maxFreeze": "60s",
+            "pod": { "namespace": "shop", "name": "db-0", "uid": UID, "post": [{
+                "hook": "h", "container": "db", "onError": "Fail", "timeout": "5s",
+                "command": ["rm", "-f", "frozen"],
+            }] },
+        }))
+        .unwrap();
+        self.journal.begin(entry).unwrap()
+    }
+
+    fn care(&self, boot: &str, by: By) {
+        let means = Means {
+            runtime: Runtime::cri(&self.cri.socket()).unwrap(),
+            clock: self.clock(boot),
+            metrics: Metrics::register(&Registry::new("test", "0").unwrap()).unwrap(),
+            people: None,
+        };
+        let caretaker = Caretaker::new(self.journal.clone(), means, by);
+        tokio::spawn(caretaker.run(|| (), self.stop.clone()));
+    }
+
+    fn is_frozen(&self) -> bool {
+        Path::new(self.folder.path()).join("frozen").exists()
+    }
+
+    async fn thawed(&self) -> Outcome {
+        eventually("it is thawed", LIMIT, || async {
+            let outcome = self.journal.take_thawed(UID, TASK)?;
+            outcome.ok_or_else(|| anyhow::anyhow!("frozen: {}", self.is_frozen()))
+        })
+        .await
+        .unwrap()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[tokio::test]
+async fn after_a_reboot_an_open_entry_is_due_at_once_whatever_the_clock_shows() {
+    for uptime in [0, 100, 1_000_000] {
+        let node = Node::new();
+        drop(node.freeze("before"));
+        node.uptime.store(uptime, Ordering::Relaxed);
+        node.care("after", By::Replay);
+        let outcome = node.thawed().await;
+        assert_eq!((outcome.thaw, outcome.frozen_millis), (Thaw::ByReplay, None));
+        assert!(!node.is_frozen());
+    }
+}
+
+#[tokio::test]
+async fn a_sleep_of_the_node_makes_a_living_owner_late() {
+    let node = Node::new();
+    let owner = node.freeze("boot");
+    node.care("boot", By::Watchdog);
+    // Several looks of the watchdog long, the owner is trusted.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(node.is_frozen() && owner.is_open());
+    node.uptime.store(100 + 3600, Ordering::Relaxed);
+    let outcome = node.thawed().await;
+    assert_eq!(
+        (outcome.thaw, outcome.frozen_millis),
+        (Thaw::ByWatchdog, Some(3_600_000))
+    );
+    assert!(!node.is_frozen() && !owner.is_open());
+}
+
+#[tokio::test]
+async fn a_container_that_is_not_back_yet_is_waited_for() {
+    let node = Node::new();
+    let target = Target {
+        namespace: "shop".to_owned(),
+        pod: "db-0".to_owned(),
+        uid: UID.to_owned(),
+        container: "db".to_owned(),
+    };
+    node.cri.stop(&target).await.unwrap();
+    drop(node.freeze("before"));
+    node.care("after", By::Watchdog);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(node.is_frozen() && node.journal.is_open(UID));
+    node.cri.restart(&target).await.unwrap();
+    node.uptime.store(100_000, Ordering::Relaxed);
+    assert_eq!(node.thawed().await.thaw, Thaw::ByWatchdog);
+    assert!(!node.is_frozen());
+}
