@@ -17,7 +17,7 @@ use crate::workspace;
 const NOBODY: &str = "65532:65532";
 
 /// The programs that have an image.
-pub const PROGRAMS: [&str; 2] = ["clusterbackup-webhook", "clusterbackup-agent"];
+const PROGRAMS: [&str; 2] = ["clusterbackup-webhook", "clusterbackup-agent"];
 
 /// What applications of tests are made of: Debian's static busybox.
 const BUSYBOX: &str = "/bin/busybox";
@@ -47,10 +47,18 @@ impl Image {
     }
 }
 
-/// The image of a program of this workspace, built statically. Blocks, for minutes the first time.
-pub fn of_program(name: &str, build: Build) -> Result<Image> {
+/// The images of the programs of this workspace, built statically. Blocks, for minutes the first time.
+pub fn of_programs(build: Build) -> Result<Vec<Image>> {
     let platform = Platform::here()?;
-    let program = read(&program::built(name, build, platform)?)?;
+    let folder = program::built(&PROGRAMS, build, platform)?;
+    PROGRAMS
+        .iter()
+        .map(|name| of_program(name, &folder.join(name), platform))
+        .collect()
+}
+
+fn of_program(name: &str, program: &Path, platform: Platform) -> Result<Image> {
+    let program = read(program)?;
     let layout = Layout {
         name,
         version: env!("CARGO_PKG_VERSION"),

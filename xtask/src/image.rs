@@ -5,9 +5,8 @@ use clusterbackup_tests::image::{self, Build, Image};
 use owo_colors::{OwoColorize as _, Stream};
 
 pub(crate) fn run() -> Result<()> {
-    let images = image::PROGRAMS.map(|program| image::of_program(program, Build::Release));
-    for image in images {
-        println!("{}\n", usage(&image?));
+    for image in image::of_programs(Build::Release)? {
+        println!("{}\n", usage(&image));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client};
 
 use super::audit;
+use super::network::SERVICES;
 use super::site::Site;
 use crate::kubeconfig::{self, Caller};
 use crate::pki::{Identity, Pki};
@@ -135,7 +136,7 @@ fn apiserver_command(ground: &Ground<'_>, store: SocketAddr, address: SocketAddr
         .arg(format!("--etcd-servers=http://{store}"))
         .arg(format!("--bind-address={}", address.ip()))
         .arg(format!("--secure-port={}", address.port()))
-        .arg("--service-cluster-ip-range=10.0.0.0/24")
+        .arg(format!("--service-cluster-ip-range={SERVICES}"))
         .arg("--allow-privileged=true")
         .arg("--authorization-mode=Node,RBAC")
         .arg("--enable-admission-plugins=NodeRestriction")

@@ -56,6 +56,8 @@ impl Network {
             UPLINK,
         ])?;
         network.ip(&["link", "set", UPLINK, "up"])?;
+        // Whoever calls a Service needs some way to its address, before kube-proxy's rules give him another.
+        network.ip(&["route", "add", SERVICES, "dev", UPLINK])?;
         // Pods of one node reach those of the other.
         run(network
             .command("sysctl")
@@ -88,6 +90,9 @@ impl Network {
         run(self.command("ip").args(arguments))
     }
 }
+
+/// The addresses of Services.
+pub(super) const SERVICES: &str = "10.0.0.0/24";
 
 const UPLINK: &str = "uplink";
 

@@ -1,4 +1,4 @@
-//! A program of the workspace as an image needs it: static, for there is nothing else in the image.
+//! The programs of the workspace as images need them: static, for there is nothing else in an image.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use super::archive::Platform;
 use crate::progress::Progress;
 use crate::workspace;
 
-/// How a program is built.
+/// How programs are built.
 #[derive(Clone, Copy, Debug)]
 pub enum Build {
     /// As it is shipped.
@@ -28,14 +28,16 @@ impl Build {
     }
 }
 
-/// Builds the program into a target folder of its own: other flags in the usual one would throw away what lies there.
-pub(super) fn built(name: &str, build: Build, platform: Platform) -> Result<PathBuf> {
+/// Builds the programs, all at once: what they depend on is then the same, too. The folder where they are is not the usual
+/// target folder: other flags would throw away what lies there.
+pub(super) fn built(names: &[&str], build: Build, platform: Platform) -> Result<PathBuf> {
     let (profile, folder) = build.profile();
-    let _shown = Progress::start(&format!("building a static {name}"));
+    let shown = names.join(", ");
+    let _shown = Progress::start(&format!("building static {shown}"));
     let target = workspace::target()?.join("image/build");
     let output = workspace::cargo()
         .args(["build", "--quiet", "--locked", "--profile", profile])
-        .args(["--package", name, "--bin", name])
+        .args(names.iter().flat_map(|name| ["--package", name, "--bin", name]))
         // With the target named, the flags don't concern build scripts and procedural macros.
         .args(["--target", &platform.triple()])
         .arg("--target-dir")
@@ -50,8 +52,8 @@ pub(super) fn built(name: &str, build: Build, platform: Platform) -> Result<Path
         .context("failed to run cargo")?;
     ensure!(
         output.status.success(),
-        "failed to build a static {name}:\n{}",
+        "failed to build static {shown}:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(target.join(platform.triple()).join(folder).join(name))
+    Ok(target.join(platform.triple()).join(folder))
 }

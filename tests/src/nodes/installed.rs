@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::Nodes;
-use crate::image::{self, Build, Image};
+use crate::image::{self, Build};
 use crate::{manifests, webhook};
 
 const LIMIT: Duration = Duration::from_mins(2);
@@ -13,13 +13,8 @@ const LIMIT: Duration = Duration::from_mins(2);
 impl Nodes {
     /// Applies a folder of `manifests` and waits until all its pods are ready, and the API server asks the webhook.
     pub async fn install(&self, folder: &str) -> Result<()> {
-        let images = tokio::task::spawn_blocking(|| -> Result<Vec<Image>> {
-            image::PROGRAMS
-                .iter()
-                .map(|program| image::of_program(program, Build::Quick))
-                .collect()
-        });
-        self.load(&images.await??).await?;
+        let images = tokio::task::spawn_blocking(|| image::of_programs(Build::Quick)).await??;
+        self.load(&images).await?;
         manifests::apply(self.cluster(), folder, &[]).await?;
         self.until_rolled_out().await?;
         webhook::until_in_force(&self.cluster().admin()).await
