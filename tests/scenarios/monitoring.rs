@@ -33,10 +33,10 @@ impl Exported {
         Ok(Self { scrapes, series })
     }
 
-    /// Adds what a process of a node exports; the PodMonitor adds the node.
-    fn add(&mut self, scrape: String, instance: &str) -> Result<()> {
+    /// Adds what another process exports, with the labels that Prometheus adds.
+    fn add(&mut self, scrape: String, labels: &[(&str, &str)]) -> Result<()> {
         for (mut series, value) in Series::of(&scrape, "clusterbackup_")? {
-            for (label, value) in [("node", "node-1"), ("instance", instance)] {
+            for &(label, value) in labels {
                 series.labels.insert(label.to_owned(), value.to_owned());
             }
             self.series.push((series, value));

@@ -33,9 +33,11 @@ impl Leaders {
     /// Applies the shipped manifests that a leader needs: the kinds, namespaces and rights. None runs afterwards.
     pub async fn install(cluster: &Cluster) -> Result<Self> {
         let own: Namespace = serde_json::from_value(json!({ "metadata": { "name": webhook::NAMESPACE } }))?;
-        Api::<Namespace>::all(cluster.admin())
-            .create(&PostParams::default(), &own)
-            .await?;
+        let namespaces = Api::<Namespace>::all(cluster.admin());
+        // A webhook may have been installed before.
+        if namespaces.get_opt(webhook::NAMESPACE).await?.is_none() {
+            namespaces.create(&PostParams::default(), &own).await?;
+        }
         manifests::apply(cluster, "crds", &["hook-kinds"]).await?;
         agent::install(cluster).await?;
         manifests::apply(cluster, "base/leader", &[]).await?;
