@@ -278,7 +278,7 @@ impl Stage {
 
 async fn installed() -> Result<Nodes> {
     let nodes = Nodes::start(NODES).await?;
-    nodes.install("webhook-only").await?;
+    nodes.install("system").await?;
     Ok(nodes)
 }
 

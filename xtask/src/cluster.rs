@@ -10,7 +10,7 @@ use crate::foreground::{self, Kubeconfig};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// With so many real nodes, on which the webhook runs as pods. Needs root.
+    /// With so many real nodes, on which the whole system runs as pods. Needs root.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=9))]
     nodes: Option<u8>,
 }
@@ -40,7 +40,7 @@ async fn serve_nodes(count: u8) -> Result<()> {
         bail!(obstacle);
     }
     let nodes = Nodes::start(count).await?;
-    nodes.install("webhook-only").await?;
+    nodes.install("system").await?;
     let kubeconfig = Kubeconfig::publish(nodes.cluster(), "cluster")?;
     println!("{}", usage_of_nodes(kubeconfig.path(), nodes.cluster()));
     std::future::pending().await
@@ -69,7 +69,7 @@ Ctrl-C ends it and leaves nothing behind.",
 fn usage_of_nodes(kubeconfig: &Path, cluster: &Cluster) -> String {
     format!(
         "\
-A cluster with nodes is running, with the webhook as pods. In another terminal:
+A cluster with nodes is running, with the whole system as pods. In another terminal:
 
   export KUBECONFIG={kubeconfig}
   alias kubectl={kubectl}
