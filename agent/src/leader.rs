@@ -6,7 +6,7 @@
 //! | [`run`] | the process: its flags, the election, the work of a term |
 //! | `backups` | which backups are driven |
 //! | `drive` | one backup, from where it stands to its end |
-//! | `plan` | what a backup has to do |
+//! | `plan`, `rights` | what a backup has to do, and whether those who want it may |
 //! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
 //! | `own_cuts` | claims that no running pod mounts |
@@ -29,6 +29,7 @@ mod plan;
 mod record;
 mod report;
 mod retain;
+mod rights;
 pub mod run;
 mod silence;
 mod tasks;

@@ -1,4 +1,7 @@
-//! Backups as a leader drives them: candidates as processes under the shipped rights, real snapshots.
+//! Backups as a leader drives them: candidates and agents as processes under the shipped rights, commands in real
+//! processes, real snapshots.
 
 pub(crate) mod backups;
+pub(crate) mod changes;
 mod stage;
+pub(crate) mod troubles;

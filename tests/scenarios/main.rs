@@ -60,6 +60,8 @@ fn main() -> ExitCode {
         install::SCENARIOS,
         install::rights::SCENARIOS,
         leader::backups::SCENARIOS,
+        leader::changes::SCENARIOS,
+        leader::troubles::SCENARIOS,
         monitoring::SCENARIOS,
         mutability::SCENARIOS,
         origin::SCENARIOS,

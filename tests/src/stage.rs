@@ -248,9 +248,14 @@ impl App {
 
     /// When it says that it froze and thawed the last time, in seconds since the boot.
     pub fn pause(&self) -> Result<(f64, f64)> {
-        let pauses = writer::pauses(&self.control)?;
+        let pauses = self.pauses()?;
         let (frozen, thawed) = pauses.last().context("it was never frozen")?;
         Ok((*frozen, thawed.context("it is still frozen")?))
+    }
+
+    /// When it says that it froze, and when it thawed, each time.
+    pub fn pauses(&self) -> Result<Vec<(f64, Option<f64>)>> {
+        writer::pauses(&self.control)
     }
 }
 

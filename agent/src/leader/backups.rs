@@ -25,6 +25,8 @@ use super::world::World;
 
 /// More backups than this wait for their turn.
 const AT_ONCE: usize = 32;
+/// Backups a page: one that ended may be large.
+const PAGE: u32 = 20;
 /// Between two attempts at a backup that could not be driven: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -60,7 +62,7 @@ impl Backups {
             listed: Vec::new(),
         };
         let api = Api::<Backup>::all(backups.world.client.clone());
-        let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
+        let mut events = pin!(watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff());
         loop {
             let wake = backups.drive();
             tokio::select! {

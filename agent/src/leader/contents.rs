@@ -8,12 +8,16 @@ use clusterbackup_api::snapshots::{
 use clusterbackup_core::selection::Name;
 use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::error::{Doing as _, DriveError, OrGone as _};
+
+/// Annotation of contents that are to go: when the leader last looked.
+const LOOKED: &str = "clusterbackup.io/discarded";
 
 /// What becomes of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +103,19 @@ pub(super) async fn set_group_policy(client: &Client, name: &str, policy: Policy
         policy,
     )
     .await
+}
+
+/// Whether a content that is to go is still there. The sidecar forgets one whose deletion began during its cut, until
+/// something in it changes: so that is changed with every look.
+pub(super) async fn is_there(client: &Client, name: &str) -> Result<bool, DriveError> {
+    let looked = json!({ LOOKED: Timestamp::now().to_string() });
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": looked } }));
+    let found = Api::<VolumeSnapshotContent>::all(client.clone())
+        .patch(name, &PatchParams::default(), &patch)
+        .await
+        .or_gone()
+        .doing(format!("look at VolumeSnapshotContent {name}"))?;
+    Ok(found.is_some())
 }
 
 /// A content that isn't there needs none.

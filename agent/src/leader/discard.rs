@@ -1,7 +1,7 @@
 //! Removes the snapshots of a backup that are not kept, with their data: first the content is set to Delete, since a
 //! class may say Retain, then the snapshot goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clusterbackup_api::labels;
@@ -13,23 +13,30 @@ use tokio::time::{Instant, sleep};
 use super::contents::{self, Policy};
 use super::error::{Doing as _, DriveError, OrGone as _};
 
-/// Deleting waits for a cut under way, which may hang: then the controller goes on without us.
+/// Deleting waits for a cut under way, which may hang: then the controllers go on without us.
 const LIMIT: Duration = Duration::from_secs(20);
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A snapshot or group: its namespace and name.
 pub(super) type Name = (String, String);
 
-/// Removes every snapshot and group of the backup `uid` that `kept` doesn't name, and says which were still there
-/// when the limit was over. A group stays as long as one of its members is kept.
+/// Removes every snapshot and group of the backup `uid` that `kept` doesn't name, and says which were not gone, with
+/// their contents, when the limit was over. A group stays as long as one of its members is kept.
 pub(super) async fn discard(
     client: &Client,
     uid: &str,
     kept: &BTreeSet<Name>,
 ) -> Result<Vec<Name>, DriveError> {
     let deadline = Instant::now() + LIMIT;
+    let mut leaving = BTreeMap::new();
     loop {
-        let left = attempt(client, uid, kept).await?;
+        let there = attempt(client, uid, kept, &mut leaving).await?;
+        let mut left = Vec::new();
+        for (content, name) in &leaving {
+            if there.contains(name) || contents::is_there(client, content).await? {
+                left.push(name.clone());
+            }
+        }
         if left.is_empty() || Instant::now() + PAUSE > deadline {
             return Ok(left);
         }
@@ -37,27 +44,35 @@ pub(super) async fn discard(
     }
 }
 
-/// Asks for the deletion of what is there, and says what that was. What is being deleted is looked at as well: its
-/// content may have come only now.
-async fn attempt(client: &Client, uid: &str, kept: &BTreeSet<Name>) -> Result<Vec<Name>, DriveError> {
+/// Asks for the deletion of what is there, and says what that was; `leaving` are the snapshots' contents. What is being
+/// deleted is looked at as well: its content may have come only now.
+async fn attempt(
+    client: &Client,
+    uid: &str,
+    kept: &BTreeSet<Name>,
+    leaving: &mut BTreeMap<String, Name>,
+) -> Result<BTreeSet<Name>, DriveError> {
     let ours = ListParams::default().labels(&format!("{}={uid}", labels::BACKUP_UID));
-    let mut left = Vec::new();
+    let mut there = BTreeSet::new();
     for snapshot in list::<VolumeSnapshot>(client, &ours).await? {
         let name = name_of(&snapshot);
         if !kept.contains(&name) {
             remove_snapshot(client, &snapshot).await?;
-            left.push(name);
+            leaving.insert(contents::of_snapshot(&snapshot), name.clone());
+            there.insert(name);
         }
     }
     for group in list::<VolumeGroupSnapshot>(client, &ours).await? {
-        let members =
-            contents::members(client, &group.namespace().unwrap_or_default(), &group.name_any()).await?;
+        let (namespace, name) = name_of(&group);
+        let members = contents::members(client, &namespace, &name).await?;
         if !members.iter().any(|member| kept.contains(&name_of(member))) {
             remove_group(client, &group, &members).await?;
-            left.push(name_of(&group));
+            let contents = members.iter().map(contents::of_snapshot);
+            leaving.extend(contents.map(|content| (content, (namespace.clone(), name.clone()))));
+            there.insert((namespace, name));
         }
     }
-    Ok(left)
+    Ok(there)
 }
 
 async fn remove_snapshot(client: &Client, snapshot: &VolumeSnapshot) -> Result<(), DriveError> {

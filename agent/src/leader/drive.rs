@@ -5,7 +5,7 @@ mod base;
 mod end;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use self::base::Base;
 use self::work::Work;
 use super::conditions::{self, Freedom};
+use super::discard::discard;
 use super::error::DriveError;
 use super::events::Reason;
 use super::groups;
@@ -96,7 +97,7 @@ impl Drive {
         if !is_end(phase) {
             self.record.set_finalizer(labels::NODE_TASKS, true).await?;
             let base = if phase == Some(BackupPhase::Running) {
-                Some(self.adopt().await?)
+                self.adopt().await?
             } else {
                 self.prepare().await?
             };
@@ -181,12 +182,19 @@ impl Drive {
         Ok(base)
     }
 
-    /// Goes on with what another leader began.
-    async fn adopt(&mut self) -> Result<Base, DriveError> {
+    /// Goes on with what another leader began; none when there is nothing to go on with.
+    async fn adopt(&mut self) -> Result<Option<Base>, DriveError> {
         self.tasks.changed().await?;
+        let status = self.record.status();
+        if self.tasks.iter().next().is_none() && status.counts.claims > status.counts.skipped {
+            discard(&self.world.client, &self.uid, &BTreeSet::new()).await?;
+            self.stop(BackupPhase::Failed, "somebody deleted its NodeTasks")
+                .await?;
+            return Ok(None);
+        }
         let note = format!("goes on under epoch {}", self.world.epoch);
         self.tell(Reason::Adopted, note).await;
-        Ok(Base::of(&self.record.status(), &self.tasks))
+        Ok(Some(Base::of(&status, &self.tasks)))
     }
 
     async fn work(&mut self, base: Base) -> Result<(), DriveError> {

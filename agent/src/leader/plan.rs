@@ -1,19 +1,23 @@
 //! What a backup has to do, found by reading the cluster; nothing is changed by it. What is selected, frozen together
 //! and cut is decided in `clusterbackup_core`.
 
-mod kinds;
 mod orders;
 mod read;
 
-use clusterbackup_api::backup_instance::HookReference;
-use clusterbackup_api::{Backup, BackupHook, BackupInstance, NodeTask};
-use clusterbackup_core::cut::{Classes, Cuttable, Cutter, SkipReason, judge};
+use clusterbackup_api::backup_instance::{Freeze, HookReference, Limits};
+
+use clusterbackup_api::{Backup, BackupHook, BackupInstance, NodeTask, Problem};
+use clusterbackup_core::cut::{
+    self, Class, Classes, Cuttable, Cutter, Group, SkipReason, TEMPORARY_GROUP, judge,
+};
 use clusterbackup_core::freeze::{self, PlannedPod, Units};
 use clusterbackup_core::hook::{Hook, remarks, resolve};
+use clusterbackup_core::quantity::Quantity;
 use clusterbackup_core::selection::{Claim, Name, Selection};
 use kube::{Api, ResourceExt as _};
 
 use super::error::{Doing as _, DriveError};
+use super::rights;
 use super::world::World;
 
 /// What a backup has to do.
@@ -68,6 +72,39 @@ impl Subject {
         }
         Ok(Self { instance, hooks })
     }
+
+    /// The hooks of each object, as they are decided about.
+    fn decided(&self) -> Result<Vec<Vec<Hook>>, PlanError> {
+        let decide = |object: &BackupHook| {
+            let name = format!(
+                "BackupHook {}/{}",
+                object.namespace().unwrap_or_default(),
+                object.name_any()
+            );
+            object.hooks().map_err(|problems| nonsense(&name, &problems))
+        };
+        self.hooks.iter().map(decide).collect()
+    }
+}
+
+fn nonsense(what: &str, problems: &[Problem]) -> PlanError {
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    PlanError::Impossible(format!("{what} makes no sense: {}", problems.join("; ")))
+}
+
+/// How much the instance allows.
+fn limits(limits: &Limits) -> Result<cut::Limits, PlanError> {
+    let parse = |text: &String| {
+        Quantity::parse(text).ok_or_else(|| {
+            PlanError::Impossible(format!(
+                "limits.maxVolumeSize: `{text}` is no quantity; write for example 1Ti"
+            ))
+        })
+    };
+    Ok(cut::Limits {
+        volume_size: limits.max_volume_size.as_ref().map(parse).transpose()?,
+        snapshots: limits.max_snapshots_per_volume,
+    })
 }
 
 async fn hook(
@@ -87,11 +124,14 @@ async fn hook(
 
 /// Plans the backup.
 pub(super) async fn plan(world: &World, backup: &Backup, subject: &Subject) -> Result<Plan, PlanError> {
-    let impossible = PlanError::Impossible;
     let spec = &subject.instance.spec;
-    let filter = kinds::filter(spec).map_err(impossible)?;
-    let limits = kinds::limits(&spec.limits).map_err(impossible)?;
-    let hooks = kinds::hooks(&subject.hooks).map_err(impossible)?;
+    let filter = spec
+        .filter()
+        .map_err(|problems| nonsense("the instance", &problems))?;
+    let limits = limits(&spec.limits)?;
+    let hooks = subject.decided()?;
+    rights::check(&world.client, subject, &filter, &hooks).await?;
+    let hooks: Vec<Hook> = hooks.into_iter().flatten().collect();
 
     let cluster = read::namespaces(&world.client).await?;
     let namespaces = filter.namespaces(&cluster);
@@ -140,8 +180,8 @@ async fn group_classes(world: &World, backup: &Backup, claims: &[Claim]) -> Resu
     let uid = backup.uid().unwrap_or_default();
     let foreign = claims
         .iter()
-        .filter_map(|claim| claim.labels.get(clusterbackup_core::cut::TEMPORARY_GROUP))
-        .any(|value| !clusterbackup_core::cut::Group::is_temporary_of(value, &uid));
+        .filter_map(|claim| claim.labels.get(TEMPORARY_GROUP))
+        .any(|value| !Group::is_temporary_of(value, &uid));
     if foreign {
         return Ok(Classes::default());
     }
@@ -166,7 +206,7 @@ impl Plan {
     fn judge<'a, 'c>(
         &mut self,
         selection: &Selection<'a>,
-        judge: impl Fn(&Claim) -> Result<&'c clusterbackup_core::cut::Class, SkipReason>,
+        judge: impl Fn(&Claim) -> Result<&'c Class, SkipReason>,
     ) -> Vec<Cuttable<'a>>
     where
         'c: 'a,
@@ -189,7 +229,7 @@ impl Plan {
         &mut self,
         backup: &Backup,
         world: &World,
-        freeze: &clusterbackup_api::backup_instance::Freeze,
+        freeze: &Freeze,
         units: Units,
     ) -> Result<(), PlanError> {
         let Units {
@@ -202,7 +242,10 @@ impl Plan {
         let refused = refused.into_iter();
         self.skipped
             .extend(refused.map(|claim| (claim, SkipReason::HookFailed)));
-        let limits = kinds::freeze(freeze);
+        let limits = freeze::Limits {
+            max_freeze: freeze.max_freeze,
+            cut: freeze.cut_limit,
+        };
         for unit in &units {
             freeze::check(&limits, unit).map_err(|too_long| PlanError::Impossible(too_long.to_string()))?;
         }

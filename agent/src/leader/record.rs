@@ -52,14 +52,13 @@ impl Record {
         self.backup.status.clone().unwrap_or_default()
     }
 
-    /// When `status` may be written: `None` when there is nothing to write.
-    pub(super) fn due(&self, status: &BackupStatus) -> Option<Instant> {
+    /// When `status` may be written, `now` at the earliest: `None` when there is nothing to write.
+    pub(super) fn due(&self, status: &BackupStatus, now: Instant) -> Option<Instant> {
         let current = self.backup.status.as_ref();
         if current == Some(status) {
             return None;
         }
         let same_phase = current.and_then(|current| current.phase) == status.phase;
-        let now = Instant::now();
         Some(match self.written {
             Some(written) if same_phase => now.max(written + PAUSE),
             _ => now,

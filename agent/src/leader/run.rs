@@ -157,7 +157,9 @@ impl Leading {
             }
             match stopped.run_until_cancelled(self.standing.changed()).await {
                 Some(Ok(())) => {}
-                Some(Err(_)) | None => return Ok(()),
+                // The election is over: nothing changes any more.
+                Some(Err(_)) => stopped.cancelled().await,
+                None => return Ok(()),
             }
         }
     }

@@ -19,6 +19,8 @@ use tracing::warn;
 
 use super::error::{Doing as _, DriveError, OrGone as _};
 
+/// Tasks a page: a task may be large.
+const PAGE: u32 = 20;
 /// What the watch may be ahead of us.
 const QUEUE: usize = 16;
 /// Writes under way: one after the other, the nodes of a barrier would be told one after the other.
@@ -254,7 +256,7 @@ struct Events {
 }
 
 fn watch(api: Api<NodeTask>, selector: &str) -> Events {
-    let config = watcher::Config::default().labels(selector);
+    let config = watcher::Config::default().labels(selector).page_size(PAGE);
     let (sender, receiver) = mpsc::channel(QUEUE);
     let watching = tokio::spawn(async move {
         let mut events = pin!(watcher(api, config).default_backoff());

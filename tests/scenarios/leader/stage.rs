@@ -5,15 +5,17 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_agent::runtime::Target;
 use clusterbackup_api::backup::{BackupPhase, BackupStatus, VolumeReport};
-use clusterbackup_api::snapshots::{VolumeSnapshot, VolumeSnapshotContent};
-use clusterbackup_api::{Backup, BackupHook, BackupInstance};
-use clusterbackup_tests::agent::{Agent, AgentNode};
-use clusterbackup_tests::csi::Volume;
+use clusterbackup_api::snapshots::{
+    VolumeGroupSnapshotClass, VolumeSnapshot, VolumeSnapshotClass, VolumeSnapshotContent,
+};
+use clusterbackup_api::{Backup, BackupHook, BackupInstance, NodeTask};
+use clusterbackup_tests::agent::{self, Agent, AgentNode};
+use clusterbackup_tests::csi::{self, Volume};
 use clusterbackup_tests::leader::Leaders;
 use clusterbackup_tests::{Cluster, CriFixture, Csi, TestNamespace, eventually, writer};
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 pub(super) use clusterbackup_tests::stage::App;
@@ -114,13 +116,22 @@ impl Stage {
         Ok(uid)
     }
 
-    /// Makes a hook for the pods of one application.
-    pub(super) async fn hook(&self, app: &str, pre: &[String], post: &[String]) -> Result<()> {
+    /// Gives an application another hook.
+    pub(super) async fn change_hook(&self, app: &str, pre: &[String], post: &[String]) -> Result<()> {
+        let hooks = self.home.api::<BackupHook>();
+        hooks.delete(app, &DeleteParams::default()).await?;
+        self.hook(app, pre, post).await
+    }
+
+    async fn hook(&self, app: &str, pre: &[String], post: &[String]) -> Result<()> {
         let exec = |command: &[String]| json!([{ "exec": { "command": command, "timeout": "5s" } }]);
         let hook: BackupHook = serde_json::from_value(json!({
             "apiVersion": "clusterbackup.dataprotection.microsoft.com/v1alpha1",
             "kind": "BackupHook",
-            "metadata": { "name": app },
+            "metadata": {
+                "name": app,
+                "annotations": { "clusterbackup.io/requester": administrator().to_string() },
+            },
             "spec": {
                 "backupHook": [{
                     "name": "writer",
@@ -155,17 +166,35 @@ impl Stage {
         status.volumes.iter().map(record).collect()
     }
 
-    /// Nothing is left of snapshots, whoever made them, nor of temporary labels.
-    pub(super) async fn nothing_is_left(&self) -> Result<()> {
+    /// All NodeTasks.
+    pub(super) async fn tasks(&self) -> Result<Vec<NodeTask>> {
+        let tasks = Api::<NodeTask>::namespaced(self.cluster.admin(), agent::NAMESPACE);
+        Ok(tasks.list(&ListParams::default()).await?.items)
+    }
+
+    /// Leaves a driver with this one snapshot class, and with none for groups.
+    pub(super) async fn only_class(&self, class: &str) -> Result<()> {
+        let all = Api::<VolumeSnapshotClass>::all(self.cluster.admin());
+        for known in all.list(&ListParams::default()).await? {
+            if known.name_any() != class {
+                all.delete(&known.name_any(), &DeleteParams::default()).await?;
+            }
+        }
+        let groups = Api::<VolumeGroupSnapshotClass>::all(self.cluster.admin());
+        groups.delete(csi::GROUP_CLASS, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// Waits until only so many snapshots, and as many contents, are left of what anybody made.
+    pub(super) async fn only_is_left(&self, count: usize) -> Result<()> {
         let contents = Api::<VolumeSnapshotContent>::all(self.cluster.admin());
         let snapshots = Api::<VolumeSnapshot>::all(self.cluster.admin());
-        eventually("all snapshots are gone", LIMIT, || async {
+        eventually("nothing else is left of snapshots", LIMIT, || async {
             let all = ListParams::default();
-            let left = (
-                snapshots.list(&all).await?.items,
-                contents.list(&all).await?.items,
-            );
-            ensure!(left.0.is_empty() && left.1.is_empty(), "{left:#?}");
+            let snapshots = snapshots.list(&all).await?.items;
+            let contents = contents.list(&all).await?.items;
+            let left = (snapshots.len(), contents.len());
+            ensure!(left == (count, count), "{snapshots:#?} {contents:#?}");
             Ok(())
         })
         .await
@@ -175,6 +204,9 @@ impl Stage {
     pub(super) async fn instance(&self, name: &str, mut spec: Value) -> Result<()> {
         if spec.get("includedNamespaces").is_none() {
             spec["includedNamespaces"] = json!([self.shop.name()]);
+        }
+        if spec.get("requester").is_none() {
+            spec["requester"] = administrator();
         }
         let instance: BackupInstance = serde_json::from_value(json!({
             "apiVersion": "clusterbackup.io/v1alpha1",
@@ -234,7 +266,18 @@ impl Stage {
         what: &str,
         right: impl Fn(&BackupStatus) -> bool,
     ) -> Result<BackupStatus> {
-        eventually(&format!("the backup {what}"), LIMIT, || async {
+        self.sees_within(LIMIT, name, what, right).await
+    }
+
+    /// The same, with another patience.
+    pub(super) async fn sees_within(
+        &self,
+        limit: Duration,
+        name: &str,
+        what: &str,
+        right: impl Fn(&BackupStatus) -> bool,
+    ) -> Result<BackupStatus> {
+        eventually(&format!("the backup {what}"), limit, || async {
             let status = self.backups().get(name).await?.status.unwrap_or_default();
             ensure!(right(&status), "{status:#?}");
             Ok(status)
@@ -259,4 +302,9 @@ impl Stage {
         })
         .await
     }
+}
+
+/// Who may do everything; what the webhook would record.
+fn administrator() -> Value {
+    json!({ "username": "admin", "groups": ["system:masters"] })
 }

@@ -283,7 +283,7 @@ impl<'a> Work<'a> {
     async fn write(&mut self) -> Result<Instant, DriveError> {
         let status = self.status();
         let now = Instant::now();
-        match self.drive.record.due(&status) {
+        match self.drive.record.due(&status, now) {
             Some(due) if due <= now => self.drive.record.write(status).await.map(|()| now + LONGEST_WAIT),
             Some(due) => Ok(due),
             None => Ok(now + LONGEST_WAIT),

@@ -100,3 +100,166 @@ fn is_needed(order: &PodOrder, number: usize) -> bool {
         .get(number)
         .is_none_or(|command| command.on_error == OnError::Fail)
 }
+
+#[cfg(test)]
+mod tests {
+    use clusterbackup_api::NodeTaskSpec;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn task(state: &str, status: Value) -> NodeTask {
+        let spec: NodeTaskSpec = serde_json::from_value(json!({
+            "nodeName": "node-a",
+            "epoch": 1,
+            "backup": { "namespace": "home", "name": "nightly", "uid": "4f1c" },
+            "state": state,
+            "units": [{
+                "name": "u0",
+                "maxFreeze": "60s",
+                "cutLimit": "20s",
+                "pods": [{
+                    "namespace": "shop", "name": "db", "uid": "db-uid",
+                    "pre": [{ "hook": "h", "container": "c", "command": ["a"], "onError": "Fail", "timeout": "5s" }],
+                }],
+                "cuts": [{ "namespace": "shop", "snapshot": "s", "class": "c", "claims": ["data"] }],
+            }],
+        }))
+        .unwrap();
+        let mut task = NodeTask::new("t", spec);
+        task.status = serde_json::from_value(status).unwrap();
+        task
+    }
+
+    fn unit(outcome: &str, pre: &str) -> Value {
+        json!({
+            "name": "u0",
+            "phase": "Thawed",
+            "pods": [{
+                "namespace": "shop", "name": "db", "uid": "db-uid", "thaw": "Done",
+                "execs": [{
+                    "hook": "h", "stage": "Pre", "container": "c", "outcome": pre,
+                    "startedAt": "2026-01-01T00:00:00.000000Z", "millis": 1, "attempts": 1, "outputBytes": 0,
+                }],
+            }],
+            "cuts": [{ "namespace": "shop", "claim": "data", "outcome": outcome, "consistency": "CrashConsistent" }],
+        })
+    }
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "one table")]
+    fn a_claim_is_listed_only_when_its_snapshot_is_kept_and_skipped_for_the_reason_that_was() {
+        let kept = Kept {
+            snapshot: "s".to_owned(),
+            content: "c".to_owned(),
+            handle: "h".to_owned(),
+            driver: "d".to_owned(),
+        };
+        let claim = Name::new("shop", "data");
+        let (none, good, bad) = (
+            BTreeMap::new(),
+            BTreeMap::from([(claim.clone(), Ok(kept.clone()))]),
+            BTreeMap::from([(claim.clone(), Err("no handle".to_owned()))]),
+        );
+        let crash = Some(Consistency::CrashConsistent);
+        let skipped = |reason| Fate::Skipped(reason, None);
+        let silent = Some(SkipReason::AgentSilent.to_string());
+        for (state, phase, report, kept, is_silent, expected) in [
+            ("Running", "Running", None, &none, false, Fate::Pending),
+            (
+                "Running",
+                "Running",
+                Some(unit("Pending", "Succeeded")),
+                &none,
+                false,
+                Fate::Pending,
+            ),
+            (
+                "Running",
+                "Running",
+                Some(unit("Taken", "Succeeded")),
+                &none,
+                false,
+                Fate::Pending,
+            ),
+            (
+                "Running",
+                "Done",
+                Some(unit("Taken", "Succeeded")),
+                &good,
+                false,
+                Fate::Kept(kept.clone(), crash, None),
+            ),
+            (
+                "Running",
+                "Done",
+                Some(unit("Taken", "Succeeded")),
+                &bad,
+                false,
+                Fate::Failed(Some("no handle".to_owned())),
+            ),
+            (
+                "Running",
+                "Done",
+                Some(unit("Failed", "Succeeded")),
+                &none,
+                false,
+                Fate::Failed(None),
+            ),
+            (
+                "Running",
+                "Done",
+                Some(unit("NotBegun", "Failed")),
+                &none,
+                false,
+                skipped(SkipReason::HookFailed),
+            ),
+            (
+                "Cancelled",
+                "Done",
+                Some(unit("NotBegun", "Succeeded")),
+                &none,
+                false,
+                skipped(SkipReason::Cancelled),
+            ),
+            (
+                "Cancelled",
+                "Refused",
+                None,
+                &none,
+                false,
+                skipped(SkipReason::Cancelled),
+            ),
+            (
+                "Running",
+                "Done",
+                Some(unit("NotBegun", "Succeeded")),
+                &none,
+                false,
+                Fate::NotBegun(None),
+            ),
+            (
+                "Cancelled",
+                "Running",
+                None,
+                &none,
+                true,
+                skipped(SkipReason::AgentSilent),
+            ),
+            (
+                "Cancelled",
+                "Running",
+                Some(unit("Pending", "Succeeded")),
+                &none,
+                true,
+                Fate::Failed(silent.clone()),
+            ),
+        ] {
+            let units: Vec<_> = report.into_iter().collect();
+            let told = format!("{state} {phase} {units:?}");
+            let task = task(state, json!({ "phase": phase, "units": units }));
+            let unit = task.status.as_ref().and_then(|status| status.units.first());
+            assert_eq!(fate(&task, unit, &claim, kept, is_silent), expected, "{told}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Leaders that die, leave, or are too slow, while backups run.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use clusterbackup_api::backup::BackupPhase;
+use clusterbackup_tests::csi::Operation;
+use clusterbackup_tests::{Cluster, eventually, leader, webhook};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use serde_json::json;
+
+use super::stage::{LIMIT, Stage};
+use crate::runner::scenarios;
+
+scenarios! {
+    Own: [
+        a_backup_outlives_its_leader_without_a_second_freeze,
+        a_leader_that_is_asked_to_stop_hands_over_at_once,
+        a_leader_that_was_asleep_does_no_harm_when_it_wakes,
+    ],
+}
+
+/// What the next candidate needs to see a released lease, and a little.
+const HAND_OVER: Duration = Duration::from_secs(5);
+
+async fn a_backup_outlives_its_leader_without_a_second_freeze(cluster: Cluster) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    let node = stage.node("node-a").await?;
+    let (quick, slow) = (
+        stage.app(&node, "quick", 1).await?,
+        stage.app(&node, "slow", 1).await?,
+    );
+    let hanging = stage.csi.driver().knobs_of(&slow.volumes[0].handle);
+    hanging.hangs(Operation::CreateSnapshot)?;
+    let freeze = json!({ "maxFreeze": "100s", "cutLimit": "80s" });
+    stage.hooked_instance("shop", &["quick", "slow"], freeze).await?;
+    let first = stage.leaders.start().await?;
+    leader::leads(&first).await?;
+    let second = stage.leaders.start().await?;
+
+    stage.ask("nightly", "shop").await?;
+    slow.freezes().await?;
+    quick.goes_on().await?;
+    first.kill().await?;
+    leader::leads(&second).await?;
+    stage
+        .sees("nightly", "goes on", |status| {
+            status.phase == Some(BackupPhase::Running)
+        })
+        .await?;
+    adopted(&stage).await?;
+    hanging.goes_on(Operation::CreateSnapshot)?;
+    let status = stage.ends("nightly", BackupPhase::Completed).await?;
+
+    ensure!(
+        status.counts.taken == 2 && status.warnings.is_empty(),
+        "{status:#?}"
+    );
+    for app in [&quick, &slow] {
+        app.goes_on().await?;
+        let pauses = app.pauses()?;
+        ensure!(
+            pauses.len() == 1,
+            "{} was frozen {} times",
+            app.target.pod,
+            pauses.len()
+        );
+    }
+    Ok(())
+}
+
+/// The second leader has made the tasks its own.
+async fn adopted(stage: &Stage) -> Result<()> {
+    eventually("the tasks carry the new epoch", LIMIT, || async {
+        let epochs: Vec<_> = stage.tasks().await?.iter().map(|task| task.spec.epoch).collect();
+        ensure!(
+            !epochs.is_empty() && epochs.iter().all(|epoch| *epoch == 2),
+            "they carry {epochs:?}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+async fn a_leader_that_is_asked_to_stop_hands_over_at_once(cluster: Cluster) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    let first = stage.leaders.start().await?;
+    leader::leads(&first).await?;
+    let second = stage.leaders.start().await?;
+    let asked = Instant::now();
+    let status = first.terminate(LIMIT).await?;
+    ensure!(status.success(), "it ended with {status}");
+    leader::leads(&second).await?;
+    ensure!(asked.elapsed() < HAND_OVER, "it took {:?}", asked.elapsed());
+    ensure!(epoch(&stage).await? == 2, "the epoch is {}", epoch(&stage).await?);
+    Ok(())
+}
+
+async fn a_leader_that_was_asleep_does_no_harm_when_it_wakes(cluster: Cluster) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    stage.csi.claim(&stage.shop, "data").await?;
+    stage.instance("shop", json!({})).await?;
+    let first = stage.leaders.start().await?;
+    leader::leads(&first).await?;
+    let second = stage.leaders.start().await?;
+    first.pause()?;
+    leader::leads(&second).await?;
+    first.resume()?;
+    eventually("the first one notices", LIMIT, || async {
+        let counts = first.counts().await?;
+        ensure!(
+            counts.get("clusterbackup_leader_leading") == 0,
+            "it believes that it leads"
+        );
+        ensure!(
+            counts.get("clusterbackup_leader_transitions_total{kind=\"lost\"}") == 1,
+            "{counts:?}"
+        );
+        Ok(())
+    })
+    .await?;
+    let leases = Api::<Lease>::namespaced(stage.cluster.admin(), webhook::NAMESPACE);
+    let holder = leases
+        .get(leader::NAME)
+        .await?
+        .spec
+        .and_then(|spec| spec.holder_identity);
+    let holder = holder.context("nobody holds the lease")?;
+    ensure!(holder.starts_with("leader-1_"), "{holder} holds the lease");
+    stage.ask("nightly", "shop").await?;
+    stage.ends("nightly", BackupPhase::Completed).await?;
+    let counts = second.counts().await?;
+    ensure!(counts.get("clusterbackup_leader_epoch") == 2, "{counts:?}");
+    Ok(())
+}
+
+async fn epoch(stage: &Stage) -> Result<i64> {
+    let objects = Api::<ConfigMap>::namespaced(stage.cluster.admin(), webhook::NAMESPACE);
+    let data = objects
+        .get("clusterbackup-leader-epoch")
+        .await?
+        .data
+        .unwrap_or_default();
+    Ok(data.get("epoch").context("there is no epoch")?.parse()?)
+}

@@ -1,0 +1,215 @@
+//! Backups that can't end well: each says why, leaves nothing behind, and leaves nothing frozen.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clusterbackup_api::backup::{BackupPhase, BackupStatus};
+use clusterbackup_core::cut::SkipReason;
+use clusterbackup_tests::csi::{Operation, RETAINING_SNAPSHOT_CLASS};
+use clusterbackup_tests::{Cluster, eventually};
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use clusterbackup_tests::stage::shell;
+
+use super::stage::{LIMIT, Stage};
+use crate::runner::scenarios;
+
+scenarios! {
+    Own: [
+        what_can_not_be_planned_fails_with_the_way_out,
+        a_cancelled_backup_thaws_and_leaves_nothing,
+        a_cut_that_fails_leaves_nothing_whatever_its_class_says,
+        a_hook_that_fails_costs_its_own_unit_alone,
+        a_node_without_an_agent_is_not_waited_for,
+    ],
+}
+
+/// What is asked for, and a part of the message.
+type Case = (&'static str, Value, &'static str);
+
+async fn what_can_not_be_planned_fails_with_the_way_out(cluster: Cluster) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    let _leader = stage.leaders.start().await?;
+    let nobody = json!({ "username": "nobody-in-particular" });
+    let hook = json!([{ "name": "freeze", "namespace": "nowhere" }]);
+    let cases: [Case; 5] = [
+        (
+            "no-hook",
+            json!({ "backupHooks": hook }),
+            "BackupHook nowhere/freeze, which the instance names, doesn't exist",
+        ),
+        (
+            "no-namespace",
+            json!({ "includedNamespaces": ["shopp"] }),
+            "shopp",
+        ),
+        (
+            "no-rights",
+            json!({ "requester": nobody }),
+            "its requester nobody-in-particular may not list pods",
+        ),
+        (
+            "nobody",
+            json!({ "requester": null }),
+            "nobody is recorded as its requester",
+        ),
+        ("empty", json!({}), "nothing was selected"),
+    ];
+    for (name, spec, _) in &cases {
+        stage.instance(name, spec.clone()).await?;
+        stage.ask(name, name).await?;
+    }
+    stage.ask("no-instance", "shop").await?;
+    for (name, _, told) in
+        cases
+            .iter()
+            .cloned()
+            .chain([("no-instance", json!({}), "BackupInstance shop doesn't exist")])
+    {
+        let phase = if name == "empty" {
+            BackupPhase::CompletedWithWarnings
+        } else {
+            BackupPhase::Failed
+        };
+        let status = stage.ends(name, phase).await?;
+        let texts = status.message.iter().chain(&status.warnings);
+        ensure!(
+            texts.clone().any(|text| text.contains(told)),
+            "{name}: {status:#?}"
+        );
+    }
+    Ok(())
+}
+
+async fn a_cancelled_backup_thaws_and_leaves_nothing(cluster: Cluster) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    let node = stage.node("node-a").await?;
+    let app = stage.app(&node, "orders", 1).await?;
+    let idle = stage.csi.claim(&stage.shop, "idle").await?;
+    let knobs = stage.csi.driver().knobs_of(&app.volumes[0].handle);
+    knobs.hangs(Operation::CreateSnapshot)?;
+    let freeze = json!({ "maxFreeze": "100s", "cutLimit": "80s" });
+    stage.hooked_instance("shop", &["orders"], freeze).await?;
+    let _leader = stage.leaders.start().await?;
+    stage.ask("nightly", "shop").await?;
+    app.freezes().await?;
+    stage
+        .sees("nightly", "has kept what needed no freeze", |status| {
+            status
+                .volumes
+                .iter()
+                .any(|volume| volume.claim == idle.claim && volume.handle.is_some())
+        })
+        .await?;
+
+    stage.cancel("nightly").await?;
+    app.goes_on().await?;
+    knobs.goes_on(Operation::CreateSnapshot)?;
+    let status = stage.ends("nightly", BackupPhase::Cancelled).await?;
+    ensure!(
+        status.volumes.iter().all(|volume| volume.snapshot.is_none()),
+        "{status:#?}"
+    );
+    stage.only_is_left(0).await?;
+
+    stage
+        .backups()
+        .delete("nightly", &DeleteParams::default())
+        .await?;
+    eventually("the backup is gone, with its tasks", LIMIT, || async {
+        ensure!(stage.backups().get_opt("nightly").await?.is_none(), "it is there");
+        ensure!(stage.tasks().await?.is_empty(), "its tasks are there");
+        Ok(())
+    })
+    .await
+}
+
+async fn a_cut_that_fails_leaves_nothing_whatever_its_class_says(cluster: Cluster) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    let (good, bad) = (
+        stage.csi.claim(&stage.shop, "good").await?,
+        stage.csi.claim(&stage.shop, "bad").await?,
+    );
+    stage.only_class(RETAINING_SNAPSHOT_CLASS).await?;
+    stage
+        .csi
+        .driver()
+        .knobs_of(&bad.handle)
+        .takes(Operation::CreateSnapshot, Duration::from_secs(4))?;
+    let freeze = json!({ "maxFreeze": "30s", "cutLimit": "2s" });
+    stage.instance("shop", json!({ "freeze": freeze })).await?;
+    let _leader = stage.leaders.start().await?;
+    stage.ask("nightly", "shop").await?;
+    let status = stage.ends("nightly", BackupPhase::CompletedWithWarnings).await?;
+
+    ensure!(
+        status.counts.taken == 1 && status.counts.failed == 1,
+        "{status:#?}"
+    );
+    let kept: Vec<_> = status
+        .volumes
+        .iter()
+        .filter(|volume| volume.handle.is_some())
+        .collect();
+    ensure!(kept.len() == 1 && kept[0].claim == good.claim, "{status:#?}");
+    stage.only_is_left(1).await
+}
+
+async fn a_hook_that_fails_costs_its_own_unit_alone(cluster: Cluster) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    let node = stage.node("node-a").await?;
+    let (well, ill) = (
+        stage.app(&node, "well", 1).await?,
+        stage.app(&node, "ill", 1).await?,
+    );
+    stage.change_hook("ill", &shell("exit 3"), &shell("true")).await?;
+    stage.hooked_instance("shop", &["well", "ill"], json!({})).await?;
+    let _leader = stage.leaders.start().await?;
+    stage.ask("nightly", "shop").await?;
+    let status = stage.ends("nightly", BackupPhase::CompletedWithWarnings).await?;
+
+    let skipped = |status: &BackupStatus, claim: &str| {
+        let mut volumes = status.volumes.iter();
+        volumes
+            .find(|volume| volume.claim == claim)
+            .and_then(|volume| volume.skipped)
+    };
+    ensure!(
+        skipped(&status, "ill-0") == Some(SkipReason::HookFailed),
+        "{status:#?}"
+    );
+    ensure!(
+        skipped(&status, "well-0").is_none() && status.counts.taken == 1,
+        "{status:#?}"
+    );
+    ensure!(status.counts.hooks_failed == 1, "{status:#?}");
+    for app in [&well, &ill] {
+        app.goes_on().await?;
+    }
+    Ok(())
+}
+
+async fn a_node_without_an_agent_is_not_waited_for(cluster: Cluster) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    let node = stage.node("node-a").await?;
+    stage.app(&node, "orders", 1).await?;
+    stage.csi.claim(&stage.shop, "idle").await?;
+    stage.hooked_instance("shop", &["orders"], json!({})).await?;
+    node.agent.kill().await?;
+    let _leader = stage.leaders.start().await?;
+    stage.ask("nightly", "shop").await?;
+    // Half a minute until it is silent, as much until nobody waits for its answer.
+    let ended = |status: &BackupStatus| status.phase == Some(BackupPhase::CompletedWithWarnings);
+    let status = stage
+        .sees_within(Duration::from_secs(90), "nightly", "ends", ended)
+        .await?;
+
+    let silent = status.volumes.iter().find(|volume| volume.claim == "orders-0");
+    ensure!(
+        silent.and_then(|volume| volume.skipped) == Some(SkipReason::AgentSilent),
+        "{status:#?}"
+    );
+    ensure!(status.counts.taken == 1, "{status:#?}");
+    Ok(())
+}
