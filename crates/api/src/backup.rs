@@ -4,6 +4,7 @@
     unreachable_pub,
     reason = "KubeSchema declares a copy of the struct inside of a function"
 )]
+#![expect(clippy::duplicated_attributes, reason = "each printed column says its type")]
 #![expect(
     clippy::doc_markdown,
     reason = "the comments are shown by kubectl explain, as plain text"
@@ -20,7 +21,7 @@ use crate::node_task::Consistency;
 use crate::{conditions, schema};
 
 /// One run of a BackupInstance.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[kube(
     group = "clusterbackup.io",

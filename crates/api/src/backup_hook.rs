@@ -4,10 +4,6 @@
     unreachable_pub,
     reason = "KubeSchema declares a copy of the struct inside of a function"
 )]
-#![expect(
-    clippy::doc_markdown,
-    reason = "the comments are shown by kubectl explain, as plain text"
-)]
 
 use clusterbackup_core::duration::Span;
 use clusterbackup_core::hook::OnError;
@@ -139,17 +135,9 @@ pub struct BackupExec {
 }
 
 fn declare_flat(schema: &mut Schema) {
-    misplaced::declare(
-        schema,
-        &FLAT,
-        "Belongs into an entry of backupHook; refused here.",
-    );
+    misplaced::declare(schema, &FLAT, "Belongs into an entry of backupHook");
 }
 
 fn declare_limits_of_restore(schema: &mut Schema) {
-    misplaced::declare(
-        schema,
-        &LIMITS_OF_RESTORE,
-        "Belongs to restore hooks; refused here.",
-    );
+    misplaced::declare(schema, &LIMITS_OF_RESTORE, "Belongs to restore hooks");
 }

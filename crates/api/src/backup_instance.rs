@@ -4,6 +4,7 @@
     unreachable_pub,
     reason = "KubeSchema declares a copy of the struct inside of a function"
 )]
+#![expect(clippy::duplicated_attributes, reason = "each printed column says its type")]
 #![expect(
     clippy::doc_markdown,
     reason = "the comments are shown by kubectl explain, as plain text"

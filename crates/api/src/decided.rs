@@ -26,11 +26,14 @@ impl BackupHook {
                 entry.excluded_namespaces.as_deref(),
                 entry.label_selector.as_ref(),
             );
+            let pre = reader.commands("preHooks", entry.pre_hooks.as_deref());
+            let post = reader.commands("postHooks", entry.post_hooks.as_deref());
+            reader.runs(!pre.is_empty() || !post.is_empty());
             hooks.push(Hook {
                 name: reader.name(&entry.name),
                 pods,
-                pre: reader.commands("preHooks", entry.pre_hooks.as_deref()),
-                post: reader.commands("postHooks", entry.post_hooks.as_deref()),
+                pre,
+                post,
             });
         }
         reader.done(hooks)
@@ -56,6 +59,7 @@ impl RestoreHook {
                 reader.limit(&place, "execTimeout", step.exec.exec_timeout);
                 post.push((&step.exec).into());
             }
+            reader.runs(!post.is_empty());
             hooks.push(DecidedRestoreHook {
                 name: reader.name(&entry.name),
                 pods,
@@ -180,6 +184,15 @@ impl<'a> Reader<'a> {
         steps.iter().map(|step| (&step.exec).into()).collect()
     }
 
+    fn runs(&mut self, anything: bool) {
+        if !anything {
+            self.problems.push(Problem {
+                field: self.parent.clone(),
+                message: "the hook runs nothing: list commands, each as exec: {command: [...]}".to_owned(),
+            });
+        }
+    }
+
     fn command(&mut self, place: &str, command: &[String]) {
         if command.first().is_none_or(String::is_empty) {
             let message =
@@ -205,7 +218,13 @@ impl<'a> Reader<'a> {
         });
     }
 
-    fn done<T>(self, hooks: Vec<T>) -> Result<Vec<T>, Vec<Problem>> {
+    fn done<T>(mut self, hooks: Vec<T>) -> Result<Vec<T>, Vec<Problem>> {
+        if hooks.is_empty() {
+            self.problems.push(Problem {
+                field: self.list.to_owned(),
+                message: "there is no hook: list at least one".to_owned(),
+            });
+        }
         if self.problems.is_empty() {
             Ok(hooks)
         } else {
@@ -262,6 +281,7 @@ mod tests {
                 "preHooks": [{"exec": {"command": []}}, {"exec": {"command": ["a"], "timeout": "0s"}}],
             },
             {"name": "h", "postHooks": [{"exec": {"command": [""]}}]},
+            {"name": "idle"},
         ]))
         .hooks()
         .unwrap_err();
@@ -277,8 +297,11 @@ mod tests {
                 "spec.backupHook[0].preHooks[1].exec.timeout",
                 "spec.backupHook[1].name",
                 "spec.backupHook[1].postHooks[0].exec.command",
+                "spec.backupHook[2]",
             ]
         );
+        let problems = backup_hook(&json!([])).hooks().unwrap_err();
+        assert_eq!(problems[0].field, "spec.backupHook");
     }
 
     #[test]

@@ -29,6 +29,7 @@ use kube::CustomResourceExt;
 pub use backup::{Backup, BackupSpec, BackupStatus};
 pub use backup_hook::{BackupHook, BackupHookSpec};
 pub use backup_instance::{BackupInstance, BackupInstanceSpec};
+pub use misplaced::is_misplaced;
 pub use node_task::{NodeTask, NodeTaskSpec, NodeTaskStatus};
 pub use problem::Problem;
 pub use requester::Requester;

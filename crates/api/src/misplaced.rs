@@ -1,8 +1,18 @@
 //! Fields that people write in a wrong place. The API server drops what a schema doesn't know, without a word: so the
 //! schema knows them, for a rule to refuse them with the right place.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use schemars::Schema;
 use serde_json::{Value, json};
+
+/// Ends the description of such a field.
+const REFUSED: &str = "; refused here.";
+
+/// Whether a schema declares a field only for it to be refused.
+pub fn is_misplaced(field: &JSONSchemaProps) -> bool {
+    let description = field.description.as_deref();
+    description.is_some_and(|description| description.ends_with(REFUSED))
+}
 
 /// A field that a schema declares to be refused.
 #[derive(Debug)]
@@ -56,14 +66,14 @@ impl Misplaced {
     }
 }
 
-/// Declares `fields` in the schema of an object. Not beside `x_kube` on a field of it: that changes the first property
+/// Declares `fields` in the schema of an object, and where they belong. Not beside `x_kube` on a field of it: that changes the first property
 /// that it finds.
-pub(crate) fn declare(schema: &mut Schema, fields: &[Misplaced], description: &str) {
+pub(crate) fn declare(schema: &mut Schema, fields: &[Misplaced], place: &str) {
     let properties = schema
         .ensure_object()
         .entry("properties")
         .or_insert_with(|| json!({}));
     for field in fields {
-        properties[field.name] = field.schema(description);
+        properties[field.name] = field.schema(&format!("{place}{REFUSED}"));
     }
 }

@@ -9,6 +9,7 @@
     unreachable_pub,
     reason = "KubeSchema declares a copy of the struct inside of a function"
 )]
+#![expect(clippy::duplicated_attributes, reason = "each printed column says its type")]
 #![expect(
     clippy::doc_markdown,
     reason = "the comments are shown by kubectl explain, as plain text"
@@ -33,7 +34,7 @@ use crate::schema;
 pub use report::{CutReport, ExecReport, Killed, NodeTaskStatus, PodReport, TaskPhase, UnitReport};
 
 /// The work of one node in one backup.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[kube(
     group = "clusterbackup.io",

@@ -4,10 +4,6 @@
     unreachable_pub,
     reason = "KubeSchema declares a copy of the struct inside of a function"
 )]
-#![expect(
-    clippy::doc_markdown,
-    reason = "the comments are shown by kubectl explain, as plain text"
-)]
 
 use clusterbackup_core::duration::Span;
 use clusterbackup_core::hook::OnError;
@@ -141,18 +137,14 @@ pub struct RestoreExec {
 }
 
 fn declare_flat(schema: &mut Schema) {
-    misplaced::declare(
-        schema,
-        &FLAT,
-        "Belongs into an entry of restoreHook; refused here.",
-    );
+    misplaced::declare(schema, &FLAT, "Belongs into an entry of restoreHook");
     declare_pre_hooks(schema);
 }
 
 fn declare_pre_hooks(schema: &mut Schema) {
-    misplaced::declare(schema, &PRE_HOOKS, "Belongs to backup hooks; refused here.");
+    misplaced::declare(schema, &PRE_HOOKS, "Belongs to backup hooks");
 }
 
 fn declare_limit_of_backup(schema: &mut Schema) {
-    misplaced::declare(schema, &LIMIT_OF_BACKUP, "Belongs to backup hooks; refused here.");
+    misplaced::declare(schema, &LIMIT_OF_BACKUP, "Belongs to backup hooks");
 }

@@ -5,7 +5,7 @@ use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
 /// A point in time of one claim.
-#[derive(CustomResource, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[kube(
     group = "snapshot.storage.k8s.io",
@@ -57,7 +57,7 @@ pub struct VolumeSnapshotStatus {
 }
 
 /// An error of a driver or sidecar.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct SnapshotError {
     /// What it said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ pub struct SnapshotError {
 }
 
 /// The driver's side of a snapshot.
-#[derive(CustomResource, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[kube(
     group = "snapshot.storage.k8s.io",

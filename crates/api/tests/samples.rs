@@ -1,27 +1,64 @@
 //! The samples in `manifests/samples` are what people copy: they have to be right.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clusterbackup_api::{RestoreInterception, labels};
+use clusterbackup_api::{Backup, BackupHook, BackupInstance, RestoreHook, RestoreInterception, labels};
+use clusterbackup_core::hook;
 use clusterbackup_core::modifier::{Rename, RuleOutcome, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName, Target};
 use clusterbackup_core::patch::Draft;
 use clusterbackup_core::yaml;
 use serde_json::{Value, json};
 
-/// The objects of every sample, by file.
+/// The objects of every sample with rules, by file.
 fn samples() -> BTreeMap<PathBuf, Vec<Value>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/samples");
+    objects_in("samples")
+}
+
+fn objects_in(folder: &str) -> BTreeMap<PathBuf, Vec<Value>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../manifests")
+        .join(folder);
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files
+        .filter(|path| path.is_file())
         .map(|path| {
             let objects = yaml::to_json_documents(&fs::read_to_string(&path).unwrap()).unwrap();
             (path, objects)
         })
         .collect()
+}
+
+#[test]
+fn every_sample_of_a_backup_makes_sense_and_undoes_what_it_does() {
+    let mut kinds = BTreeSet::new();
+    for object in objects_in("samples/backups").into_values().flatten() {
+        let kind = object["kind"].as_str().unwrap().to_owned();
+        match kind.as_str() {
+            "BackupHook" => {
+                let hooks = serde_json::from_value::<BackupHook>(object)
+                    .unwrap()
+                    .hooks()
+                    .unwrap();
+                assert_eq!(hook::remarks(&hooks), []);
+            }
+            "RestoreHook" => {
+                let hooks = serde_json::from_value::<RestoreHook>(object).unwrap();
+                assert!(hooks.hooks().is_ok());
+            }
+            "BackupInstance" => {
+                let instance = serde_json::from_value::<BackupInstance>(object).unwrap();
+                assert!(instance.spec.filter().is_ok());
+            }
+            "Backup" => drop(serde_json::from_value::<Backup>(object).unwrap()),
+            other => panic!("a sample of {other} is not tried"),
+        }
+        kinds.insert(kind);
+    }
+    assert_eq!(kinds.len(), 4, "{kinds:?}");
 }
 
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {

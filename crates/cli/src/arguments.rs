@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod backup;
+pub(crate) mod hooks;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clusterbackup_core::object::GroupResource;
@@ -37,6 +38,9 @@ pub(crate) enum Command {
     /// Check rules and try them on objects; needs no cluster.
     #[command(subcommand)]
     Rules(Rules),
+    /// Check hooks; needs no cluster.
+    #[command(subcommand)]
+    Hooks(hooks::Hooks),
     /// Look at the interceptions of a cluster.
     #[command(subcommand)]
     Intercept(Intercept),

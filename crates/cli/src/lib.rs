@@ -7,6 +7,7 @@
 //! - `object`, `kinds`: the objects that rules are tried on
 //! - `apply`, `outcome`, `print`: `rules apply`
 //! - `explain`, `condition`: `rules explain`
+//! - `hooks`: `hooks check`
 //! - `status`, `metrics`: `intercept status`
 //! - `backup`: `backup create`, `describe`, `logs`, `cancel`
 //! - `agents`: `agents status`
@@ -26,6 +27,7 @@ mod cluster;
 mod completion;
 mod condition;
 mod explain;
+mod hooks;
 mod input;
 pub mod kinds;
 mod mask;
@@ -104,6 +106,7 @@ fn run(arguments: &Arguments, out: &mut dyn io::Write) -> Result<ExitCode, Error
         Command::Rules(Rules::Check(arguments)) => check::run(arguments, out),
         Command::Rules(Rules::Apply(arguments)) => apply::run(arguments, out),
         Command::Rules(Rules::Explain(arguments)) => explain::run(arguments, out),
+        Command::Hooks(arguments::hooks::Hooks::Check(arguments)) => hooks::run(arguments, out),
         Command::Intercept(Intercept::Status(arguments)) => status::run(arguments, out),
         Command::Backup(command) => backup::run(command, out),
         Command::Agents(command) => agents::run(command, out),

@@ -75,6 +75,20 @@ impl<'p> Picture<'p> {
         }
     }
 
+    /// Of a field of an object.
+    pub(crate) fn of_field(input: &'p Input, at: Position, field: &'p str, message: &'p str) -> Self {
+        Self {
+            message,
+            place: Some(Place {
+                name: shown(&input.file).to_owned(),
+                text: &input.text,
+                at,
+            }),
+            field,
+            hint: None,
+        }
+    }
+
     /// Of a file of which nothing can be shown.
     pub(crate) const fn of_whole(message: &'p str) -> Self {
         Self {

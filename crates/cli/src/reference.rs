@@ -48,6 +48,7 @@ mod tests {
             "## kubectl clusterbackup rules check\n",
             "## kubectl clusterbackup rules apply\n",
             "## kubectl clusterbackup rules explain\n",
+            "## kubectl clusterbackup hooks check\n",
             "## kubectl clusterbackup intercept status\n",
             "## kubectl clusterbackup backup create\n",
             "## kubectl clusterbackup backup describe\n",

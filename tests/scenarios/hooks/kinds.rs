@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_core::yaml;
-use clusterbackup_tests::{Cluster, TestNamespace};
+use clusterbackup_tests::{Cluster, TestNamespace, workspace};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::Lookup as _;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::steps::{api_of, create, refusal};
 scenarios! {
     Webhook: [
         hooks_go_in_as_aks_backup_documents_them,
+        the_samples_of_backups_go_in,
         flat_and_senseless_hooks_are_refused_with_the_corrected_form,
         senseless_instances_are_refused,
         what_may_not_change_cannot,
@@ -105,6 +106,19 @@ async fn hooks_go_in_as_aks_backup_documents_them(context: &Context) -> Result<(
             lean(&stored["spec"]) == lean(&object["spec"]),
             "stored as {stored:#}"
         );
+    }
+    Ok(())
+}
+
+async fn the_samples_of_backups_go_in(context: &Context) -> Result<()> {
+    let namespace = context.namespace.name();
+    let folder = workspace::root().join("manifests/samples/backups");
+    for sample in std::fs::read_dir(folder)? {
+        let text = std::fs::read_to_string(sample?.path())?;
+        for mut object in yaml::to_json_documents(&text)? {
+            object["metadata"]["namespace"] = json!(namespace);
+            create(&context.cluster.admin(), Some(namespace), &object).await?;
+        }
     }
     Ok(())
 }

@@ -99,7 +99,7 @@ pub struct PodReport {
 }
 
 /// One command that ran.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecReport {
     /// The hook that it comes from.

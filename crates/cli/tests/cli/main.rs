@@ -9,5 +9,6 @@
 mod apply;
 mod check;
 mod explain;
+mod hooks;
 mod live;
 mod running;
