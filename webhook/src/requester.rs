@@ -40,8 +40,8 @@ pub(crate) fn of(request: &AdmissionRequest<'_>) -> Result<Requester, serde_json
     let requester = Requester {
         username: user.username.as_ref().to_owned(),
         uid: Some(user.uid.as_ref().to_owned()),
-        groups: user.groups.map_or_else(|| Ok(Vec::new()), read)?,
-        extra: user.extra.map_or_else(|| Ok(Default::default()), read)?,
+        groups: user.groups.map(read).transpose()?.unwrap_or_default(),
+        extra: user.extra.map(read).transpose()?.unwrap_or_default(),
     };
     Ok(requester.bounded())
 }

@@ -36,7 +36,7 @@ pub struct SnapshotSource {
 }
 
 /// How far a snapshot is.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeSnapshotStatus {
     /// Its content.
@@ -127,7 +127,7 @@ pub struct GroupSource {
 }
 
 /// How far a group is.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeGroupSnapshotStatus {
     /// Its content.

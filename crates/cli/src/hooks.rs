@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Check, out: &mut dyn Write) -> Result<ExitCode, Er
     for file in &arguments.files {
         match Input::read(file) {
             Ok(input) => report.add_file(&input),
-            Err(error) => report.add_unusable(error),
+            Err(error) => report.add_unusable(&error),
         }
     }
     report.valid = report.problems.is_empty();
@@ -152,7 +152,7 @@ impl Report {
         });
     }
 
-    fn add_unusable(&mut self, error: InputError) {
+    fn add_unusable(&mut self, error: &InputError) {
         let picture = Picture::of_whole(&error.to_string()).draw(Severity::Error);
         self.pictures.push(picture);
         self.problems.push(Finding {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::schema;
 
 /// What the node did.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeTaskStatus {
     /// The epoch under which the agent last acted.
@@ -49,7 +49,7 @@ pub enum TaskPhase {
 }
 
 /// What became of one unit on this node.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnitReport {
     /// The unit.
@@ -75,7 +75,7 @@ pub struct UnitReport {
 }
 
 /// What became of one pod.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodReport {
     /// Its namespace.
