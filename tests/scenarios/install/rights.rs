@@ -161,20 +161,20 @@ const AGENT: [Right<'_>; 31] = [
 ];
 
 #[rustfmt::skip]
-const LEADER: [Right<'_>; 42] = [
+const LEADER: [Right<'_>; 43] = [
     ("list", BACKUPS, "", "", true),
     ("patch", BACKUPS, "default", "a", true),
     ("update", "backups.clusterbackup.io/status", "default", "a", true),
     ("create", BACKUPS, "default", "", false),
     ("delete", BACKUPS, "default", "a", false),
-    ("watch", INSTANCES, "", "", true),
-    ("patch", "backupinstances.clusterbackup.io/status", "default", "a", true),
+    ("get", INSTANCES, "default", "a", true),
+    ("watch", INSTANCES, "", "", false),
     ("patch", INSTANCES, "default", "a", false),
     ("get", BACKUP_HOOKS, "default", "a", true),
     ("list", BACKUP_HOOKS, "", "", false),
     ("create", "subjectaccessreviews.authorization.k8s.io", "", "", true),
     ("create", TASKS, AGENTS, "", true),
-    ("update", TASKS, AGENTS, "a", true),
+    ("patch", TASKS, AGENTS, "a", true),
     ("delete", TASKS, AGENTS, "a", true),
     ("patch", TASK_STATUS, AGENTS, "a", true),
     ("create", TASKS, "default", "", false),
@@ -190,6 +190,7 @@ const LEADER: [Right<'_>; 42] = [
     ("delete", "persistentvolumeclaims", "default", "a", false),
     ("create", SNAPSHOTS, "default", "", true),
     ("delete", SNAPSHOTS, "default", "a", true),
+    ("patch", SNAPSHOTS, "default", "a", false),
     ("create", GROUPS, "default", "", true),
     ("patch", CONTENTS, "", "a", true),
     ("delete", CONTENTS, "", "a", false),
