@@ -42,6 +42,11 @@ pub(crate) struct Quiet {
 impl Quiet {
     pub(crate) async fn start(cluster: Cluster) -> Result<Self> {
         let webhook = Webhook::install(&cluster, &["velero-door"]).await?;
+        // The door is shut there too, where agents are installed.
+        cluster
+            .kubectl(&["create", "namespace", clusterbackup_api::namespaces::AGENTS])
+            .await?
+            .success()?;
         Ok(Self {
             replica: webhook.start(ReplicaOptions::default()).await?,
             namespace: cluster.namespace("door").await?,
