@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_tests::nodes::{Application, Traces};
 use clusterbackup_tests::runner::{NodesContext, scenarios};
-use clusterbackup_tests::{Nodes, eventually};
+use clusterbackup_tests::{Nodes, csi, eventually};
 
 scenarios! {
     Nodes: [
@@ -59,6 +59,8 @@ async fn a_killed_program_leaves_nothing_behind(_: &NodesContext) -> Result<()> 
     tokio::task::spawn_blocking(move || holder.wait()).await??;
     eventually("nothing is left", Duration::from_secs(20), || async {
         ensure!(traces.present().is_empty(), "{:?}", traces.present());
+        let attached = csi::attached_below(traces.folder())?;
+        ensure!(attached.is_empty(), "still attached: {attached:?}");
         Ok(())
     })
     .await

@@ -2,6 +2,7 @@
 
 mod commands;
 mod harness;
+mod volumes;
 mod webhook;
 
 use std::process::ExitCode;
@@ -9,5 +10,10 @@ use std::process::ExitCode;
 use clusterbackup_tests::runner;
 
 fn main() -> ExitCode {
-    runner::run(&[commands::SCENARIOS, harness::SCENARIOS, webhook::SCENARIOS])
+    runner::run(&[
+        commands::SCENARIOS,
+        harness::SCENARIOS,
+        volumes::SCENARIOS,
+        webhook::SCENARIOS,
+    ])
 }

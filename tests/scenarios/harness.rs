@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clusterbackup_tests::tools::KUBERNETES_VERSION;
-use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook, eventually};
+use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook, csi, eventually};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{ListParams, ObjectMeta, PostParams};
@@ -202,11 +202,8 @@ fn nothing_is_left(processes: &[u32], folder: &Path) -> Result<()> {
         ensure!(!is_running(*id), "process {id} still runs");
     }
     ensure!(!folder.exists(), "{} is still there", folder.display());
-    for device in std::fs::read_dir("/sys/block")?.flatten() {
-        // Only of a loop device that is in use.
-        let file = std::fs::read_to_string(device.path().join("loop/backing_file")).unwrap_or_default();
-        ensure!(!Path::new(&file).starts_with(folder), "{file} is still attached");
-    }
+    let attached = csi::attached_below(folder)?;
+    ensure!(attached.is_empty(), "still attached: {attached:?}");
     Ok(())
 }
 

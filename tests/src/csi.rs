@@ -1,4 +1,4 @@
-//! Real volumes and snapshots in a cluster without nodes: a CSI driver and the sidecars of the CSI project beside it.
+//! Real volumes and snapshots in a cluster, with nodes or without: a CSI driver and the CSI project's sidecars beside it.
 //!
 //! The driver's volumes are folders, which tests read and write as they are. What it is told by its [`Knobs`] holds
 //! from the next call on, and its [`Call`]s say when it was asked and when it was done.
@@ -7,6 +7,7 @@ mod calls;
 mod classes;
 mod driver;
 mod knobs;
+mod kubelet;
 mod medium;
 mod sidecars;
 
@@ -24,9 +25,11 @@ pub use self::calls::{Call, Ended};
 pub use self::classes::{CLASS, DRIVER, GROUP_CLASS, LATE_CLASS, RETAINING_SNAPSHOT_CLASS, SNAPSHOT_CLASS};
 pub use self::driver::Driver;
 pub use self::knobs::{Knobs, Operation};
+use self::kubelet::Kubelet;
+pub use self::medium::attached_below;
 use self::sidecars::Sidecars;
 use crate::tools::CsiTools;
-use crate::{Cluster, TestNamespace, eventually};
+use crate::{Cluster, Nodes, TestNamespace, eventually};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -75,9 +78,24 @@ pub struct Taken {
 impl Csi {
     /// Installs it in a cluster, with its classes. Blocks the first time on a machine, when it is built.
     pub async fn start(cluster: &Cluster) -> Result<Self> {
+        Self::start_for(&[], cluster).await
+    }
+
+    /// The same in a cluster with nodes, whose pods can mount its volumes.
+    pub async fn start_on(nodes: &Nodes) -> Result<Self> {
+        let kubelets: Vec<Kubelet> = nodes.all().iter().map(Kubelet::of).collect();
+        let csi = Self::start_for(&kubelets, nodes.cluster()).await?;
+        let registered = eventually("every kubelet knows the driver", LIMIT, || {
+            kubelet::all_know(&csi.admin, nodes.all())
+        });
+        csi.driver.process().while_running(registered).await?;
+        Ok(csi)
+    }
+
+    async fn start_for(kubelets: &[Kubelet], cluster: &Cluster) -> Result<Self> {
         let tools = tokio::task::spawn_blocking(CsiTools::locate).await??;
         classes::create(cluster, &tools.kinds).await?;
-        let driver = Driver::start(&tools, cluster, "csi").await?;
+        let driver = Driver::start_for(kubelets, &tools, cluster, "csi").await?;
         let sidecars = Sidecars::start(&tools, cluster, &driver.socket())?;
         Ok(Self {
             sidecars,
@@ -117,18 +135,24 @@ impl Csi {
 
     /// Makes a claim of 1 MiB and waits until it has its volume.
     pub async fn claim(&self, namespace: &TestNamespace, name: &str) -> Result<Volume> {
+        self.claim_in(CLASS, namespace, name).await?;
+        let what = format!("claim {name} has a volume");
+        let bound = eventually(&what, LIMIT, || self.volume_of(namespace.name(), name));
+        self.sidecars.provisioner.while_running(bound).await
+    }
+
+    /// Makes a claim of 1 MiB in a class, whose volume may have to wait for a pod.
+    pub async fn claim_in(&self, class: &str, namespace: &TestNamespace, name: &str) -> Result<()> {
         let claim: PersistentVolumeClaim = serde_json::from_value(json!({
             "metadata": { "name": name },
             "spec": {
-                "storageClassName": CLASS,
+                "storageClassName": class,
                 "accessModes": ["ReadWriteOnce"],
                 "resources": { "requests": { "storage": "1Mi" } },
             },
         }))?;
         namespace.api().create(&PostParams::default(), &claim).await?;
-        let what = format!("claim {name} has a volume");
-        let bound = eventually(&what, LIMIT, || self.volume_of(namespace.name(), name));
-        self.sidecars.provisioner.while_running(bound).await
+        Ok(())
     }
 
     /// The volume of a claim that has one.
@@ -151,6 +175,21 @@ impl Csi {
             data: self.driver.volume_data(&handle),
             handle,
         })
+    }
+
+    /// Asks for a snapshot of a claim in a class; it has the claim's name.
+    pub async fn ask(&self, namespace: &TestNamespace, class: &str, volume: &Volume) -> Result<()> {
+        let snapshot: VolumeSnapshot = serde_json::from_value(json!({
+            "apiVersion": "snapshot.storage.k8s.io/v1",
+            "kind": "VolumeSnapshot",
+            "metadata": { "name": volume.claim },
+            "spec": {
+                "source": { "persistentVolumeClaimName": volume.claim },
+                "volumeSnapshotClassName": class,
+            },
+        }))?;
+        namespace.api().create(&PostParams::default(), &snapshot).await?;
+        Ok(())
     }
 
     /// Waits until a snapshot is taken.

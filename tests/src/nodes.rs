@@ -156,6 +156,11 @@ pub struct Traces {
 }
 
 impl Traces {
+    /// The working folder, in which other things may lie as well.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What is there of it.
     pub fn present(&self) -> Vec<String> {
         let interface = Path::new("/sys/class/net").join(&self.interface);

@@ -85,6 +85,8 @@ pub struct CsiContext {
 pub struct NodesContext {
     /// The shared cluster, with `node-1` and `node-2`.
     pub nodes: Arc<Nodes>,
+    /// A CSI driver for its pods, of which it leaves the knobs for all volumes alone.
+    pub csi: Arc<Csi>,
     /// Its own namespace.
     pub namespace: TestNamespace,
 }
@@ -165,6 +167,7 @@ struct Stage {
     velero: Shared<Velero>,
     rule_engine: Shared<RuleEngine>,
     nodes: Shared<Nodes>,
+    csi_on_nodes: Shared<Csi>,
     own: Semaphore,
 }
 
@@ -178,6 +181,7 @@ impl Stage {
             velero: Shared::default(),
             rule_engine: Shared::default(),
             nodes: Shared::default(),
+            csi_on_nodes: Shared::default(),
             own: Semaphore::new(OWN_CLUSTERS),
         }
     }
@@ -228,7 +232,13 @@ impl Stage {
                 Run::Nodes(scenario) => {
                     let nodes = shared(&self.nodes, "cluster of nodes", Box::pin(installed())).await?;
                     let namespace = nodes.cluster().namespace("nodes").await?;
-                    let context = NodesContext { nodes, namespace };
+                    let start = Csi::start_on(&nodes);
+                    let csi = shared(&self.csi_on_nodes, "CSI driver on nodes", start).await?;
+                    let context = NodesContext {
+                        nodes,
+                        csi,
+                        namespace,
+                    };
                     let done = bounded(NODES_LIMIT, scenario(&context)).await;
                     done.with_context(|| logs(context.nodes.cluster()))
                 }
@@ -268,6 +278,7 @@ impl Stage {
     /// Ends what was shared, also when scenarios failed.
     fn clear(&self) {
         let _in_runtime = self.runtime.enter();
+        drop(self.runtime.block_on(self.csi_on_nodes.lock()).take());
         drop(self.runtime.block_on(self.nodes.lock()).take());
         drop(self.runtime.block_on(self.velero.lock()).take());
         drop(self.runtime.block_on(self.csi.lock()).take());

@@ -1,6 +1,7 @@
 //! The steps that scenarios are made of: an interception with its rules, objects that opt in, what became of them.
 
 use std::ffi::OsStr;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,6 +10,7 @@ use clusterbackup_core::modifier::RuleSetHash;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ObjectMeta, PostParams};
 use kube::{Api, Client};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
@@ -315,6 +317,19 @@ pub fn volume(name: &str) -> Value {
             "nfs": { "server": "nfs.old.example", "path": "/exports" },
         },
     })
+}
+
+/// Waits until an object is gone.
+pub async fn gone<K>(api: &Api<K>, name: &str) -> Result<()>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    eventually(&format!("{name} is gone"), LIMIT, || async {
+        let found = api.get_opt(name).await?;
+        ensure!(found.is_none(), "it is there: {found:?}");
+        Ok(())
+    })
+    .await
 }
 
 /// The name of an object, which every stored one has.

@@ -19,6 +19,7 @@ use crate::{Cluster, eventually};
 pub const SCRIPT: &str = r#"
 control=$1
 shift
+mkdir -p "$control"
 told() { read -r now _ < /proc/uptime; echo "$1 $now" >> "$control/history"; }
 number=0
 while :; do
@@ -77,8 +78,13 @@ pub fn pauses(control: &Path) -> Result<Vec<(f64, Option<f64>)>> {
     if !file.exists() {
         return Ok(Vec::new());
     }
+    pauses_in(&fs::read_to_string(file)?)
+}
+
+/// The same, by the text of its `history`.
+pub fn pauses_in(history: &str) -> Result<Vec<(f64, Option<f64>)>> {
     let mut pauses: Vec<(f64, Option<f64>)> = Vec::new();
-    for line in fs::read_to_string(file)?.lines() {
+    for line in history.lines() {
         match line.split_once(' ').context("a line of two words")? {
             ("frozen", at) => pauses.push((at.parse()?, None)),
             (_, at) => pauses.last_mut().context("thawed before frozen")?.1 = Some(at.parse()?),
@@ -182,11 +188,8 @@ mod tests {
     fn a_pause_may_still_last() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(pauses(folder.path()).unwrap(), []);
-        let history = folder.path().join("history");
-        fs::write(&history, "frozen 1.50\nthawed 2.25\nfrozen 3.00\n").unwrap();
-        let told = pauses(folder.path()).unwrap();
+        let told = pauses_in("frozen 1.50\nthawed 2.25\nfrozen 3.00\n").unwrap();
         assert_eq!(told, [(1.5, Some(2.25)), (3.0, None)]);
-        fs::write(&history, "thawed 2.25\n").unwrap();
-        assert!(pauses(folder.path()).is_err());
+        assert!(pauses_in("thawed 2.25\n").is_err());
     }
 }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clusterbackup_tests::csi::Operation;
+use clusterbackup_tests::csi::{Operation, SNAPSHOT_CLASS};
 use clusterbackup_tests::{Writer, writer};
 
-use super::steps::ask;
 use crate::runner::{CsiContext, scenarios};
 
 scenarios! {
@@ -44,8 +43,14 @@ async fn cut_in_lock_step(
     knobs.takes(Operation::CreateSnapshot, APART)?;
     let writer = Writer::start(&context.cluster, name, &[&first.data, &second.data]).await?;
     before(&writer).await?;
-    ask(&context.namespace, &first).await?;
-    ask(&context.namespace, &second).await?;
+    context
+        .csi
+        .ask(&context.namespace, SNAPSHOT_CLASS, &first)
+        .await?;
+    context
+        .csi
+        .ask(&context.namespace, SNAPSHOT_CLASS, &second)
+        .await?;
     let mut ends = [0; 2];
     for (end, volume) in ends.iter_mut().zip([&first, &second]) {
         let taken = context.csi.taken(context.namespace.name(), &volume.claim).await?;

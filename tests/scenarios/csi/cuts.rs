@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::snapshots::VolumeSnapshot;
-use clusterbackup_tests::csi::{CLASS, Call, Operation, Volume};
+use clusterbackup_tests::csi::{CLASS, Call, Operation, SNAPSHOT_CLASS, Volume};
 use clusterbackup_tests::{Writer, eventually, writer};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::PostParams;
 use serde_json::json;
 
-use super::steps::{LIMIT, ask};
+use super::steps::LIMIT;
 use crate::runner::{CsiContext, scenarios};
 
 scenarios! {
@@ -33,7 +33,10 @@ async fn a_snapshot_holds_what_was_written_until_its_cut(context: &CsiContext) -
         .driver()
         .knobs_of(&volume.handle)
         .takes(Operation::CreateSnapshot, Duration::from_millis(300))?;
-    ask(&context.namespace, &volume).await?;
+    context
+        .csi
+        .ask(&context.namespace, SNAPSHOT_CLASS, &volume)
+        .await?;
     let taken = context.csi.taken(context.namespace.name(), "data").await?;
     let held = writer::last_record(&taken.data)?;
     writer.goes_on().await?;
@@ -46,7 +49,10 @@ async fn a_snapshot_holds_what_was_written_until_its_cut(context: &CsiContext) -
 async fn a_claim_is_made_from_a_snapshot(context: &CsiContext) -> Result<()> {
     let volume = context.csi.claim(&context.namespace, "original").await?;
     std::fs::write(volume.data.join("file"), "content")?;
-    ask(&context.namespace, &volume).await?;
+    context
+        .csi
+        .ask(&context.namespace, SNAPSHOT_CLASS, &volume)
+        .await?;
     context.csi.taken(context.namespace.name(), "original").await?;
     for (name, group, kind) in [
         ("restored", "snapshot.storage.k8s.io", "VolumeSnapshot"),
@@ -82,7 +88,10 @@ async fn a_slow_cut_is_taken_at_its_end(context: &CsiContext) -> Result<()> {
     let knobs = context.csi.driver().knobs_of(&volume.handle);
     knobs.takes(Operation::CreateSnapshot, TIME)?;
     let asked = Timestamp::now();
-    ask(&context.namespace, &volume).await?;
+    context
+        .csi
+        .ask(&context.namespace, SNAPSHOT_CLASS, &volume)
+        .await?;
     let taken = context.csi.taken(context.namespace.name(), "slow").await?;
     let seen = Timestamp::now();
     ensure!(
@@ -105,7 +114,10 @@ async fn a_snapshot_is_taken_before_it_is_ready(context: &CsiContext) -> Result<
     let volume = context.csi.claim(&context.namespace, "late").await?;
     let knobs = context.csi.driver().knobs_of(&volume.handle);
     knobs.ready_after(Operation::CreateSnapshot, Duration::from_secs(2))?;
-    ask(&context.namespace, &volume).await?;
+    context
+        .csi
+        .ask(&context.namespace, SNAPSHOT_CLASS, &volume)
+        .await?;
     context.csi.taken(context.namespace.name(), "late").await?;
     let snapshots = context.namespace.api::<VolumeSnapshot>();
     let ready = async || {
@@ -129,7 +141,10 @@ async fn a_failing_cut_says_so_and_is_tried_again(context: &CsiContext) -> Resul
     let volume = context.csi.claim(&context.namespace, "fails").await?;
     let knobs = context.csi.driver().knobs_of(&volume.handle);
     knobs.fails(Operation::CreateSnapshot, 2)?;
-    ask(&context.namespace, &volume).await?;
+    context
+        .csi
+        .ask(&context.namespace, SNAPSHOT_CLASS, &volume)
+        .await?;
     let snapshots = context.namespace.api::<VolumeSnapshot>();
     eventually("the status says why", LIMIT, || async {
         let status = snapshots.get("fails").await?.status.unwrap_or_default();

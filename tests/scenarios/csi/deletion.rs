@@ -2,12 +2,12 @@
 
 use anyhow::{Result, ensure};
 use clusterbackup_api::snapshots::{VolumeSnapshot, VolumeSnapshotContent};
-use clusterbackup_tests::csi::RETAINING_SNAPSHOT_CLASS;
+use clusterbackup_tests::csi::{RETAINING_SNAPSHOT_CLASS, SNAPSHOT_CLASS};
 use kube::Api;
 use kube::api::DeleteParams;
 
-use super::steps::{ask, ask_in, gone};
 use crate::runner::{CsiContext, scenarios};
+use crate::steps::gone;
 
 scenarios! {
     Csi: [
@@ -18,7 +18,10 @@ scenarios! {
 
 async fn a_deleted_snapshot_takes_its_data_along(context: &CsiContext) -> Result<()> {
     let volume = context.csi.claim(&context.namespace, "deleted").await?;
-    ask(&context.namespace, &volume).await?;
+    context
+        .csi
+        .ask(&context.namespace, SNAPSHOT_CLASS, &volume)
+        .await?;
     let taken = context.csi.taken(context.namespace.name(), "deleted").await?;
     let snapshots = context.namespace.api::<VolumeSnapshot>();
     snapshots.delete("deleted", &DeleteParams::default()).await?;
@@ -31,7 +34,10 @@ async fn a_deleted_snapshot_takes_its_data_along(context: &CsiContext) -> Result
 
 async fn a_retained_snapshot_leaves_its_data(context: &CsiContext) -> Result<()> {
     let volume = context.csi.claim(&context.namespace, "retained").await?;
-    ask_in(RETAINING_SNAPSHOT_CLASS, &context.namespace, &volume).await?;
+    context
+        .csi
+        .ask(&context.namespace, RETAINING_SNAPSHOT_CLASS, &volume)
+        .await?;
     let taken = context.csi.taken(context.namespace.name(), "retained").await?;
     let snapshots = context.namespace.api::<VolumeSnapshot>();
     snapshots.delete("retained", &DeleteParams::default()).await?;

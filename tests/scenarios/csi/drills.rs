@@ -1,10 +1,10 @@
 //! The parts of the fixture stop, hang and come back.
 
 use anyhow::{Result, ensure};
-use clusterbackup_tests::csi::{Operation, Part, Volume};
+use clusterbackup_tests::csi::{Operation, Part, SNAPSHOT_CLASS, Volume};
 use clusterbackup_tests::{Cluster, Csi, eventually};
 
-use super::steps::{LIMIT, ask};
+use super::steps::LIMIT;
 use crate::runner::{CsiContext, scenarios};
 
 scenarios! {
@@ -19,7 +19,10 @@ async fn a_hanging_driver_cuts_when_it_goes_on(context: &CsiContext) -> Result<(
     let volume = context.csi.claim(&context.namespace, "hangs").await?;
     let knobs = context.csi.driver().knobs_of(&volume.handle);
     knobs.hangs(Operation::CreateSnapshot)?;
-    ask(&context.namespace, &volume).await?;
+    context
+        .csi
+        .ask(&context.namespace, SNAPSHOT_CLASS, &volume)
+        .await?;
     until_a_cut_has_begun(&context.csi, &volume).await?;
     std::fs::write(volume.data.join("file"), "written while it hung")?;
     knobs.goes_on(Operation::CreateSnapshot)?;
@@ -34,7 +37,7 @@ async fn a_driver_that_was_killed_makes_the_cut_when_it_is_back(cluster: Cluster
     let volume = csi.claim(&namespace, "data").await?;
     let knobs = csi.driver().knobs();
     knobs.hangs(Operation::CreateSnapshot)?;
-    ask(&namespace, &volume).await?;
+    csi.ask(&namespace, SNAPSHOT_CLASS, &volume).await?;
     until_a_cut_has_begun(&csi, &volume).await?;
     csi.stop(Part::Driver)?;
     knobs.goes_on(Operation::CreateSnapshot)?;
@@ -48,7 +51,7 @@ async fn without_the_snapshot_controller_nothing_is_cut(cluster: Cluster) -> Res
     let namespace = cluster.namespace("uncontrolled").await?;
     let volume = csi.claim(&namespace, "data").await?;
     csi.stop(Part::SnapshotController)?;
-    ask(&namespace, &volume).await?;
+    csi.ask(&namespace, SNAPSHOT_CLASS, &volume).await?;
     // Whatever else is asked for meanwhile is there, so it had the time.
     csi.claim(&namespace, "another").await?;
     let calls = csi.driver().calls()?;

@@ -11,8 +11,9 @@ use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
-use super::steps::{LIMIT, ask_for_group, gone};
+use super::steps::{LIMIT, ask_for_group};
 use crate::runner::{CsiContext, scenarios};
+use crate::steps::gone;
 
 scenarios! {
     Csi: [

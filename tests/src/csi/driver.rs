@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use super::calls::{self, Call};
 use super::classes::DRIVER;
 use super::knobs::Knobs;
+use super::kubelet::Kubelet;
 use super::medium;
 use crate::process::Process;
 use crate::tools::CsiTools;
@@ -37,11 +38,22 @@ struct Config<'a> {
     point_in_time: bool,
     knobs: &'a Path,
     calls: &'a Path,
+    nodes: &'a [Kubelet],
 }
 
 impl Driver {
     /// Starts it in a folder of the cluster's, which has to be another for each driver.
     pub async fn start(tools: &CsiTools, cluster: &Cluster, name: &str) -> Result<Self> {
+        Self::start_for(&[], tools, cluster, name).await
+    }
+
+    /// The same, to serve kubelets as well.
+    pub(super) async fn start_for(
+        kubelets: &[Kubelet],
+        tools: &CsiTools,
+        cluster: &Cluster,
+        name: &str,
+    ) -> Result<Self> {
         let folder = cluster.folder().join(name);
         let data = folder.join("data");
         let point_in_time = {
@@ -56,6 +68,7 @@ impl Driver {
             point_in_time,
             knobs: &folder.join("knobs"),
             calls: &folder.join("calls"),
+            nodes: kubelets,
         };
         fs::create_dir_all(config.knobs)?;
         let file = folder.join("config.json");

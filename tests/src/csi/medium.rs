@@ -1,7 +1,7 @@
 //! What the driver's data lies on: btrfs in a file, where a cut of everything is one moment, or else just a folder.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -20,6 +20,19 @@ pub(super) fn prepare(folder: &Path) -> Result<bool> {
         eprintln!("volumes are cut by copying them, which takes its time: {error:#}");
     }
     Ok(mounted.is_ok())
+}
+
+/// The files below a folder that are attached to a loop device, also those that are deleted.
+pub fn attached_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut attached = Vec::new();
+    for device in fs::read_dir("/sys/block")? {
+        // Only loop devices have one, and only while they are in use.
+        let file = fs::read_to_string(device?.path().join("loop/backing_file")).unwrap_or_default();
+        if Path::new(&file).starts_with(folder) {
+            attached.push(PathBuf::from(file));
+        }
+    }
+    Ok(attached)
 }
 
 fn mount(folder: &Path) -> Result<()> {

@@ -47,6 +47,7 @@ sleep infinity & wait
 pub struct Node {
     name: String,
     /// The name of its control group.
+    folder: PathBuf,
     pub(super) group: String,
     pub(super) kubelet: Process,
     pub(super) containerd: Process,
@@ -88,6 +89,7 @@ impl Node {
         )?;
         Ok(Self {
             name,
+            folder,
             group,
             kubelet,
             containerd,
@@ -104,6 +106,11 @@ impl Node {
     /// first process of the node's process namespace.
     pub fn process_id(&self) -> u32 {
         self.namespaces.id()
+    }
+
+    /// Where on this machine that is which the node knows by a path in `/run`, `/var/lib` or `/var/log`.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.folder.join(inside.trim_start_matches('/'))
     }
 
     /// A command that runs on the node. Its working folder is `/`.
