@@ -29,30 +29,19 @@ const APPLICATION: &str = "sleep 1000 & while :; do sleep 1; done";
 
 /// What the agent on the node says of a command.
 async fn run(application: &Running<'_>, limit: u64, command: &[&str]) -> Result<Value> {
-    let metadata = &application.pod().metadata;
-    let target = [
-        &metadata.namespace,
-        &metadata.name,
-        &metadata.uid,
-        &Some("app".to_owned()),
-    ]
-    .map(|part| part.clone().unwrap_or_default());
+    let Target {
+        namespace,
+        pod,
+        uid,
+        container,
+    } = application.target()?;
+    let target = [namespace, pod, uid, container];
     let (targets, limit) = (json!([target]).to_string(), limit.to_string());
     let arguments = [&["/run/containerd/containerd.sock", &targets, &limit], command].concat();
     let node = application.node()?;
     let said = node.run(env!("CARGO_BIN_EXE_run-commands"), &arguments).await?;
     let mut said: Value = serde_json::from_str(&said)?;
     Ok(said["ends"][0].take())
-}
-
-fn target(application: &Running<'_>) -> Target {
-    let metadata = application.pod().metadata.clone();
-    Target {
-        namespace: metadata.namespace.unwrap_or_default(),
-        pod: metadata.name.unwrap_or_default(),
-        uid: metadata.uid.unwrap_or_default(),
-        container: "app".to_owned(),
-    }
 }
 
 async fn start(context: &NodesContext) -> Result<Running<'_>> {
@@ -124,7 +113,7 @@ async fn commands_through_the_api_server_are_told_truly_and_can_not_be_ended(
 ) -> Result<()> {
     let application = start(context).await?;
     let runtime = Runtime::api(context.nodes.cluster().admin());
-    let target = target(&application);
+    let target = application.target()?;
     let exec = async |script: &str, limit| {
         let command = ["sh", "-c", script].map(str::to_owned);
         runtime

@@ -30,12 +30,7 @@ async fn pods_of_two_nodes_reach_each_other(context: &NodesContext) -> Result<()
     };
     let server = context.nodes.run(namespace, &server).await?;
     let client = context.nodes.run(namespace, &client).await?;
-    let address = server
-        .pod()
-        .status
-        .as_ref()
-        .and_then(|status| status.pod_ip.clone());
-    let page = format!("http://{}:8080/", address.unwrap_or_default());
+    let page = format!("http://{}:8080/", server.address()?);
     let answer = client.exec(&["wget", "-q", "-O", "-", &page]).await?;
     ensure!(answer == "from node-1\n", "{answer:?}");
     Ok(())

@@ -4,14 +4,12 @@
 pub(crate) mod agents;
 pub(crate) mod backups;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clusterbackup_api::labels;
 use clusterbackup_cli::kinds::{Kind, Scope, is_built_in};
 use clusterbackup_cli::metrics::Counts;
-use clusterbackup_tests::{Cluster, program};
+use clusterbackup_tests::Cluster;
+pub(crate) use clusterbackup_tests::plugin::{Ran, plugin};
 use kube::discovery::{Discovery, Scope as ServedScope};
 use serde_json::{Value, json};
 
@@ -50,32 +48,6 @@ fn settings() -> Value {
         "kind": "ConfigMap",
         "metadata": {"name": "settings", "labels": {"app": "shop"}},
         "data": {"class": "standard", "old": "1"},
-    })
-}
-
-/// What a run of the plugin said, and how it ended.
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-async fn plugin(kubeconfig: Option<&Path>, arguments: &[&str]) -> Result<Ran> {
-    let mut command = Command::new(program::PLUGIN.built().await?);
-    command
-        .args(arguments)
-        .env_remove("KUBECONFIG")
-        .stdin(Stdio::null());
-    if let Some(kubeconfig) = kubeconfig {
-        command.env("KUBECONFIG", kubeconfig);
-    }
-    let output = tokio::task::spawn_blocking(move || command.output())
-        .await?
-        .context("failed to run the plugin")?;
-    Ok(Ran {
-        code: output.status.code(),
-        out: String::from_utf8(output.stdout)?,
-        err: String::from_utf8(output.stderr)?,
     })
 }
 

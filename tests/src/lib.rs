@@ -18,6 +18,7 @@ pub mod namespace;
 pub mod nodes;
 pub mod openapi;
 pub mod pki;
+pub mod plugin;
 pub mod ports;
 pub mod probe;
 pub mod process;

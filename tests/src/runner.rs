@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, RwLock, Semaphore};
 
 use crate::velero::{RuleEngine, Velero};
 use crate::{Cluster, Csi, Nodes, Promtool, Replica, ReplicaOptions, TestNamespace, Webhook};
@@ -55,6 +55,8 @@ pub enum Run {
     OwnWatched(fn((Cluster, Promtool)) -> LocalBoxFuture<'static, Result<()>>),
     /// The shared cluster of two nodes with the shipped manifests installed, which it leaves as it found it.
     Nodes(for<'a> fn(&'a NodesContext) -> LocalBoxFuture<'a, Result<()>>),
+    /// The same, while no other scenario uses it: what dies has to come back before this one ends.
+    NodesAlone(for<'a> fn(&'a NodesContext) -> LocalBoxFuture<'a, Result<()>>),
     /// A cluster of two nodes of its own, with nothing installed.
     OwnNodes(fn(Nodes) -> LocalBoxFuture<'static, Result<()>>),
     /// Promtool alone.
@@ -169,6 +171,7 @@ struct Stage {
     nodes: Shared<Nodes>,
     csi_on_nodes: Shared<Csi>,
     own: Semaphore,
+    alone_on_nodes: RwLock<()>,
 }
 
 impl Stage {
@@ -183,6 +186,7 @@ impl Stage {
             nodes: Shared::default(),
             csi_on_nodes: Shared::default(),
             own: Semaphore::new(OWN_CLUSTERS),
+            alone_on_nodes: RwLock::default(),
         }
     }
 
@@ -230,17 +234,12 @@ impl Stage {
                     self.own(|cluster| scenario((cluster, promtool))).await
                 }
                 Run::Nodes(scenario) => {
-                    let nodes = shared(&self.nodes, "cluster of nodes", Box::pin(installed())).await?;
-                    let namespace = nodes.cluster().namespace("nodes").await?;
-                    let start = Csi::start_on(&nodes);
-                    let csi = shared(&self.csi_on_nodes, "CSI driver on nodes", start).await?;
-                    let context = NodesContext {
-                        nodes,
-                        csi,
-                        namespace,
-                    };
-                    let done = bounded(NODES_LIMIT, scenario(&context)).await;
-                    done.with_context(|| logs(context.nodes.cluster()))
+                    let _beside_others = self.alone_on_nodes.read().await;
+                    self.nodes(scenario).await
+                }
+                Run::NodesAlone(scenario) => {
+                    let _alone = self.alone_on_nodes.write().await;
+                    self.nodes(scenario).await
                 }
                 Run::OwnNodes(scenario) => {
                     let _turn = self.own.acquire().await?;
@@ -258,6 +257,22 @@ impl Stage {
         let cluster = Cluster::start().await.context("failed to start a cluster")?;
         let logs = logs(&cluster);
         bounded(LIMIT, scenario(cluster)).await.context(logs)
+    }
+
+    async fn nodes(
+        &self,
+        scenario: for<'a> fn(&'a NodesContext) -> LocalBoxFuture<'a, Result<()>>,
+    ) -> Result<()> {
+        let nodes = shared(&self.nodes, "cluster of nodes", Box::pin(installed())).await?;
+        let csi = shared(&self.csi_on_nodes, "CSI driver on nodes", Csi::start_on(&nodes)).await?;
+        let namespace = nodes.cluster().namespace("nodes").await?;
+        let context = NodesContext {
+            nodes,
+            csi,
+            namespace,
+        };
+        let done = bounded(NODES_LIMIT, scenario(&context)).await;
+        done.with_context(|| logs(context.nodes.cluster()))
     }
 
     async fn cluster(&self) -> Result<Arc<Cluster>> {
@@ -289,7 +304,7 @@ impl Stage {
 
 async fn installed() -> Result<Nodes> {
     let nodes = Nodes::start(NODES).await?;
-    nodes.install("system").await?;
+    nodes.install("system", &["hook-kinds"]).await?;
     Ok(nodes)
 }
 

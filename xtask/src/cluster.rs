@@ -40,7 +40,7 @@ async fn serve_nodes(count: u8) -> Result<()> {
         bail!(obstacle);
     }
     let nodes = Nodes::start(count).await?;
-    nodes.install("system").await?;
+    nodes.install("system", &["hook-kinds"]).await?;
     let kubeconfig = Kubeconfig::publish(nodes.cluster(), "cluster")?;
     println!("{}", usage_of_nodes(kubeconfig.path(), nodes.cluster()));
     std::future::pending().await

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use clusterbackup_agent::runtime::Target;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::PostParams;
@@ -28,6 +29,8 @@ pub struct Application<'a> {
     pub claims: &'a [&'a str],
     /// The pod's labels.
     pub labels: Value,
+    /// How long it may go on after it is told to end.
+    pub grace_seconds: u32,
 }
 
 impl<'a> Application<'a> {
@@ -40,6 +43,7 @@ impl<'a> Application<'a> {
             arguments: &[],
             claims: &[],
             labels: json!({}),
+            grace_seconds: 1,
         }
     }
 
@@ -62,7 +66,7 @@ impl<'a> Application<'a> {
                 // Not by `nodeName`, which passes the scheduler by: a volume that waits for its first consumer waits for
                 // the scheduler's word.
                 "nodeSelector": self.node.map(|node| json!({ "kubernetes.io/hostname": node })),
-                "terminationGracePeriodSeconds": 1,
+                "terminationGracePeriodSeconds": self.grace_seconds,
                 "containers": [{
                     "name": "app",
                     "image": "busybox:1",
@@ -92,7 +96,7 @@ impl Nodes {
             .with_context(|| format!("failed to create the pod {}", application.name))?;
         let pod = eventually(&format!("the pod {} runs", application.name), LIMIT, || async {
             let pod = pods.get(application.name).await?;
-            ensure!(container(&pod).is_some(), "{:?}", pod.status);
+            ensure!(id(&pod, "app").is_some(), "{:?}", pod.status);
             Ok(pod)
         })
         .await?;
@@ -102,6 +106,27 @@ impl Nodes {
             pod,
         })
     }
+
+    /// Kills the processes of a pod's container outright; the kubelet starts it again.
+    pub async fn kill(&self, pod: &Pod, container: &str) -> Result<()> {
+        let id = id(pod, container).with_context(|| format!("no container {container} runs"))?;
+        let id = id.strip_prefix("containerd://").unwrap_or(id);
+        let kill = [
+            "--namespace",
+            "k8s.io",
+            "tasks",
+            "kill",
+            "--signal",
+            "SIGKILL",
+            id,
+        ];
+        self.node_of(pod)?.run("ctr", &kill).await.map(drop)
+    }
+
+    fn node_of(&self, pod: &Pod) -> Result<&Node> {
+        let name = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+        self.node(name.context("the pod is on no node")?)
+    }
 }
 
 impl Running<'_> {
@@ -110,10 +135,27 @@ impl Running<'_> {
         &self.pod
     }
 
+    /// Its container, as the agent calls it.
+    pub fn target(&self) -> Result<Target> {
+        let metadata = &self.pod.metadata;
+        Ok(Target {
+            namespace: self.namespace.clone(),
+            pod: metadata.name.clone().context("it has no name")?,
+            uid: metadata.uid.clone().context("it has no uid")?,
+            container: "app".to_owned(),
+        })
+    }
+
+    /// Its address.
+    pub fn address(&self) -> Result<String> {
+        let status = self.pod.status.as_ref();
+        let address = status.and_then(|status| status.pod_ip.clone());
+        address.context("it has no address")
+    }
+
     /// Where it runs.
     pub fn node(&self) -> Result<&Node> {
-        let name = self.pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-        self.nodes.node(name.context("it is on no node")?)
+        self.nodes.node_of(&self.pod)
     }
 
     /// Runs a command in it to its end; its standard output. A file is read by `cat`.
@@ -129,25 +171,14 @@ impl Running<'_> {
 
     /// Kills the container's processes outright; the kubelet starts it again.
     pub async fn kill(&self) -> Result<()> {
-        let container = container(&self.pod).context("it has no container")?;
-        let id = container.strip_prefix("containerd://").unwrap_or(&container);
-        let kill = [
-            "--namespace",
-            "k8s.io",
-            "tasks",
-            "kill",
-            "--all",
-            "--signal",
-            "SIGKILL",
-            id,
-        ];
-        self.node()?.run("ctr", &kill).await.map(drop)
+        self.nodes.kill(&self.pod, "app").await
     }
 }
 
-/// The id of its container, if that runs.
-fn container(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
+/// The id of a pod's container, if that runs.
+fn id<'a>(pod: &'a Pod, container: &str) -> Option<&'a str> {
+    let all = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let status = all.iter().find(|status| status.name == container)?;
     status.state.as_ref()?.running.as_ref()?;
-    status.container_id.clone()
+    status.container_id.as_deref()
 }

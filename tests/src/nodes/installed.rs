@@ -11,17 +11,18 @@ use crate::{manifests, webhook};
 const LIMIT: Duration = Duration::from_mins(2);
 
 impl Nodes {
-    /// Applies a folder of `manifests` and waits until all its pods are ready, and the API server asks the webhook.
-    pub async fn install(&self, folder: &str) -> Result<()> {
+    /// Applies a folder of `manifests`, with those of the `components` named, and waits until all its pods are ready, and
+    /// the API server asks the webhook.
+    pub async fn install(&self, folder: &str, components: &[&str]) -> Result<()> {
         let images = tokio::task::spawn_blocking(|| image::of_programs(Build::Quick)).await??;
         self.load(&images).await?;
-        manifests::apply(self.cluster(), folder, &[]).await?;
+        manifests::apply(self.cluster(), folder, components).await?;
         self.until_rolled_out().await?;
         webhook::until_in_force(&self.cluster().admin()).await
     }
 
     /// Waits until each Deployment and DaemonSet of ours has all its pods ready.
-    async fn until_rolled_out(&self) -> Result<()> {
+    pub async fn until_rolled_out(&self) -> Result<()> {
         let list = [
             "get",
             "deployments,daemonsets",
