@@ -6,7 +6,7 @@
 //! | [`run`] | the process: its flags, the election, the work of a term |
 //! | `backups` | which backups are driven |
 //! | `drive` | one backup, from where it stands to its end |
-//! | `plan`, `rights` | what a backup has to do, and whether those who want it may |
+//! | `subject`, `plan`, `rights` | what a backup is of, what it has to do, and whether those who want it may |
 //! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
 //! | `own_cuts` | claims that no running pod mounts |
@@ -32,5 +32,6 @@ mod retain;
 mod rights;
 pub mod run;
 mod silence;
+mod subject;
 mod tasks;
 mod world;

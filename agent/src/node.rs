@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `tasks` | the watch of this node's tasks |
 //! | `orders` | what the leader wants of one task |
-//! | `task` | one task, from its first sight to its end |
+//! | `task`, `work` | one task, from its first sight to its end; what its parts share |
 //! | `resume` | a task that an earlier agent has begun |
 //! | `unit`, `signal` | one freeze unit, and the one signal to thaw |
 //! | `freeze` | what is written down before anything is frozen |
 //! | `pod` | one pod's pre hooks and undo |
 //! | `going` | which pods are being deleted |
-//! | `cut`, `snapshots`, `members` | the cuts, and what is seen of them |
+//! | `cut`, `members` | the cuts, and what is seen of them |
 //! | `status` | the report |
 //! | `metrics` | what is counted |
 
@@ -27,6 +27,7 @@ mod status;
 mod task;
 mod tasks;
 mod unit;
+mod work;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

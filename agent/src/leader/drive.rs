@@ -23,8 +23,9 @@ use super::discard::discard;
 use super::error::DriveError;
 use super::events::Reason;
 use super::groups;
-use super::plan::{Plan, PlanError, Subject, plan};
+use super::plan::{Plan, plan};
 use super::record::Record;
+use super::subject::{PlanError, Subject};
 use super::tasks::Tasks;
 use super::world::World;
 

@@ -4,20 +4,17 @@
 mod orders;
 mod read;
 
-use clusterbackup_api::backup_instance::{Freeze, HookReference, Limits};
-
-use clusterbackup_api::{Backup, BackupHook, BackupInstance, NodeTask, Problem};
-use clusterbackup_core::cut::{
-    self, Class, Classes, Cuttable, Cutter, Group, SkipReason, TEMPORARY_GROUP, judge,
-};
+use clusterbackup_api::backup_instance::Freeze;
+use clusterbackup_api::{Backup, NodeTask};
+use clusterbackup_core::cut::{Class, Classes, Cuttable, Cutter, Group, SkipReason, TEMPORARY_GROUP, judge};
 use clusterbackup_core::freeze::{self, PlannedPod, Units};
 use clusterbackup_core::hook::{Hook, remarks, resolve};
-use clusterbackup_core::quantity::Quantity;
 use clusterbackup_core::selection::{Claim, Name, Selection};
-use kube::{Api, ResourceExt as _};
+use kube::ResourceExt as _;
 
-use super::error::{Doing as _, DriveError};
+use super::error::DriveError;
 use super::rights;
+use super::subject::{PlanError, Subject};
 use super::world::World;
 
 /// What a backup has to do.
@@ -33,102 +30,11 @@ pub(super) struct Plan {
     pub(super) warnings: Vec<String>,
 }
 
-/// Why there is no plan.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum PlanError {
-    /// A person has to change something first.
-    #[error("{0}")]
-    Impossible(String),
-    /// The cluster could not be read.
-    #[error(transparent)]
-    Unread(#[from] DriveError),
-}
-
-/// The instance and its hooks, as they stand now.
-pub(super) struct Subject {
-    /// The instance.
-    pub(super) instance: BackupInstance,
-    /// The hooks that it names.
-    pub(super) hooks: Vec<BackupHook>,
-}
-
-impl Subject {
-    /// Reads them.
-    pub(super) async fn read(world: &World, backup: &Backup) -> Result<Self, PlanError> {
-        let namespace = backup.namespace().unwrap_or_default();
-        let name = &backup.spec.instance;
-        let instance = Api::<BackupInstance>::namespaced(world.client.clone(), &namespace)
-            .get_opt(name)
-            .await
-            .doing(format!("read BackupInstance {namespace}/{name}"))?
-            .ok_or_else(|| {
-                PlanError::Impossible(format!(
-                    "BackupInstance {name} doesn't exist in namespace {namespace}"
-                ))
-            })?;
-        let mut hooks = Vec::new();
-        for reference in &instance.spec.backup_hooks {
-            hooks.push(hook(world, reference).await?);
-        }
-        Ok(Self { instance, hooks })
-    }
-
-    /// The hooks of each object, as they are decided about.
-    fn decided(&self) -> Result<Vec<Vec<Hook>>, PlanError> {
-        let decide = |object: &BackupHook| {
-            let name = format!(
-                "BackupHook {}/{}",
-                object.namespace().unwrap_or_default(),
-                object.name_any()
-            );
-            object.hooks().map_err(|problems| nonsense(&name, &problems))
-        };
-        self.hooks.iter().map(decide).collect()
-    }
-}
-
-fn nonsense(what: &str, problems: &[Problem]) -> PlanError {
-    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    PlanError::Impossible(format!("{what} makes no sense: {}", problems.join("; ")))
-}
-
-/// How much the instance allows.
-fn limits(limits: &Limits) -> Result<cut::Limits, PlanError> {
-    let parse = |text: &String| {
-        Quantity::parse(text).ok_or_else(|| {
-            PlanError::Impossible(format!(
-                "limits.maxVolumeSize: `{text}` is no quantity; write for example 1Ti"
-            ))
-        })
-    };
-    Ok(cut::Limits {
-        volume_size: limits.max_volume_size.as_ref().map(parse).transpose()?,
-        snapshots: limits.max_snapshots_per_volume,
-    })
-}
-
-async fn hook(
-    world: &World,
-    HookReference { name, namespace }: &HookReference,
-) -> Result<BackupHook, PlanError> {
-    Api::<BackupHook>::namespaced(world.client.clone(), namespace)
-        .get_opt(name)
-        .await
-        .doing(format!("read BackupHook {namespace}/{name}"))?
-        .ok_or_else(|| {
-            PlanError::Impossible(format!(
-                "BackupHook {namespace}/{name}, which the instance names, doesn't exist"
-            ))
-        })
-}
-
 /// Plans the backup.
 pub(super) async fn plan(world: &World, backup: &Backup, subject: &Subject) -> Result<Plan, PlanError> {
     let spec = &subject.instance.spec;
-    let filter = spec
-        .filter()
-        .map_err(|problems| nonsense("the instance", &problems))?;
-    let limits = limits(&spec.limits)?;
+    let filter = subject.filter()?;
+    let limits = subject.limits()?;
     let hooks = subject.decided()?;
     rights::check(&world.client, subject, &filter, &hooks).await?;
     let hooks: Vec<Hook> = hooks.into_iter().flatten().collect();

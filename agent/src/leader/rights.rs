@@ -8,8 +8,8 @@ use clusterbackup_core::selection::Filter;
 use clusterbackup_kit::rights;
 use kube::{Client, ResourceExt as _};
 
-use super::plan::{PlanError, Subject};
-use crate::leader::error::Doing as _;
+use super::error::Doing as _;
+use super::subject::{PlanError, Subject};
 
 /// Asks the API server about the instance's requester and about that of each hook.
 pub(super) async fn check(

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::signal::ThawSignal;
 use super::status;
-use super::task::Work;
+use super::work::Work;
 use crate::snapshots::request::{self, CutError};
 use crate::snapshots::{NotWatched, View};
 

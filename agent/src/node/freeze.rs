@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tracing::error;
 
 use super::signal::ThawSignal;
-use super::task::Work;
+use super::work::Work;
 use crate::journal::{Entry, JournalError, Opened};
 
 /// A pod that another backup has frozen is looked at again this often.

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::status;
-use super::task::Work;
+use super::work::Work;
 
 /// Members come when the group is ready, which nobody who is frozen waits for.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use tracing::{error, info};
 
 use super::signal::{Cause, ThawSignal};
 use super::status;
-use super::task::Work;
+use super::work::Work;
 use crate::command;
 use crate::journal::{Closed, Opened};
 use crate::undo::Undo;

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use tracing::{error, warn};
 
 use super::status;
-use super::task::Work;
+use super::work::Work;
 use super::{freeze, members};
 use crate::journal::{JournalError, Outcome};
 use crate::undo::{Undo, end_leftovers};

@@ -2,57 +2,21 @@
 
 use std::sync::Arc;
 
-use clusterbackup_api::node_task::{
-    BackupReference, FreezeUnit, NodeTask, NodeTaskSpec, NodeTaskStatus, TaskPhase, Thaw,
-};
+use clusterbackup_api::node_task::{FreezeUnit, NodeTask, NodeTaskSpec, NodeTaskStatus, TaskPhase};
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::{Client, ResourceExt as _};
-use tokio::sync::Semaphore;
+use kube::ResourceExt as _;
 use tracing::info;
 
 use super::Node;
 use super::going::Going;
-use super::metrics::{NodeMetrics, TaskOutcome};
+use super::metrics::TaskOutcome;
 use super::orders::{Gate, Orders};
 use super::resume;
 use super::status::Reporter;
 use super::unit::Unit;
-use crate::journal::{Entry, Journal};
-use crate::people::News;
-use crate::snapshots::Snapshots;
-use crate::undo::Means;
-
-/// What the parts of a task share.
-pub(super) struct Work {
-    pub(super) client: Client,
-    pub(super) means: Means,
-    pub(super) journal: Journal,
-    pub(super) node_metrics: Arc<NodeMetrics>,
-    pub(super) reporter: Reporter,
-    pub(super) snapshots: Snapshots,
-    /// Units that may be under way at once, over all tasks.
-    pub(super) room: Arc<Semaphore>,
-    pub(super) backup: BackupReference,
-    pub(super) task: String,
-    pub(super) task_uid: String,
-    pub(super) keep_output: bool,
-}
-
-impl Work {
-    /// Tells people of a pod that another than who froze it had to thaw.
-    pub(super) fn tell(&self, frozen: &Entry, thaw: Thaw) {
-        let news = match thaw {
-            Thaw::ByWatchdog => News::ThawedByWatchdog,
-            Thaw::ByReplay => News::ThawedByReplay,
-            _ => return,
-        };
-        if let Some(people) = &self.means.people {
-            people.tell(frozen, news);
-        }
-    }
-}
+use super::work::Work;
 
 /// Carries a task out. When it returns, nothing of it is frozen, or the agent was told to stop waiting.
 pub(super) async fn run(node: Arc<Node>, task: NodeTask, mut orders: Orders) {
@@ -70,7 +34,7 @@ pub(super) async fn run(node: Arc<Node>, task: NodeTask, mut orders: Orders) {
     node.metrics.tasks.inc();
     let name = task.name_any();
     info!(task = name, backup = spec.backup.name, adopted, "the task begins");
-    let work = work(&node, &task, &spec);
+    let work = Work::of(&node, &task, &spec);
     work.reporter.announce(|status| {
         status.phase = Some(TaskPhase::Running);
         status.observed_epoch = spec.epoch;
@@ -148,23 +112,6 @@ async fn ended(node: &Node, task: &str, outcome: TaskOutcome, reporter: Reporter
     node.metrics.ended(outcome);
     let told = reporter.finish().await.is_ok();
     info!(task, ?outcome, told, "the task has ended");
-}
-
-fn work(node: &Node, task: &NodeTask, spec: &NodeTaskSpec) -> Work {
-    let name = task.name_any();
-    Work {
-        client: node.client.clone(),
-        means: node.means.clone(),
-        journal: node.journal.clone(),
-        node_metrics: Arc::clone(&node.metrics),
-        reporter: Reporter::start(node.tasks(), task),
-        snapshots: Snapshots::new(node.client.clone(), &name),
-        room: Arc::clone(&node.room),
-        backup: spec.backup.clone(),
-        task: name,
-        task_uid: task.uid().unwrap_or_default(),
-        keep_output: spec.keep_output,
-    }
 }
 
 /// The first thing that went wrong.

@@ -15,7 +15,7 @@ use super::going::Going;
 use super::orders::Orders;
 use super::pod::{Frozen, Pod};
 use super::signal::{Cause, ThawSignal};
-use super::task::Work;
+use super::work::Work;
 use super::{freeze, members, status};
 use crate::journal::Opened;
 

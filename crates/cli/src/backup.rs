@@ -14,6 +14,7 @@ mod given;
 mod logs;
 mod progress;
 mod report;
+mod words;
 
 use std::io::Write;
 use std::process::ExitCode;

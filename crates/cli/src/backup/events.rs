@@ -1,13 +1,13 @@
 //! What happened in a backup, found in the reports of its nodes, in the order in which it happened.
 
 use clusterbackup_api::node_task::{
-    CutOutcome, CutReport, ExecOutcome, ExecReport, Killed, PodReport, Stage, TaskPhase, Thaw, UnitReport,
+    CutOutcome, CutReport, ExecOutcome, ExecReport, PodReport, TaskPhase, Thaw, UnitReport,
 };
 use clusterbackup_api::{Backup, NodeTask, NodeTaskStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::report::{millis, thaw};
+use super::words::{behind, command, millis, thaw};
 use super::{has_ended, phase};
 
 /// Something that happened, for a person.
@@ -139,54 +139,6 @@ fn later(at: Timestamp, millis: u64) -> Timestamp {
     at.checked_add(by).unwrap_or(at)
 }
 
-/// `pre hook shop/hooks/freeze in shop/db-0 (postgres) failed with exit code 3 after 35ms`.
-pub(super) fn command(pod: &PodReport, exec: &ExecReport) -> String {
-    let stage = match exec.stage {
-        Stage::Pre => "pre",
-        Stage::Post => "post",
-    };
-    let tries = match exec.attempts {
-        0 | 1 => String::new(),
-        tries => format!(", try {tries}"),
-    };
-    let output = exec.output.as_deref().map_or_else(String::new, |output| {
-        let lines = output.lines().map(|line| format!("\n    | {}", printable(line)));
-        lines.collect()
-    });
-    format!(
-        "{stage} hook {} in {}/{} ({}) {}{tries}{}{output}",
-        exec.hook,
-        pod.namespace,
-        pod.name,
-        exec.container,
-        outcome(exec),
-        behind(exec.message.as_deref()),
-    )
-}
-
-fn outcome(exec: &ExecReport) -> String {
-    let took = millis(exec.millis);
-    let said = match exec.outcome {
-        ExecOutcome::Running => return "runs".to_owned(),
-        ExecOutcome::Succeeded => format!("succeeded after {took}"),
-        ExecOutcome::Failed => match exec.exit_code {
-            Some(code) => format!("failed with exit code {code} after {took}"),
-            None => format!("failed after {took}"),
-        },
-        ExecOutcome::TimedOut => format!("took longer than it may: ended after {took}"),
-        ExecOutcome::OutputTooLarge => format!("wrote too much, {} bytes", exec.output_bytes),
-        ExecOutcome::NotStarted => "could not be started".to_owned(),
-        ExecOutcome::Lost => "was lost sight of; it may have run".to_owned(),
-    };
-    let rest = match exec.killed {
-        None => "",
-        Some(Killed::KilledAll) => ", with all that it had started",
-        Some(Killed::Escaped) => ", and some of what it had started lives on",
-        Some(Killed::NotKillable) => ", and what it had started may still run",
-    };
-    said + rest
-}
-
 fn of_cut(cut: &CutReport) -> Event {
     let claim = format!("{}/{}", cut.namespace, cut.claim);
     let snapshot = cut.snapshot.as_deref().unwrap_or("no snapshot");
@@ -210,24 +162,6 @@ fn of_cut(cut: &CutReport) -> Event {
         CutOutcome::Failed => Event::new(ended, format!("cut of {claim} failed{took}{message}")),
         CutOutcome::NotBegun => Event::new(None, format!("{claim} is not cut{message}")),
     }
-}
-
-/// `: why`, or nothing.
-fn behind(message: Option<&str>) -> String {
-    message.map_or_else(String::new, |message| format!(": {message}"))
-}
-
-/// What applications write may hold what changes a terminal.
-fn printable(line: &str) -> String {
-    line.chars()
-        .map(|character| {
-            if character.is_control() {
-                '\u{fffd}'
-            } else {
-                character
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

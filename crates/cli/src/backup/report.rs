@@ -1,17 +1,15 @@
 //! What is told of a backup: the leader's summary, and what the nodes say of pods and hooks.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clusterbackup_api::backup::{BackupPhase, BackupStatus, VolumeReport};
-use clusterbackup_api::node_task::{ExecOutcome, PodReport, Thaw};
+use clusterbackup_api::node_task::{ExecOutcome, PodReport};
 use clusterbackup_api::{Backup, NodeTask};
-use clusterbackup_core::duration::Span;
 use kube::ResourceExt as _;
 use serde::Serialize;
 
-use super::events;
+use super::words::{command, millis, span, thaw};
 use crate::output;
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -163,7 +161,7 @@ impl Report {
         output::table(&head, self.pods.iter().map(Pod::cells), out)?;
         for pod in &self.pods {
             for exec in pod.report.execs.iter().filter(|exec| is_bad(exec.outcome)) {
-                writeln!(out, "  {BAD}{}{BAD:#}", events::command(&pod.report, exec))?;
+                writeln!(out, "  {BAD}{}{BAD:#}", command(&pod.report, exec))?;
             }
         }
         Ok(())
@@ -198,18 +196,6 @@ const fn is_bad(outcome: ExecOutcome) -> bool {
     !matches!(outcome, ExecOutcome::Succeeded | ExecOutcome::Running)
 }
 
-pub(super) const fn thaw(thaw: Thaw) -> &'static str {
-    match thaw {
-        Thaw::NotNeeded => "not needed",
-        Thaw::Pending => "PENDING",
-        Thaw::Done => "done",
-        Thaw::ByWatchdog => "by the watchdog",
-        Thaw::ByReplay => "after a restart of the agent",
-        Thaw::PodGone => "the pod is gone",
-        Thaw::Acknowledged => "taken over by a person",
-    }
-}
-
 fn volume(volume: &VolumeReport) -> Vec<String> {
     let skipped = volume.skipped.map(|reason| format!("skipped: {reason:?}"));
     let remark: Vec<_> = skipped.into_iter().chain(volume.message.clone()).collect();
@@ -233,19 +219,6 @@ fn listed(names: &[String]) -> String {
         return unknown();
     }
     names.join(", ")
-}
-
-/// `1s204ms`.
-pub(super) fn millis(millis: u64) -> String {
-    span(Duration::from_millis(millis))
-}
-
-/// To the millisecond.
-fn span(duration: Duration) -> String {
-    Span::from(Duration::from_millis(
-        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-    ))
-    .to_string()
 }
 
 #[cfg(test)]
