@@ -149,7 +149,7 @@ mod tests {
         for (line, words, files) in [
             (
                 "",
-                &["rules", "intercept", "backup", "agents", "completion"][..],
+                &["rules", "hooks", "intercept", "backup", "agents", "completion"][..],
                 false,
             ),
             ("in", &["intercept"], false),
