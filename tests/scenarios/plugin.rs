@@ -4,7 +4,7 @@
 pub(crate) mod agents;
 pub(crate) mod backups;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::labels;
 use clusterbackup_cli::kinds::{Kind, Scope, is_built_in};
 use clusterbackup_cli::metrics::Counts;
