@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clusterbackup_api::NodeTask;
 use clusterbackup_api::backup::{BarrierReport, Counts, VolumeReport};
-use clusterbackup_api::node_task::{Consistency, CutOutcome, FreezeUnit, PodOrder, Thaw, UnitReport};
+use clusterbackup_api::node_task::{Consistency, CutOutcome, FreezeUnit, Killed, PodOrder, Thaw, UnitReport};
 use clusterbackup_core::cut::SkipReason;
 use clusterbackup_core::report::{About, Cut, End, Ran, Summary, Tally};
 use clusterbackup_core::selection::Name;
@@ -136,6 +136,7 @@ impl Sum<'_> {
                 hook: &exec.hook,
                 stage: exec.stage,
                 outcome: exec.outcome,
+                at_large: matches!(exec.killed, Some(Killed::Escaped | Killed::NotKillable)),
                 message: exec.message.as_deref(),
             });
         }

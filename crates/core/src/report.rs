@@ -97,6 +97,8 @@ pub struct Ran<'a> {
     pub stage: Stage,
     /// What came of it.
     pub outcome: ExecOutcome,
+    /// Whether something of it may run on, since it could not be ended for certain.
+    pub at_large: bool,
     /// What went wrong, for a person.
     pub message: Option<&'a str>,
 }
@@ -142,6 +144,7 @@ impl Tally {
                 return;
             }
             ExecOutcome::Failed => "failed",
+            ExecOutcome::TimedOut if ran.at_large => "took longer than it may",
             ExecOutcome::TimedOut => "was ended after its time-out",
             ExecOutcome::OutputTooLarge => "wrote more than the runtime keeps",
             ExecOutcome::NotStarted => "could not be started",
@@ -154,6 +157,12 @@ impl Tally {
         };
         let text = format!("{stage} hook {} of pod {} {problem}", ran.hook, ran.pod);
         self.warn(About::Hook, with(text, ran.message));
+        if ran.at_large {
+            let Ran { hook, pod, .. } = ran;
+            let text =
+                format!("HookMayStillRun: {stage} hook {hook} of pod {pod} could not be ended for certain");
+            self.warn(About::Thaw, text);
+        }
     }
 
     /// A claim that was to be cut.
@@ -239,6 +248,7 @@ mod tests {
             hook: "ops/freeze/db",
             stage: Stage::Pre,
             outcome,
+            at_large: false,
             message: Some("exit code 3"),
         }
     }
@@ -305,6 +315,25 @@ mod tests {
             tally.command(command(&pod, outcome));
             assert_eq!(tally.end(end).phase, expected, "{outcome:?} {end:?}");
         }
+    }
+
+    #[test]
+    fn a_hook_that_may_still_run_is_among_the_gravest_warnings() {
+        let pod = name("shop/db");
+        let mut tally = Tally::default();
+        tally.command(Ran {
+            at_large: true,
+            message: None,
+            ..command(&pod, ExecOutcome::TimedOut)
+        });
+        let warnings = tally.end(End::Done).warnings;
+        assert_eq!(
+            warnings,
+            [
+                "HookMayStillRun: pre hook ops/freeze/db of pod shop/db could not be ended for certain",
+                "pre hook ops/freeze/db of pod shop/db took longer than it may",
+            ]
+        );
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn ran(pod: &Name, outcome: ExecOutcome) -> Ran<'_> {
         hook: "ops/freeze/db",
         stage: Stage::Pre,
         outcome,
+        at_large: false,
         message: None,
     }
 }
