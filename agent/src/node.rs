@@ -17,6 +17,7 @@
 mod cut;
 mod freeze;
 mod going;
+mod incarnations;
 mod members;
 mod metrics;
 mod orders;

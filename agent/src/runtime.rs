@@ -177,6 +177,14 @@ impl Runtime {
         }
     }
 
+    /// Which of the containers of that name runs now, one after the other: none where none does.
+    pub async fn incarnation(&self, target: &Target) -> Result<Option<String>, RuntimeError> {
+        match self {
+            Self::Cri(cri) => cri.incarnation(target).await,
+            Self::Api(api) => api.incarnation(target).await,
+        }
+    }
+
     /// Ends what runs of `command`, begun at `since` (CLOCK_BOOTTIME) or later by an agent that has died. None:
     /// nothing of the kind runs.
     pub async fn end_leftovers(

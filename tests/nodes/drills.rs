@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_api::namespaces::{self, AGENTS};
-use clusterbackup_api::node_task::{Thaw, UnitReport};
+use clusterbackup_api::node_task::{Consistency, Thaw, UnitReport};
 use clusterbackup_tests::csi::Operation;
 use clusterbackup_tests::nodes::Application;
 use clusterbackup_tests::runner::{NodesContext, scenarios};
@@ -229,6 +229,9 @@ async fn thaws_at_the_cut(held: Held<'_>, cut: impl Future<Output = Result<()>>)
         status.counts.thawed == 1 && status.counts.taken == 1,
         "{status:#?}"
     );
+    // It has written meanwhile.
+    let consistency = status.volumes[0].consistency;
+    ensure!(consistency == Some(Consistency::CrashConsistent), "{status:#?}");
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::cut::Cuts;
 use super::going::Going;
+use super::incarnations::Incarnations;
 use super::orders::Orders;
 use super::pod::{Frozen, Pod};
 use super::signal::{Cause, ThawSignal};
@@ -81,9 +82,10 @@ impl Unit<'_> {
         let frozen = entries
             .as_ref()
             .is_some_and(|entries| entries.iter().any(Option::is_some));
+        let containers = Incarnations::of(self.work, self.order).await;
         let due = self.work.means.clock.uptime() + self.order.max_freeze.duration();
         let (said, awaited): (Vec<_>, Vec<_>) = self.order.pods.iter().map(|_| oneshot::channel()).unzip();
-        let led = self.lead(cuts, thaw, awaited, entries.is_some());
+        let led = self.lead(cuts, thaw, awaited, entries.is_some(), &containers);
         let led_in_time = async {
             tokio::pin!(led);
             let too_long = async {
@@ -135,6 +137,7 @@ impl Unit<'_> {
         thaw: &ThawSignal,
         awaited: Vec<oneshot::Receiver<Frozen>>,
         freezes: bool,
+        containers: &Incarnations,
     ) {
         let all_cut = tokio::select! {
             biased;
@@ -142,6 +145,7 @@ impl Unit<'_> {
             () = thaw.given() => false,
         };
         thaw.give(Cause::Done);
+        containers.judge(self.work, self.order).await;
         if all_cut {
             members::find(self.work, self.order).await;
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clusterbackup_api::node_task::{ExecOutcome, Killed};
 use clusterbackup_core::duration::Span;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Client;
 use kube::api::{Api as Objects, AttachParams};
@@ -74,15 +74,25 @@ impl Api {
 
     /// See [`super::Runtime::presence`].
     pub(super) async fn presence(&self, target: &Target) -> Result<Presence, RuntimeError> {
+        Ok(presence_of(self.pod(target).await?.as_ref(), target))
+    }
+
+    /// See [`super::Runtime::incarnation`].
+    pub(super) async fn incarnation(&self, target: &Target) -> Result<Option<String>, RuntimeError> {
+        let pod = self.pod(target).await?;
+        let container = pod.as_ref().and_then(|pod| running(pod, target));
+        Ok(container.and_then(|container| container.container_id.clone()))
+    }
+
+    async fn pod(&self, target: &Target) -> Result<Option<Pod>, RuntimeError> {
         let pods: Objects<Pod> = Objects::namespaced(self.client.clone(), &target.namespace);
-        let pod = timeout(LIMIT, pods.get_opt(&target.pod))
+        timeout(LIMIT, pods.get_opt(&target.pod))
             .await
             .map_err(|_| RuntimeError::Silent(SERVER, LIMIT))?
             .map_err(|error| match error {
                 kube::Error::Api(status) => RuntimeError::Refused(SERVER, status.message),
                 other => RuntimeError::Unreachable(SERVER, other.to_string()),
-            })?;
-        Ok(presence_of(pod.as_ref(), target))
+            })
     }
 
     async fn run(&self, target: &Target, command: &[String]) -> Finished {
@@ -121,21 +131,22 @@ async fn drained(stream: Option<impl AsyncRead + Unpin>) -> Ending {
 }
 
 fn presence_of(pod: Option<&Pod>, target: &Target) -> Presence {
-    let Some(pod) = pod.filter(|pod| pod.metadata.uid.as_ref() == Some(&target.uid)) else {
-        return Presence::PodGone;
-    };
-    let status = pod.status.as_ref();
-    let sidecars = status.and_then(|status| status.init_container_statuses.as_ref());
-    let containers = status.and_then(|status| status.container_statuses.as_ref());
-    let running = sidecars.into_iter().chain(containers).flatten().any(|container| {
+    match pod.filter(|pod| pod.metadata.uid.as_ref() == Some(&target.uid)) {
+        None => Presence::PodGone,
+        Some(pod) if running(pod, target).is_some() => Presence::Running,
+        Some(_) => Presence::NotRunning,
+    }
+}
+
+/// The container, if it runs.
+fn running<'a>(pod: &'a Pod, target: &Target) -> Option<&'a ContainerStatus> {
+    let status = pod.status.as_ref()?;
+    let sidecars = status.init_container_statuses.iter();
+    let mut containers = sidecars.chain(&status.container_statuses).flatten();
+    containers.find(|container| {
         let state = container.state.as_ref();
         container.name == target.container && state.is_some_and(|state| state.running.is_some())
-    });
-    if running {
-        Presence::Running
-    } else {
-        Presence::NotRunning
-    }
+    })
 }
 
 /// What kubelet says of a command at its end.

@@ -171,6 +171,11 @@ impl Cri {
         })
     }
 
+    /// See [`super::Runtime::incarnation`].
+    pub(super) async fn incarnation(&self, target: &Target) -> Result<Option<String>, RuntimeError> {
+        Ok(self.running(target).await?.map(|container| container.id))
+    }
+
     async fn running(&self, target: &Target) -> Result<Option<Container>, RuntimeError> {
         let labels = [(UID, &target.uid), (CONTAINER, &target.container)];
         let list = self.client.call(ListContainersRequest {
