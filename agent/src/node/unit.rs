@@ -4,7 +4,8 @@
 use std::future::pending;
 
 use clusterbackup_api::node_task::{
-    Consistency, CutOutcome, CutReport, FreezeUnit, PodReport, Step, Thaw, UnitPhase, UnitReport,
+    Consistency, CutOutcome, CutReport, FreezeUnit, NodeTaskStatus, PodReport, Step, Thaw, UnitPhase,
+    UnitReport,
 };
 use clusterbackup_core::hook::{OnError, Quiescence};
 use futures::future::{join_all, try_join_all};
@@ -243,12 +244,17 @@ impl Unit<'_> {
         });
     }
 
+    /// Says so at once if others wait for it. Who is frozen should not share the API server with a report in no hurry.
     fn phase(&self, phase: UnitPhase) {
-        self.work.reporter.announce(|status| {
+        let change = |status: &mut NodeTaskStatus| {
             if let Some(unit) = status::unit(status, &self.order.name) {
                 unit.phase = phase;
             }
-        });
+        };
+        match self.order.released {
+            Some(_) => self.work.reporter.announce(change),
+            None => self.work.reporter.note(change),
+        }
     }
 
     fn say(&self, message: String) {
