@@ -1,5 +1,6 @@
 //! Scenarios on a real API server, one file per subject; each says what it needs in its `scenarios!` list.
 
+mod agents;
 mod bad_input;
 mod certificates;
 mod conditions;
@@ -38,6 +39,7 @@ use clusterbackup_tests::{runner, steps};
 
 fn main() -> ExitCode {
     runner::run(&[
+        agents::SCENARIOS,
         bad_input::SCENARIOS,
         certificates::SCENARIOS,
         conditions::SCENARIOS,

@@ -5,6 +5,7 @@
 //! the value that stands for it, and with the process that made it, however that process ends.
 
 pub mod agent;
+pub mod apiserver;
 pub mod cluster;
 pub mod cri;
 pub mod csi;

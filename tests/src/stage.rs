@@ -152,13 +152,18 @@ impl Stage {
 
     /// Makes a task of these units, which the agent may begin at once.
     pub async fn order(&self, name: &str, units: &[Value]) -> Result<Order> {
+        self.order_on(&self.node, name, units).await
+    }
+
+    /// The same for the agent of another node.
+    pub async fn order_on(&self, node: &AgentNode, name: &str, units: &[Value]) -> Result<Order> {
         let api = Api::namespaced(self.cluster.admin(), agent::NAMESPACE);
         let task: NodeTask = serde_json::from_value(json!({
             "apiVersion": "clusterbackup.io/v1alpha1",
             "kind": "NodeTask",
             "metadata": { "name": name },
             "spec": {
-                "nodeName": self.node.name(),
+                "nodeName": node.name(),
                 "epoch": 1,
                 "backup": { "namespace": self.namespace.name(), "name": name, "uid": format!("{name}-uid") },
                 "state": "Running",
