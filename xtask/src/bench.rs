@@ -1,7 +1,11 @@
-//! `cargo xtask bench`: how fast it is. Rules and reviews by criterion; the built webhook under load over HTTPS; and
-//! what its being installed costs the creates of others. `docs/benchmarks.md` says what the figures mean.
+//! `cargo xtask bench`: how fast it is. Rules and reviews by criterion; the built webhook under load over HTTPS; what its
+//! being installed costs the creates of others; how long the agent keeps applications frozen, and what agents take.
+//! `docs/benchmarks.md` says what the figures mean.
 
+mod agents;
 mod creates;
+mod figures;
+mod freeze;
 mod installed;
 mod load;
 mod peers;
@@ -39,6 +43,10 @@ enum Part {
     Load,
     /// Creates of objects that did not opt in, with and without the webhook.
     Creates,
+    /// How long applications are frozen for their snapshots, with a driver that takes its time.
+    Freeze,
+    /// The memory of agents with many pods and large outputs, and what many agents ask of the API server.
+    Agents,
     /// Reviews at a steady pace for many minutes, and whether memory grows; only when asked for.
     Soak,
 }
@@ -50,7 +58,7 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    // The harness builds the webhook in the profile of the program that asks.
+    // The harness builds the programs in the profile of the program that asks.
     if cfg!(debug_assertions) {
         return optimised();
     }
@@ -62,18 +70,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         criterion("clusterbackup-core", "modifier")?;
         criterion("clusterbackup-webhook", "review")?;
     }
+    clusterbackup_kit::crypto::install();
+    tokio::runtime::Runtime::new()?.block_on(on_clusters(arguments))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What needs a cluster: the parts of the webhook share one, those of the agent have their own.
+async fn on_clusters(arguments: &Arguments) -> Result<()> {
     if [Part::Load, Part::Creates, Part::Soak]
         .into_iter()
         .any(|part| arguments.includes(part))
     {
-        let runtime = tokio::runtime::Runtime::new()?;
-        runtime.block_on(on_a_cluster(arguments))?;
+        of_the_webhook(arguments).await?;
     }
-    Ok(ExitCode::SUCCESS)
+    if arguments.includes(Part::Freeze) {
+        Box::pin(freeze::run()).await?;
+    }
+    if arguments.includes(Part::Agents) {
+        Box::pin(agents::run()).await?;
+    }
+    Ok(())
 }
 
-async fn on_a_cluster(arguments: &Arguments) -> Result<()> {
-    clusterbackup_kit::crypto::install();
+async fn of_the_webhook(arguments: &Arguments) -> Result<()> {
     let installed = installed::Installed::start().await?;
     if arguments.includes(Part::Load) {
         review::run(&installed, Duration::from_secs(arguments.seconds)).await?;
