@@ -69,10 +69,10 @@ async fn a_person_makes_a_backup_and_is_told_the_truth(context: &NodesContext) -
             volume.consistency == Some(Consistency::ApplicationConsistent),
             "{volume:#?}"
         );
-        let content = contents
+        let kept = contents
             .get(volume.content.as_deref().context("no content")?)
             .await?;
-        ensure!(content.spec.deletion_policy == "Retain", "{content:#?}");
+        ensure!(kept.spec.deletion_policy == "Retain", "{kept:#?}");
     }
     told(&shop).await
 }

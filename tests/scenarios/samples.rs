@@ -1,6 +1,7 @@
 //! The samples that we ship, which are what people write most: applied as they are, each changes a real object.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clusterbackup_tests::{webhook, workspace};
@@ -265,8 +266,18 @@ fn every_file_is_tried(samples: &[Sample]) -> Result<()> {
     let shipped = workspace::root()
         .join("manifests/samples")
         .read_dir()?
-        .map(|file| Ok(file?.file_name().to_string_lossy().into_owned()))
-        .filter(|name| name.as_ref().map_or(true, |name| name.ends_with(".yaml")))
+        .map(|file| Ok(file?.path()))
+        .filter(|file: &Result<PathBuf>| {
+            file.as_ref()
+                .map_or(true, |file| file.extension().is_some_and(|end| end == "yaml"))
+        })
+        .map(|file| {
+            Ok(file?
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned())
+        })
         .collect::<Result<BTreeSet<String>>>()?;
     ensure!(tried == shipped, "tried are {tried:?}, and there are {shipped:?}");
     Ok(())

@@ -3,8 +3,8 @@
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_core::yaml;
 use clusterbackup_tests::{Cluster, TestNamespace, workspace};
+use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::reflector::Lookup as _;
 use serde_json::{Value, json};
 
 use crate::runner::{Context, scenarios};
@@ -234,7 +234,7 @@ async fn senseless_instances_are_refused(context: &Context) -> Result<()> {
     are_refused(cluster, namespace, "BackupInstance", &table).await?;
     are_refused(
         cluster,
-        &namespace,
+        namespace,
         "Backup",
         &[("{}", "instance: Required value")],
     )
@@ -286,7 +286,7 @@ async fn an_agent_watches_the_tasks_of_its_node_alone(context: &Context) -> Resu
     let tasks = namespace.api::<clusterbackup_api::NodeTask>();
     let selected = kube::api::ListParams::default().fields("spec.nodeName=b");
     let found = tasks.list(&selected).await?;
-    let names: Vec<_> = found.items.iter().filter_map(|task| task.name()).collect();
+    let names: Vec<_> = found.items.iter().map(ResourceExt::name_any).collect();
     ensure!(names == ["b"], "{names:?}");
     Ok(())
 }

@@ -6,7 +6,7 @@ use clusterbackup_api::node_task::Consistency;
 use clusterbackup_tests::Cluster;
 use serde_json::json;
 
-use super::stage::Stage;
+use super::stage::{App, Stage};
 use crate::runner::scenarios;
 
 scenarios! {
@@ -75,7 +75,7 @@ async fn applications_on_two_nodes_are_cut_at_one_moment(cluster: Cluster) -> Re
     };
     ensure!(barrier.met && barrier.skew_millis.is_some(), "{barrier:?}");
     // Each application stood still before the other was cut: their pauses overlap.
-    let pauses = apps.iter().map(|app| app.pause()).collect::<Result<Vec<_>>>()?;
+    let pauses = apps.iter().map(App::pause).collect::<Result<Vec<_>>>()?;
     ensure!(
         pauses[0].0 < pauses[1].1 && pauses[1].0 < pauses[0].1,
         "they stood still one after the other: {pauses:?}"

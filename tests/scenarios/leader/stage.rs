@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 pub(super) use clusterbackup_tests::stage::App;
 
 /// Longer than any backup here takes.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_mins(1);
 
 /// Everything that a scenario plays with.
 pub(super) struct Stage {
@@ -38,7 +38,7 @@ pub(super) struct Stage {
 pub(super) struct Node {
     pub(super) cri: CriFixture,
     pub(super) agent: Agent,
-    pub(super) node: AgentNode,
+    pub(super) place: AgentNode,
 }
 
 impl Stage {
@@ -58,11 +58,11 @@ impl Stage {
     /// A node whose agent runs.
     pub(super) async fn node(&self, name: &str) -> Result<Node> {
         let cri = CriFixture::start()?;
-        let node = AgentNode::new(&self.cluster, name, &cri.socket()).await?;
+        let place = AgentNode::new(&self.cluster, name, &cri.socket()).await?;
         Ok(Node {
-            agent: node.agent().await?,
+            agent: place.agent().await?,
             cri,
-            node,
+            place,
         })
     }
 
@@ -100,7 +100,7 @@ impl Stage {
         let pod: Pod = serde_json::from_value(json!({
             "metadata": { "name": name, "labels": { "app": name } },
             "spec": {
-                "nodeName": node.node.name(),
+                "nodeName": node.place.name(),
                 "containers": [{ "name": "app", "image": "writer" }],
                 "volumes": claims.collect::<Vec<_>>(),
             },
