@@ -240,6 +240,18 @@ async fn spoil(cluster: &Cluster, key: &str) -> Result<()> {
     until_stored_is_another(cluster, key, GARBAGE).await
 }
 
+/// Expiries are told to the second: a leaf that is made in the same one as the last can't be told from it.
+async fn until_the_next_leaf_expires_later(cluster: &Cluster, issuer: &Replica) -> Result<()> {
+    let before = expiry(issuer, "leaf").await?;
+    eventually("another leaf expires later", LIMIT, || async {
+        spoil(cluster, "tls.crt").await?;
+        let now = expiry(issuer, "leaf").await?;
+        ensure!(now > before, "it expires at {now}, too");
+        Ok(())
+    })
+    .await
+}
+
 async fn until_stored_is_another(cluster: &Cluster, key: &str, than: &str) -> Result<()> {
     eventually(&format!("there is another {key}"), LIMIT, || async {
         let now = stored(cluster, key).await?;
@@ -303,7 +315,7 @@ async fn mounted_certificates_are_taken_up_when_the_link_is_swapped(cluster: Clu
     let _interception = Plan::new("shop", &marking("a")).in_force(cluster.admin()).await?;
     let mounted = cluster.folder().join("mounted");
     mount(&cluster, &mounted, "..first").await?;
-    spoil(&cluster, "tls.crt").await?;
+    until_the_next_leaf_expires_later(&cluster, &issuer).await?;
     drop(issuer);
 
     let options = ReplicaOptions {
