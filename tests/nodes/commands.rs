@@ -95,10 +95,10 @@ async fn a_time_out_ends_everything_but_the_application(context: &NodesContext) 
         ],
     ] {
         let end = run(&application, SHORT, command).await?;
-        // On a busy node a helper of the runtime was once taken for a process that got away (a known defect: the record is
-        // too careful). Whether one did is looked at below.
-        let told = end["killed"] == "KilledAll" || end["killed"] == "Escaped";
-        ensure!(end["outcome"] == "TimedOut" && told, "{command:?}: {end}");
+        ensure!(
+            end["outcome"] == "TimedOut" && end["killed"] == "KilledAll",
+            "{command:?}: {end}"
+        );
         let millis = end["millis"].as_u64().context("no time")?;
         ensure!((SHORT..SHORT + LATE).contains(&millis), "{command:?}: {end}");
         only_the_application(&application)

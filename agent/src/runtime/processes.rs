@@ -36,7 +36,12 @@ pub(super) struct Process {
     pub(super) session: i32,
     /// Dead, and only kept until its parent asks how it ended.
     pub(super) dead: bool,
+    /// On its way out, or out: it runs none of its own code any more and has no place in the control groups.
+    pub(super) exiting: bool,
 }
+
+/// `PF_EXITING` of the kernel's process flags.
+const EXITING: u32 = 0x4;
 
 /// A `/proc`.
 #[derive(Clone, Debug)]
@@ -83,6 +88,13 @@ impl ProcFs {
     pub(super) fn alive(&self, id: Identity) -> bool {
         self.process(id.pid)
             .is_some_and(|process| process.id == id && !process.dead)
+    }
+
+    /// Whether this very process runs, and so has a place in the control groups. While one ends, the kernel still
+    /// calls it running, but shows it at their root.
+    pub(super) fn settled(&self, id: Identity) -> bool {
+        self.process(id.pid)
+            .is_some_and(|process| process.id == id && !process.dead && !process.exiting)
     }
 
     /// Its place in the control groups, one line for each hierarchy.
@@ -147,6 +159,7 @@ fn read_stat(pid: i32, stat: &[u8]) -> Option<Process> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(&stat[end + 1..]).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let flags: u32 = fields.get(6)?.parse().ok()?;
     Some(Process {
         id: Identity {
             pid,
@@ -155,6 +168,7 @@ fn read_stat(pid: i32, stat: &[u8]) -> Option<Process> {
         parent: fields.get(1)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
         dead: matches!(*fields.first()?, "Z" | "X" | "x"),
+        exiting: flags & EXITING != 0,
     })
 }
 
@@ -179,6 +193,30 @@ mod tests {
                 .dead
         );
         assert_eq!(read_stat(7, b"7 (x) S 1"), None);
+    }
+
+    #[test]
+    fn a_process_that_is_ending_is_told_from_one_that_has_left_its_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let proc_fs = ProcFs::at(folder.path());
+        let id = Identity {
+            pid: 7,
+            started: 12345,
+        };
+        for (state, flags, alive, settled) in [
+            ("S", 4_194_560, true, true),
+            ("R", 4_194_564, true, false),
+            ("Z", 4_194_564, false, false),
+        ] {
+            let stat = format!("7 (x) {state} 40 41 42 0 -1 {flags} 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0");
+            std::fs::create_dir_all(folder.path().join("7")).unwrap();
+            std::fs::write(folder.path().join("7/stat"), stat).unwrap();
+            assert_eq!(
+                (proc_fs.alive(id), proc_fs.settled(id)),
+                (alive, settled),
+                "{state} {flags}"
+            );
+        }
     }
 
     #[test]

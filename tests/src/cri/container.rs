@@ -187,10 +187,9 @@ fn wait_until_entered(pid: u32) -> Result<()> {
     Ok(())
 }
 
+/// As the kernel shows it: zero where the session was opened outside this process namespace, before it is left.
 fn session(pid: u32) -> Option<u32> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    let session = rustix::process::getsid(pid).ok()?;
-    u32::try_from(session.as_raw_nonzero().get()).ok()
+    stat(pid)?.get(3)?.parse().ok()
 }
 
 fn id_of(text: &str) -> String {
@@ -202,9 +201,14 @@ fn id_of(text: &str) -> String {
 }
 
 fn lives(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    stat(pid).is_some_and(|fields| !matches!(fields[0].as_str(), "Z" | "X"))
+}
+
+/// `state parent group session …`: what follows the name, which may hold spaces and brackets.
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    Some(rest.split_ascii_whitespace().map(str::to_owned).collect())
 }
 
 fn arguments(pid: u32) -> String {

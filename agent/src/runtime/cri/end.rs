@@ -76,8 +76,8 @@ async fn end_tree(looks: &Looks, watch: &Watch, mut tree: Tree) -> Ended {
         for id in &living {
             kill(looks, watch, *id);
         }
-        // In this order: who is alive after its place was read had that place.
-        let outside = |id: &Identity| !watch.holds(id.pid) && looks.proc_fs().alive(*id);
+        // In this order: who runs on after its place was read had that place.
+        let outside = |id: &Identity| !watch.holds(id.pid) && looks.proc_fs().settled(*id);
         if living.iter().all(outside) {
             break (Killed::Escaped, Some(OUTSIDE));
         }
