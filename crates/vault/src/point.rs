@@ -1,0 +1,70 @@
+//! What one recovery point is made of. Layout, parts and the commit are in `docs/architecture.md`.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+/// Names a recovery point for ever: the UID of its Backup, so that a repeated commit is recognised.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PointId(String);
+
+/// One object as it goes into a point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The plural name, and the group after a dot where there is one: `deployments.apps`, `pods`.
+    pub group_resource: String,
+    /// Absent for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The object as JSON, as the API server gave it.
+    pub json: Bytes,
+}
+
+/// A text that can't name a recovery point.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} names no recovery point: it must be the UID of a Backup, as 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f"
+)]
+pub struct BadPointId(String);
+
+impl PointId {
+    /// From the UID of a Backup.
+    pub fn new(uid: impl Into<String>) -> Result<Self, BadPointId> {
+        let uid = uid.into();
+        let lengths = uid.split('-').map(str::len);
+        let good = lengths.eq([8, 4, 4, 4, 12])
+            && uid
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'));
+        if good { Ok(Self(uid)) } else { Err(BadPointId(uid)) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_is_named_by_a_uid() {
+        let uid = "0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f";
+        assert_eq!(PointId::new(uid).unwrap().as_str(), uid);
+        for bad in [
+            "",
+            "a",
+            "../../vault.json",
+            &uid.to_uppercase(),
+            &uid[1..],
+            &format!("{uid}-"),
+        ] {
+            assert_eq!(PointId::new(bad), Err(BadPointId(bad.to_owned())));
+        }
+    }
+}

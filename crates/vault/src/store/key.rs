@@ -1,0 +1,75 @@
+//! The name of a blob.
+
+use std::fmt;
+
+/// Segments of `A-Z a-z 0-9 . _ -`, separated by `/`: names that mean the same in every store, and lead nowhere else in a
+/// file system. At most 512 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(String);
+
+/// A text that is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no key: segments of letters, digits, '.', '_' and '-', separated by '/', none of them '.' or '..'"
+)]
+pub struct BadKey(String);
+
+impl Key {
+    const LONGEST: usize = 512;
+
+    /// A key from its text.
+    pub fn new(text: impl Into<String>) -> Result<Self, BadKey> {
+        let text = text.into();
+        let good = text.len() <= Self::LONGEST && text.split('/').all(is_segment);
+        if good { Ok(Self(text)) } else { Err(BadKey(text)) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is `prefix` or lies below it, segment by segment.
+    pub fn is_below(&self, prefix: &Self) -> bool {
+        let rest = self.0.strip_prefix(&prefix.0);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+fn is_segment(segment: &str) -> bool {
+    let letters = segment
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    letters && !matches!(segment, "" | "." | "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_leads_nowhere_else() {
+        for good in ["vault.json", "data/0a-1/1/segment-00000.tar.zst", "..a", "A_b"] {
+            assert_eq!(Key::new(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "", "/", "/a", "a/", "a//b", ".", "a/../b", "a b", "a\\b", "ä", "a\0b", "%2e",
+        ] {
+            assert_eq!(Key::new(bad), Err(BadKey(bad.to_owned())), "{bad:?}");
+        }
+        assert!(Key::new("a".repeat(512)).is_ok() && Key::new("a".repeat(513)).is_err());
+    }
+
+    #[test]
+    fn below_goes_by_whole_segments() {
+        let key = |text: &str| Key::new(text).unwrap();
+        assert!(key("a/b").is_below(&key("a")) && key("a").is_below(&key("a")));
+        assert!(!key("ab").is_below(&key("a")) && !key("a").is_below(&key("a/b")));
+    }
+}
