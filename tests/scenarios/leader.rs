@@ -3,5 +3,6 @@
 
 pub(crate) mod backups;
 pub(crate) mod changes;
+pub(crate) mod hooks;
 mod stage;
 pub(crate) mod troubles;

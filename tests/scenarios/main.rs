@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         install::rights::SCENARIOS,
         leader::backups::SCENARIOS,
         leader::changes::SCENARIOS,
+        leader::hooks::SCENARIOS,
         leader::troubles::SCENARIOS,
         monitoring::SCENARIOS,
         mutability::SCENARIOS,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use clusterbackup_tests::stage::shell;
 
-use super::stage::{LIMIT, Stage};
+use super::stage::{LIMIT, Stage, exec, volume};
 use crate::runner::scenarios;
 
 scenarios! {
@@ -163,24 +163,19 @@ async fn a_hook_that_fails_costs_its_own_unit_alone(cluster: Cluster) -> Result<
         stage.app(&node, "well", 1).await?,
         stage.app(&node, "ill", 1).await?,
     );
-    stage.change_hook("ill", &shell("exit 3"), &shell("true")).await?;
+    let (pre, post) = (exec(&shell("exit 3")), exec(&shell("true")));
+    stage.change_hook("ill", &json!([pre]), &json!([post])).await?;
     stage.hooked_instance("shop", &["well", "ill"], json!({})).await?;
     let _leader = stage.leaders.start().await?;
     stage.ask("nightly", "shop").await?;
     let status = stage.ends("nightly", BackupPhase::CompletedWithWarnings).await?;
 
-    let skipped = |status: &BackupStatus, claim: &str| {
-        let mut volumes = status.volumes.iter();
-        volumes
-            .find(|volume| volume.claim == claim)
-            .and_then(|volume| volume.skipped)
-    };
     ensure!(
-        skipped(&status, "ill-0") == Some(SkipReason::HookFailed),
+        volume(&status, "ill-0")?.skipped == Some(SkipReason::HookFailed),
         "{status:#?}"
     );
     ensure!(
-        skipped(&status, "well-0").is_none() && status.counts.taken == 1,
+        volume(&status, "well-0")?.skipped.is_none() && status.counts.taken == 1,
         "{status:#?}"
     );
     ensure!(status.counts.hooks_failed == 1, "{status:#?}");
@@ -205,9 +200,8 @@ async fn a_node_without_an_agent_is_not_waited_for(cluster: Cluster) -> Result<(
         .sees_within(Duration::from_secs(90), "nightly", "ends", ended)
         .await?;
 
-    let silent = status.volumes.iter().find(|volume| volume.claim == "orders-0");
     ensure!(
-        silent.and_then(|volume| volume.skipped) == Some(SkipReason::AgentSilent),
+        volume(&status, "orders-0")?.skipped == Some(SkipReason::AgentSilent),
         "{status:#?}"
     );
     ensure!(status.counts.taken == 1, "{status:#?}");
