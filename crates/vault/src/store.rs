@@ -1,8 +1,10 @@
 //! Where blobs lie. Every store behaves alike: one suite of tests runs against all of them.
 //!
 //! - `key`: the name of a blob
+//! - `upload`: a blob of unknown length, in parts
 
 mod key;
+mod upload;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -14,6 +16,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 pub use self::key::{BadKey, Key};
+pub use self::upload::{PART, Upload};
 
 /// The bytes of a blob, in pieces of whatever length.
 pub type Bytestream = BoxStream<'static, Result<Bytes, StoreError>>;
@@ -21,7 +24,10 @@ pub type Bytestream = BoxStream<'static, Result<Bytes, StoreError>>;
 /// A store, whichever it is.
 pub type Store = Arc<dyn BlobStore>;
 
-/// Keeps blobs by their keys. A blob is there whole or not at all, at every moment and for every reader.
+/// Keeps blobs by their keys. A blob is there whole or not at all, at every moment and for every reader. No blob's key lies
+/// below another's: in a folder of files it couldn't.
+///
+/// Besides, every store has [`put_stream`](<dyn BlobStore>::put_stream).
 pub trait BlobStore: Debug + Send + Sync {
     /// Writes a blob, over whatever is there.
     fn put<'a>(&'a self, key: &'a Key, body: Bytes) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -29,8 +35,8 @@ pub trait BlobStore: Debug + Send + Sync {
     /// Writes a blob where none is. Of several at once, exactly one is told `Stored`.
     fn put_if_absent<'a>(&'a self, key: &'a Key, body: Bytes) -> BoxFuture<'a, Result<Put, StoreError>>;
 
-    /// Writes a blob of unknown length, over whatever is there. When the stream fails, nothing is written.
-    fn put_stream<'a>(&'a self, key: &'a Key, body: Bytestream) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// Begins a blob that is written in parts, over whatever is there.
+    fn upload<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Box<dyn Upload>, StoreError>>;
 
     /// A whole blob, in pieces.
     fn stream<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Bytestream, StoreError>>;
@@ -38,8 +44,8 @@ pub trait BlobStore: Debug + Send + Sync {
     /// A part of a blob; shorter where the blob ends before it.
     fn get_range<'a>(&'a self, key: &'a Key, range: Range<u64>) -> BoxFuture<'a, Result<Bytes, StoreError>>;
 
-    /// All blobs whose keys begin with these segments, in the order of their keys.
-    fn list<'a>(&'a self, prefix: &'a Key) -> BoxStream<'a, Result<Blob, StoreError>>;
+    /// All blobs below these segments, or all, in the order of their keys. Files whose names are no keys are left out.
+    fn list<'a>(&'a self, below: Option<&'a Key>) -> BoxStream<'a, Result<Blob, StoreError>>;
 
     /// Removes a blob. That none is there is no error.
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -73,7 +79,7 @@ pub enum StoreError {
         key: Key,
     },
     /// The credentials are wrong, expired, or have not this right.
-    #[error("the store refuses the credentials: {message}; check the vault's secret and its rights")]
+    #[error("the store denies access: {message}; check the credentials of the vault, and their rights")]
     Denied {
         /// What the store says.
         message: String,
@@ -130,5 +136,15 @@ impl StoreError {
     /// Whether the same request may succeed later without anybody doing anything.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
+    }
+
+    /// What reading a body failed with, told apart from what storing it fails with.
+    fn of_source(self) -> Self {
+        match self {
+            Self::Source { .. } => self,
+            other => Self::Source {
+                message: other.to_string(),
+            },
+        }
     }
 }

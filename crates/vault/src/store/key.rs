@@ -29,10 +29,14 @@ impl Key {
         &self.0
     }
 
-    /// Whether it is `prefix` or lies below it, segment by segment.
-    pub fn is_below(&self, prefix: &Self) -> bool {
-        let rest = self.0.strip_prefix(&prefix.0);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    /// Whether it lies below `folder`, segment by segment.
+    pub fn is_below(&self, folder: &Self) -> bool {
+        self.relative_to(folder).is_some()
+    }
+
+    /// The text below `folder`.
+    fn relative_to(&self, folder: &Self) -> Option<&str> {
+        self.0.strip_prefix(&folder.0)?.strip_prefix('/')
     }
 }
 
@@ -69,7 +73,9 @@ mod tests {
     #[test]
     fn below_goes_by_whole_segments() {
         let key = |text: &str| Key::new(text).unwrap();
-        assert!(key("a/b").is_below(&key("a")) && key("a").is_below(&key("a")));
-        assert!(!key("ab").is_below(&key("a")) && !key("a").is_below(&key("a/b")));
+        assert!(key("a/b").is_below(&key("a")));
+        for above in ["a", "ab", "a-b", "b/a"] {
+            assert!(!key(above).is_below(&key("a")), "{above}");
+        }
     }
 }
