@@ -2,8 +2,14 @@
 //!
 //! - `key`: the name of a blob
 //! - `upload`: a blob of unknown length, in parts
+//! - `memory`, `file`: the stores
+//! - `conformance`: what all of them promise, as tests
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod file;
 mod key;
+mod memory;
 mod upload;
 
 use std::fmt::Debug;
@@ -15,7 +21,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+pub use self::file::FileStore;
 pub use self::key::{BadKey, Key};
+pub use self::memory::MemoryStore;
 pub use self::upload::{PART, Upload};
 
 /// The bytes of a blob, in pieces of whatever length.

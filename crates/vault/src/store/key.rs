@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Segments of `A-Z a-z 0-9 . _ -`, separated by `/`: names that mean the same in every store, and lead nowhere else in a
-/// file system. At most 512 bytes.
+/// file system. At most 512 bytes, 255 a segment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
 
@@ -16,6 +16,7 @@ pub struct BadKey(String);
 
 impl Key {
     const LONGEST: usize = 512;
+    const LONGEST_SEGMENT: usize = 255;
 
     /// A key from its text.
     pub fn new(text: impl Into<String>) -> Result<Self, BadKey> {
@@ -50,7 +51,7 @@ fn is_segment(segment: &str) -> bool {
     let letters = segment
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    letters && !matches!(segment, "" | "." | "..")
+    letters && segment.len() <= Key::LONGEST_SEGMENT && !matches!(segment, "" | "." | "..")
 }
 
 #[cfg(test)]
@@ -67,7 +68,10 @@ mod tests {
         ] {
             assert_eq!(Key::new(bad), Err(BadKey(bad.to_owned())), "{bad:?}");
         }
-        assert!(Key::new("a".repeat(512)).is_ok() && Key::new("a".repeat(513)).is_err());
+        for (segment, segments, fits) in [(255, 1, true), (256, 1, false), (127, 4, true), (128, 4, false)] {
+            let text = vec!["a".repeat(segment); segments].join("/");
+            assert_eq!(Key::new(&text).is_ok(), fits, "{} bytes", text.len());
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub trait Upload: Debug + Send + Sync {
     fn abort(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
-impl dyn BlobStore {
+impl dyn BlobStore + '_ {
     /// Writes a blob of unknown length, over whatever is there, and says its length. Takes memory for three parts. When
     /// the stream fails, nothing is written.
     pub async fn put_stream(&self, key: &Key, body: Bytestream) -> Result<u64, StoreError> {
