@@ -20,7 +20,7 @@ pub(super) struct Kubelet {
     socket: PathBuf,
     endpoint: String,
     registration: PathBuf,
-    mount_namespace: String,
+    mount_namespace: PathBuf,
 }
 
 impl Kubelet {
@@ -31,7 +31,7 @@ impl Kubelet {
             socket: node.path(&endpoint),
             endpoint,
             registration: node.path(&format!("{FOLDER}/plugins_registry/{DRIVER}-reg.sock")),
-            mount_namespace: format!("/proc/{}/ns/mnt", node.process_id()),
+            mount_namespace: node.mount_namespace(),
         }
     }
 }

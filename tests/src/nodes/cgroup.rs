@@ -1,11 +1,15 @@
 //! The control groups of a node: a root of its own in every hierarchy, removed at the end by the warden.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
 
 use anyhow::{Context as _, Result};
 
+use crate::eventually;
 use crate::process::Warden;
+
+const LIMIT: Duration = Duration::from_secs(20);
 
 const ALL: &str = "/sys/fs/cgroup";
 
@@ -22,6 +26,29 @@ pub(super) fn create(warden: &Warden, name: &str) -> Result<()> {
     for folder in folders(name) {
         fs::create_dir(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
         inherit_cpus(&folder)?;
+    }
+    Ok(())
+}
+
+/// Removes the groups in it, in every hierarchy, once their processes are gone: a node that boots has none yet, and the
+/// kubelet takes seconds for each that it finds.
+pub(super) async fn clear(name: &str) -> Result<()> {
+    eventually(&format!("the groups of {name} are gone"), LIMIT, || async {
+        for folder in folders(name) {
+            remove_below(&folder)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn remove_below(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_below(&entry.path())?;
+            fs::remove_dir(entry.path())?;
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! One node: containerd and a kubelet, in process and mount namespaces of their own. Paths are the usual ones, such as
 //! `/run/containerd`: what lies there is the node's.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +16,11 @@ use crate::process::Process;
 use crate::{Cluster, cluster, eventually};
 
 const LIMIT: Duration = Duration::from_mins(1);
+
+/// In a node's folder: the link to the namespaces of its first process, and what that one makes when they are as they
+/// should be.
+const NAMESPACES: &str = "namespaces";
+const READY: &str = "ready";
 
 /// The addresses of all pods; each node has a part of them.
 pub(super) const PODS: &str = "10.88.0.0/16";
@@ -46,8 +51,8 @@ sleep infinity & wait
 /// A running node. Dropped in this order; with the namespaces everything ends that still runs in them.
 pub struct Node {
     name: String,
-    /// The name of its control group.
     folder: PathBuf,
+    /// The name of its control group.
     pub(super) group: String,
     pub(super) kubelet: Process,
     pub(super) containerd: Process,
@@ -66,23 +71,14 @@ impl Node {
             Process::start(cluster.warden(), cluster.logs_dir(), &log, command)
         };
         let namespaces = start("namespaces", namespaces(cluster, &folder)?)?;
-        let entered = eventually("the namespaces are there", LIMIT, || async {
-            ensure!(folder.join("ready").exists(), "not yet");
-            Ok(())
-        });
-        namespaces.while_running(entered).await?;
+        until_entered(&namespaces, &folder).await?;
 
-        let mut runtime = inside(&namespaces, "containerd");
+        let mut runtime = inside(&folder, "containerd");
         runtime.arg("--config").arg(containerd_config(&folder, number)?);
         let containerd = start("containerd", runtime)?;
-        let socket = folder.join("run/containerd/containerd.sock");
-        let serving = eventually("containerd serves", LIMIT, || async {
-            tokio::net::UnixStream::connect(&socket).await?;
-            Ok(())
-        });
-        containerd.while_running(serving).await?;
+        until_serving(&containerd, &folder).await?;
 
-        let kubelet = inside(&namespaces, kubelet);
+        let kubelet = inside(&folder, kubelet);
         let kubelet = start(
             "kubelet",
             kubelet_command(cluster, kubelet, &folder, &group, number)?,
@@ -102,10 +98,35 @@ impl Node {
         &self.name
     }
 
-    /// A process in whose mount namespace the node is: what `nsenter --mount=/proc/<id>/ns/mnt` takes. Its child is the
-    /// first process of the node's process namespace.
+    /// A process in whose mount namespace the node is. Its child is the first process of the node's process namespace.
     pub fn process_id(&self) -> u32 {
         self.namespaces.id()
+    }
+
+    /// The file of its mount namespace, also after the next boot.
+    pub(crate) fn mount_namespace(&self) -> PathBuf {
+        self.folder.join(NAMESPACES).join("mnt")
+    }
+
+    /// Takes its power: everything that runs on it is gone at once. What it has on its disk stays.
+    pub fn lose_power(&self) -> Result<()> {
+        self.namespaces.end()?;
+        self.containerd.end()?;
+        self.kubelet.end()
+    }
+
+    /// Starts it again after it has lost its power.
+    pub async fn boot(&mut self) -> Result<()> {
+        cgroup::clear(&self.group).await?;
+        fs::remove_file(self.folder.join(READY))?;
+        let run = self.folder.join("run");
+        fs::remove_dir_all(&run)?;
+        fs::create_dir(&run)?;
+        self.namespaces.start_again()?;
+        until_entered(&self.namespaces, &self.folder).await?;
+        self.containerd.start_again()?;
+        until_serving(&self.containerd, &self.folder).await?;
+        self.kubelet.start_again()
     }
 
     /// Where on this machine that is which the node knows by a path in `/run`, `/var/lib` or `/var/log`.
@@ -115,7 +136,7 @@ impl Node {
 
     /// A command that runs on the node. Its working folder is `/`.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        inside(&self.namespaces, program)
+        inside(&self.folder, program)
     }
 
     /// Runs a command on the node to its end; its standard output.
@@ -166,13 +187,42 @@ fn namespaces(cluster: &Cluster, folder: &Path) -> Result<Command> {
     Ok(command)
 }
 
-fn inside(namespaces: &Process, program: impl AsRef<OsStr>) -> Command {
-    let id = namespaces.id();
+/// Waits until they are as they should be, and has the link name them.
+async fn until_entered(namespaces: &Process, folder: &Path) -> Result<()> {
+    let entered = eventually("the namespaces are there", LIMIT, || async {
+        ensure!(folder.join(READY).exists(), "not yet");
+        Ok(())
+    });
+    namespaces.while_running(entered).await?;
+    let link = folder.join(NAMESPACES);
+    if link.is_symlink() {
+        fs::remove_file(&link)?;
+    }
+    std::os::unix::fs::symlink(format!("/proc/{}/ns", namespaces.id()), link)?;
+    Ok(())
+}
+
+async fn until_serving(containerd: &Process, folder: &Path) -> Result<()> {
+    let socket = folder.join("run/containerd/containerd.sock");
+    let serving = eventually("containerd serves", LIMIT, || async {
+        tokio::net::UnixStream::connect(&socket).await?;
+        Ok(())
+    });
+    containerd.while_running(serving).await
+}
+
+/// Named by the link, so that the same command starts it again after a boot.
+fn inside(folder: &Path, program: impl AsRef<OsStr>) -> Command {
+    let namespace = |option: &str, name: &str| {
+        let mut argument = OsString::from(format!("--{option}="));
+        argument.push(folder.join(NAMESPACES).join(name));
+        argument
+    };
     let mut command = Command::new("nsenter");
     command
-        .arg(format!("--net=/proc/{id}/ns/net"))
-        .arg(format!("--mount=/proc/{id}/ns/mnt"))
-        .arg(format!("--pid=/proc/{id}/ns/pid_for_children"))
+        .arg(namespace("net", "net"))
+        .arg(namespace("mount", "mnt"))
+        .arg(namespace("pid", "pid_for_children"))
         .arg("--")
         .arg(program);
     command
