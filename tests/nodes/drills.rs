@@ -1,31 +1,32 @@
-//! Whoever dies, is deleted, drained or rolled while an application is frozen on a real node: it is thawed, and the
-//! backup ends with what is true.
+//! Whoever dies, is deleted, drained, rolled or cancelled while an application is frozen on a real node: it is thawed,
+//! and the backup ends with what is true.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use clusterbackup_api::backup::BackupPhase;
+use clusterbackup_api::backup::{BackupPhase, VolumeReport};
 use clusterbackup_api::namespaces::{self, AGENTS};
-use clusterbackup_api::node_task::{Consistency, Thaw, UnitReport};
-use clusterbackup_tests::csi::Operation;
+use clusterbackup_api::node_task::{Consistency, Thaw};
 use clusterbackup_tests::nodes::Application;
 use clusterbackup_tests::runner::{NodesContext, scenarios};
-use clusterbackup_tests::stage::App;
 use clusterbackup_tests::{eventually, writer};
 use k8s_openapi::api::core::v1::Pod as PodObject;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
-use serde_json::json;
 
-use crate::shop::{Pod, Shop};
+use crate::held::{Held, RESTARTED, SOON};
+use crate::shop::Shop;
 
 scenarios! {
     Nodes: [
         a_pod_that_is_deleted_thaws_its_unit,
         a_container_that_starts_again_is_thawed,
+        a_backup_that_is_cancelled_thaws_and_leaves_nothing,
     ],
     NodesAlone: [
         an_agent_that_is_killed_thaws,
+        a_watchdog_that_is_killed_is_not_missed,
+        an_agent_that_is_killed_with_its_watchdog_thaws,
         an_agent_that_is_deleted_thaws,
         agents_that_are_rolled_thaw,
         a_node_that_is_drained_thaws,
@@ -33,117 +34,60 @@ scenarios! {
     ],
 }
 
-/// How long a cut may take: whoever thaws before that does so for a better reason.
-const CUT_LIMIT: &str = "40s";
-const LATEST: Duration = Duration::from_secs(35);
-
-/// A backup whose cut hangs, so that its application stays frozen.
-struct Held<'a> {
-    shop: Shop<'a>,
-    pod: Pod<'a>,
-}
-
-impl<'a> Held<'a> {
-    async fn begin(context: &'a NodesContext) -> Result<Self> {
-        let shop = Shop::of(context);
-        let application = Application {
-            node: Some("node-1"),
-            grace_seconds: 10,
-            ..Application::new("db")
-        };
-        let volume = shop.csi.claim(shop.namespace, "data").await?;
-        let pod = shop.app(&application, &[volume]).await?;
-        let held = Self { shop, pod };
-        held.freeze(&["db"]).await?;
-        Ok(held)
-    }
-
-    async fn freeze(&self, apps: &[&str]) -> Result<()> {
-        for volume in &self.pod.app.volumes {
-            let knobs = self.shop.csi.driver().knobs_of(&volume.handle);
-            knobs.hangs(Operation::CreateSnapshot)?;
-            knobs.hangs(Operation::CreateVolumeGroupSnapshot)?;
-        }
-        let freeze = json!({ "maxFreeze": "60s", "cutLimit": CUT_LIMIT });
-        self.shop.instance("held", apps, freeze).await?;
-        self.shop.ask("held", "held").await?;
-        self.pod.app.freezes().await
-    }
-
-    /// Waits until it is thawed by what `strike` does, and until the backup has ended; what the node reports.
-    async fn thaws_by(self, what: &str, strike: impl Future<Output = Result<()>>) -> Result<UnitReport> {
-        let (struck, thawed) = tokio::join!(strike, thaws(what, &self.pod.app));
-        struck?;
-        thawed?;
-        for volume in &self.pod.app.volumes {
-            let knobs = self.shop.csi.driver().knobs_of(&volume.handle);
-            knobs.goes_on(Operation::CreateSnapshot)?;
-            knobs.goes_on(Operation::CreateVolumeGroupSnapshot)?;
-        }
-        let status = self.shop.ended("held").await?;
-        ensure!(
-            matches!(
-                status.phase,
-                Some(BackupPhase::Failed | BackupPhase::CompletedWithWarnings)
-            ),
-            "{status:#?}"
-        );
-        ensure!(status.counts.thawed == status.counts.pods, "{status:#?}");
-        ensure!(!self.pod.app.is_frozen(), "it was frozen again");
-        self.shop.nodes.until_rolled_out().await?;
-        self.shop.unit("held").await
-    }
-}
-
-/// Waits until an application is thawed, and says how long that took.
-pub(crate) async fn thaws(what: &str, app: &App) -> Result<()> {
-    let began = Instant::now();
-    eventually("the application is thawed", LATEST, || async {
-        ensure!(!app.is_frozen(), "it is frozen");
-        Ok(())
-    })
-    .await?;
-    println!("{what}: thawed after {} ms", began.elapsed().as_millis());
-    Ok(())
-}
-
-/// It was thawed for that reason, and not because its time was over.
-fn says(unit: &UnitReport, reason: &str) -> Result<()> {
-    let message = unit.message.as_deref().unwrap_or_default();
-    ensure!(message.contains(reason), "{unit:#?}");
-    Ok(())
-}
-
-/// The pod of ours on a node.
-async fn agent(shop: &Shop<'_>, node: &str) -> Result<PodObject> {
-    let pods = Api::<PodObject>::namespaced(shop.nodes.cluster().admin(), AGENTS);
-    let on_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
-    let found = pods.list(&on_node).await?.items.into_iter();
-    let mut alive = found.filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    alive.next().with_context(|| format!("no agent on {node}"))
-}
-
-async fn kubectl(shop: &Shop<'_>, arguments: &[&str]) -> Result<()> {
-    shop.nodes.cluster().kubectl(arguments).await?.success().map(drop)
-}
+/// Agents are rolled one after the other: one starts before the other is stopped.
+const ROLLED: Duration = Duration::from_secs(30);
 
 async fn an_agent_that_is_killed_thaws(context: &NodesContext) -> Result<()> {
     let held = Held::begin(context).await?;
-    let agent = agent(&held.shop, "node-1").await?;
+    let agent = held.shop.agent("node-1").await?;
     let strike = context.nodes.kill(&agent, "agent");
-    let unit = held.thaws_by("agent killed", strike).await?;
-    let by_another = [Thaw::ByReplay, Thaw::ByWatchdog].contains(&unit.pods[0].thaw);
-    ensure!(by_another, "{unit:#?}");
-    Ok(())
+    let ended = held
+        .thaws_by(("agent killed", SOON), BackupPhase::Failed, strike)
+        .await?;
+    ended.by(&[Thaw::ByReplay, Thaw::ByWatchdog])?;
+    Shop::of(context).started_again("node-1", &["agent"]).await
+}
+
+/// The cut ends at the same moment, so there is nobody but the agent to thaw.
+async fn a_watchdog_that_is_killed_is_not_missed(context: &NodesContext) -> Result<()> {
+    let held = Held::begin(context).await?;
+    let agent = held.shop.agent("node-1").await?;
+    context.nodes.kill(&agent, "watchdog").await?;
+    let what = ("watchdog killed", SOON);
+    let cut = async { held.cut() };
+    let ended = held.thaws_by(what, BackupPhase::Completed, cut).await?;
+    ended.by(&[Thaw::Done])?;
+    Shop::of(context).started_again("node-1", &["watchdog"]).await
+}
+
+/// The watchdog first: it would thaw at once for an agent that is dead.
+async fn an_agent_that_is_killed_with_its_watchdog_thaws(context: &NodesContext) -> Result<()> {
+    let held = Held::begin(context).await?;
+    let agent = held.shop.agent("node-1").await?;
+    let strike = async {
+        context.nodes.kill(&agent, "watchdog").await?;
+        context.nodes.kill(&agent, "agent").await
+    };
+    let what = ("agent and watchdog killed", RESTARTED);
+    let ended = held.thaws_by(what, BackupPhase::Failed, strike).await?;
+    ended.by(&[Thaw::ByReplay, Thaw::ByWatchdog])?;
+    let shop = Shop::of(context);
+    shop.started_again("node-1", &["agent", "watchdog"]).await
 }
 
 async fn an_agent_that_is_deleted_thaws(context: &NodesContext) -> Result<()> {
     let held = Held::begin(context).await?;
-    let agent = agent(&held.shop, "node-1").await?.name_any();
-    let delete = ["delete", "pod", &agent, "--namespace", AGENTS];
     let shop = Shop::of(context);
-    let unit = held.thaws_by("agent deleted", kubectl(&shop, &delete)).await?;
-    says(&unit, "the node\'s agent was stopped")
+    let agent = shop.agent("node-1").await?.name_any();
+    let delete = ["delete", "pod", &agent, "--namespace", AGENTS];
+    let ended = held
+        .thaws_by(
+            ("agent deleted", SOON),
+            BackupPhase::Failed,
+            shop.kubectl(&delete),
+        )
+        .await?;
+    ended.because("the node's agent was stopped")
 }
 
 async fn agents_that_are_rolled_thaw(context: &NodesContext) -> Result<()> {
@@ -156,8 +100,14 @@ async fn agents_that_are_rolled_thaw(context: &NodesContext) -> Result<()> {
         AGENTS,
     ];
     let shop = Shop::of(context);
-    let unit = held.thaws_by("agents rolled", kubectl(&shop, &restart)).await?;
-    says(&unit, "the node\'s agent was stopped")
+    let ended = held
+        .thaws_by(
+            ("agents rolled", ROLLED),
+            BackupPhase::Failed,
+            shop.kubectl(&restart),
+        )
+        .await?;
+    ended.because("the node's agent was stopped")
 }
 
 async fn a_node_that_is_drained_thaws(context: &NodesContext) -> Result<()> {
@@ -171,9 +121,11 @@ async fn a_node_that_is_drained_thaws(context: &NodesContext) -> Result<()> {
         "--delete-emptydir-data",
         "--timeout=90s",
     ];
-    let drained = held.thaws_by("node drained", kubectl(&shop, &drain)).await;
-    kubectl(&shop, &["uncordon", "node-1"]).await?;
-    says(&drained?, "is being deleted")
+    let drained = held
+        .thaws_by(("node drained", SOON), BackupPhase::Failed, shop.kubectl(&drain))
+        .await;
+    shop.kubectl(&["uncordon", "node-1"]).await?;
+    drained?.because("is being deleted")
 }
 
 async fn a_pod_that_is_deleted_thaws_its_unit(context: &NodesContext) -> Result<()> {
@@ -196,8 +148,10 @@ async fn a_pod_that_is_deleted_thaws_its_unit(context: &NodesContext) -> Result<
     let shop = Shop::of(context);
     let namespace = shop.namespace.name();
     let delete = ["delete", "pod", "goes", "--namespace", namespace, "--wait=false"];
-    let unit = held.thaws_by("pod deleted", kubectl(&shop, &delete)).await?;
-    says(&unit, "goes is being deleted")?;
+    let ended = held
+        .thaws_by(("pod deleted", SOON), BackupPhase::Failed, shop.kubectl(&delete))
+        .await?;
+    ended.because("goes is being deleted")?;
     ensure!(!goes.app.is_frozen(), "the one that goes stays frozen");
     Ok(())
 }
@@ -206,33 +160,39 @@ async fn a_pod_that_is_deleted_thaws_its_unit(context: &NodesContext) -> Result<
 async fn a_container_that_starts_again_is_thawed(context: &NodesContext) -> Result<()> {
     let held = Held::begin(context).await?;
     held.pod.running.kill().await?;
-    eventually("the container has frozen again", LATEST, || async {
+    eventually("the container has frozen again", RESTARTED, || async {
         let pauses = writer::pauses(&held.pod.app.control)?;
         ensure!(pauses.len() == 2, "{pauses:?}");
         Ok(())
     })
     .await?;
-    let volume = held.pod.app.volumes[0].handle.clone();
-    let strike = async {
-        let knobs = context.csi.driver().knobs_of(&volume);
-        knobs.goes_on(Operation::CreateSnapshot)
-    };
-    thaws_at_the_cut(held, strike).await
+    let what = ("container started again", SOON);
+    let phase = BackupPhase::CompletedWithWarnings;
+    let ended = held.thaws_by(what, phase, async { held.cut() }).await?;
+    // It has written meanwhile.
+    let consistency = ended.status.volumes[0].consistency;
+    ensure!(
+        consistency == Some(Consistency::CrashConsistent),
+        "{:#?}",
+        ended.status
+    );
+    Ok(())
 }
 
-async fn thaws_at_the_cut(held: Held<'_>, cut: impl Future<Output = Result<()>>) -> Result<()> {
-    let (cut, thawed) = tokio::join!(cut, thaws("container started again", &held.pod.app));
-    cut?;
-    thawed?;
-    let status = held.shop.ended("held").await?;
-    ensure!(
-        status.counts.thawed == 1 && status.counts.taken == 1,
-        "{status:#?}"
-    );
-    // It has written meanwhile.
-    let consistency = status.volumes[0].consistency;
-    ensure!(consistency == Some(Consistency::CrashConsistent), "{status:#?}");
-    Ok(())
+async fn a_backup_that_is_cancelled_thaws_and_leaves_nothing(context: &NodesContext) -> Result<()> {
+    let held = Held::begin(context).await?;
+    let shop = Shop::of(context);
+    let strike = async {
+        let ran = shop.plugin(&["backup", "cancel", "held"]).await?;
+        ensure!(ran.code == Some(0), "{ran:?}");
+        Ok(())
+    };
+    let what = ("backup cancelled", SOON);
+    let ended = held.thaws_by(what, BackupPhase::Cancelled, strike).await?;
+    ended.because("the backup was cancelled")?;
+    let kept = |volume: &VolumeReport| volume.snapshot.is_some();
+    ensure!(!ended.status.volumes.iter().any(kept), "{:#?}", ended.status);
+    shop.no_cut_is_left(&held.pod.app.volumes).await
 }
 
 async fn another_leader_ends_what_one_that_is_killed_began(context: &NodesContext) -> Result<()> {
@@ -249,15 +209,10 @@ async fn another_leader_ends_what_one_that_is_killed_began(context: &NodesContex
     shop.nodes
         .kill(leader.context("the leader is no pod")?, "leader")
         .await?;
-    let volume = &held.pod.app.volumes[0].handle;
-    shop.csi
-        .driver()
-        .knobs_of(volume)
-        .goes_on(Operation::CreateSnapshot)?;
-    thaws("leader killed", &held.pod.app).await?;
+    let what = ("leader killed", SOON);
+    let cut = async { held.cut() };
+    held.thaws_by(what, BackupPhase::Completed, cut).await?;
 
-    let status = shop.ended("held").await?;
-    ensure!(status.phase == Some(BackupPhase::Completed), "{status:#?}");
     let pauses = writer::pauses(&held.pod.app.control)?;
     ensure!(
         matches!(pauses[..], [(_, Some(_))]),
@@ -268,5 +223,5 @@ async fn another_leader_ends_what_one_that_is_killed_began(context: &NodesContex
         after["leader"]["epoch"].as_i64() > before["leader"]["epoch"].as_i64(),
         "{after:#}"
     );
-    shop.nodes.until_rolled_out().await
+    Ok(())
 }

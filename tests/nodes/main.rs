@@ -4,7 +4,10 @@ mod backups;
 mod commands;
 mod drills;
 mod harness;
+mod held;
+mod leftovers;
 mod outages;
+mod power;
 mod shop;
 mod volumes;
 mod webhook;
@@ -19,7 +22,9 @@ fn main() -> ExitCode {
         commands::SCENARIOS,
         drills::SCENARIOS,
         harness::SCENARIOS,
+        leftovers::SCENARIOS,
         outages::SCENARIOS,
+        power::SCENARIOS,
         volumes::SCENARIOS,
         webhook::SCENARIOS,
     ])

@@ -13,7 +13,7 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::drills::thaws;
+use crate::held::thaws;
 use crate::shop::{Pod, Shop};
 
 scenarios! {

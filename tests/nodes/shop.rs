@@ -91,13 +91,23 @@ impl<'a> Shop<'a> {
         self.app(&application, &claims).await
     }
 
-    /// Makes a hook for the pods of one application.
+    /// Makes a hook for the pods of one application, and of its name.
     pub(crate) async fn hook(&self, app: &str, pre: &[String], post: &[String]) -> Result<()> {
-        let exec = |command: &[String]| json!([{ "exec": { "command": command, "timeout": "5s" } }]);
+        self.hook_within((app, app), "5s", (pre, post)).await
+    }
+
+    /// Makes a hook of a name for the pods of one application, whose commands may take so long.
+    pub(crate) async fn hook_within(
+        &self,
+        (name, app): (&str, &str),
+        timeout: &str,
+        (pre, post): (&[String], &[String]),
+    ) -> Result<()> {
+        let exec = |command: &[String]| json!([{ "exec": { "command": command, "timeout": timeout } }]);
         let hook = json!({
             "apiVersion": "clusterbackup.dataprotection.microsoft.com/v1alpha1",
             "kind": "BackupHook",
-            "metadata": { "name": app },
+            "metadata": { "name": name },
             "spec": {
                 "backupHook": [{
                     "name": "writer",
@@ -196,15 +206,19 @@ impl<'a> Shop<'a> {
 
     /// What a node reports of the only unit of a backup.
     pub(crate) async fn unit(&self, name: &str) -> Result<UnitReport> {
+        let mut units = self.units(name).await?.into_iter();
+        units.next().context("no node reports on it")
+    }
+
+    /// What nodes report of the units of a backup.
+    pub(crate) async fn units(&self, name: &str) -> Result<Vec<UnitReport>> {
         let backup = self.namespace.api::<Backup>().get(name).await?;
         let tasks = Api::<NodeTask>::namespaced(self.nodes.cluster().admin(), AGENTS);
         let uid = backup.metadata.uid.unwrap_or_default();
         let of_backup = ListParams::default().labels(&format!("{}={uid}", labels::BACKUP_UID));
         let found = tasks.list(&of_backup).await?.items.into_iter();
-        let mut units = found
-            .filter_map(|task| task.status)
-            .flat_map(|status| status.units);
-        units.next().context("no node reports on it")
+        let reported = found.filter_map(|task| task.status);
+        Ok(reported.flat_map(|status| status.units).collect())
     }
 
     /// The last record in the snapshot of each claim, in the order of claims.

@@ -113,6 +113,35 @@ impl Driver {
         Ok(self.folder.join("data/cuts").join(cut).join(volume))
     }
 
+    /// What it has of cuts of a volume, alone or in a group: its records, and calls for more that are under way.
+    pub fn cuts_of(&self, volume: &str) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Cut {
+            volume: Option<String>,
+            #[serde(default)]
+            volumes: Vec<String>,
+        }
+        let mut cuts = Vec::new();
+        for record in fs::read_dir(self.folder.join("records"))? {
+            let name = record?.file_name().to_string_lossy().into_owned();
+            let is_cut = name.starts_with("snapshot-") || name.starts_with("group-");
+            // One that is being written, or that goes meanwhile, is seen at the next look.
+            let text = fs::read(self.folder.join("records").join(&name));
+            let cut = text
+                .ok()
+                .and_then(|text| serde_json::from_slice::<Cut>(&text).ok());
+            let is_of = |cut: Cut| cut.volume.into_iter().chain(cut.volumes).any(|of| of == volume);
+            if is_cut && cut.is_some_and(is_of) {
+                cuts.push(name);
+            }
+        }
+        let calls = self.calls()?.into_iter();
+        let under_way =
+            calls.filter(|call| call.ended.is_none() && call.volumes.iter().any(|of| of == volume));
+        cuts.extend(under_way.map(|call| format!("{} {}", call.operation, call.subject)));
+        Ok(cuts)
+    }
+
     /// How it treats all volumes.
     pub fn knobs(&self) -> Knobs {
         Knobs::new(self.folder.join("knobs"))
