@@ -2,7 +2,9 @@
 //! processes, real snapshots.
 
 pub(crate) mod backups;
+pub(crate) mod barriers;
 pub(crate) mod changes;
 pub(crate) mod hooks;
 mod stage;
 pub(crate) mod troubles;
+pub(crate) mod uninstalled;

@@ -2,6 +2,7 @@
 //! snapshots. Every drill ends with the application itself saying that it thawed, and when.
 
 pub(crate) mod deaths;
+pub(crate) mod epochs;
 pub(crate) mod happy;
 pub(crate) mod hooks;
 pub(crate) mod journal;

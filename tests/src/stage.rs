@@ -157,6 +157,17 @@ impl Stage {
 
     /// The same for the agent of another node.
     pub async fn order_on(&self, node: &AgentNode, name: &str, units: &[Value]) -> Result<Order> {
+        self.order_under(1, node, name, units).await
+    }
+
+    /// The same by a leader of that epoch.
+    pub async fn order_under(
+        &self,
+        epoch: i64,
+        node: &AgentNode,
+        name: &str,
+        units: &[Value],
+    ) -> Result<Order> {
         let api = Api::namespaced(self.cluster.admin(), agent::NAMESPACE);
         let task: NodeTask = serde_json::from_value(json!({
             "apiVersion": "clusterbackup.io/v1alpha1",
@@ -164,7 +175,7 @@ impl Stage {
             "metadata": { "name": name },
             "spec": {
                 "nodeName": node.name(),
-                "epoch": 1,
+                "epoch": epoch,
                 "backup": { "namespace": self.namespace.name(), "name": name, "uid": format!("{name}-uid") },
                 "state": "Running",
                 "units": units,
@@ -295,7 +306,16 @@ impl Order {
 
     /// The leader cancels it.
     pub async fn cancel(&self) -> Result<()> {
-        let patch = json!({ "spec": { "state": "Cancelled" } });
+        self.change(json!({ "state": "Cancelled" })).await
+    }
+
+    /// The leader of a later epoch takes it over.
+    pub async fn adopt(&self, epoch: i64) -> Result<()> {
+        self.change(json!({ "epoch": epoch })).await
+    }
+
+    async fn change(&self, spec: Value) -> Result<()> {
+        let patch = json!({ "spec": spec });
         self.api
             .patch(&self.name, &PatchParams::default(), &Patch::Merge(&patch))
             .await?;

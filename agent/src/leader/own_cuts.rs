@@ -29,6 +29,7 @@ pub(super) async fn run(client: &Client, task: &NodeTask) -> NodeTaskStatus {
             name: unit.name.clone(),
             phase: UnitPhase::Thawed,
             early: false,
+            disturbed: false,
             message: None,
             pods: Vec::new(),
             cuts: join_all(cuts).await.into_iter().flatten().collect(),

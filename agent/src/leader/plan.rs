@@ -17,6 +17,10 @@ use super::rights;
 use super::subject::{PlanError, Subject};
 use super::world::World;
 
+/// What a person has to do before any claim can be cut.
+const NO_KINDS: &str = "the cluster has no VolumeSnapshotClasses, so no claim can be cut: install the CRDs of CSI \
+                        snapshots, the snapshot controller, and a class for your driver";
+
 /// What a backup has to do.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
@@ -55,7 +59,12 @@ pub(super) async fn plan(world: &World, backup: &Backup, subject: &Subject) -> R
         )));
     }
 
+    let mut plan = Plan::default();
     let classes = read::classes(&world.client).await?;
+    if classes.is_none() && !selection.claims.is_empty() {
+        plan.warnings.push(NO_KINDS.to_owned());
+    }
+    let classes = classes.unwrap_or_default();
     let groups = group_classes(world, backup, &claims).await?;
     let uid = backup.uid().unwrap_or_default();
     let cutter = Cutter {
@@ -63,7 +72,6 @@ pub(super) async fn plan(world: &World, backup: &Backup, subject: &Subject) -> R
         groups: &groups,
         all: &claims,
     };
-    let mut plan = Plan::default();
     plan.look_at(&selection, &hooks);
     let cuttable = plan.judge(&selection, |claim| judge(claim, &limits, &classes));
     let planned: Vec<_> = selection

@@ -16,6 +16,9 @@ use self::fate::{Fate, fate};
 use super::conditions::Freedom;
 use super::retain::Kept;
 
+/// Why a cut is worth less than its own node could know.
+const RESTLESS: &str = "its unit did not stand still on every node until all was cut";
+
 /// What is known beside the tasks.
 pub(super) struct Facts<'a> {
     /// Claims that the plan left out.
@@ -175,15 +178,13 @@ impl Sum<'_> {
                 volume.content = Some(kept.content);
                 volume.handle = Some(kept.handle);
                 volume.driver = Some(kept.driver);
-                let restless = unit.is_some_and(|unit| self.restless.contains(&unit.name));
-                volume.consistency = consistency.map(|seen| {
-                    if restless {
-                        Consistency::CrashConsistent
-                    } else {
-                        seen
-                    }
-                });
+                volume.consistency = consistency;
                 volume.message = message;
+                let restless = unit.is_some_and(|unit| self.restless.contains(&unit.name));
+                if restless && consistency == Some(Consistency::ApplicationConsistent) {
+                    volume.consistency = Some(Consistency::CrashConsistent);
+                    volume.message = Some(RESTLESS.to_owned());
+                }
                 CutOutcome::Taken
             }
             Fate::NotBegun(message) => {

@@ -36,6 +36,7 @@ impl Incarnations {
             let Some(report) = status::unit(status, &unit.name) else {
                 return;
             };
+            report.disturbed = true;
             let taken = report.cuts.iter_mut();
             for cut in taken.filter(|cut| cut.consistency == Some(Consistency::ApplicationConsistent)) {
                 cut.consistency = Some(Consistency::CrashConsistent);

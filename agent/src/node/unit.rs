@@ -297,6 +297,7 @@ fn begun(order: &FreezeUnit) -> UnitReport {
         phase: UnitPhase::Freezing,
         message: None,
         early: false,
+        disturbed: false,
         pods: pods.collect(),
         cuts: cuts.collect(),
     }

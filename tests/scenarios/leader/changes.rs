@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use clusterbackup_api::NodeTask;
 use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_tests::csi::Operation;
 use clusterbackup_tests::{Cluster, eventually, leader, webhook};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
 use super::stage::{LIMIT, Stage};
@@ -19,6 +21,8 @@ scenarios! {
         a_backup_outlives_its_leader_without_a_second_freeze,
         a_leader_that_is_asked_to_stop_hands_over_at_once,
         a_leader_that_was_asleep_does_no_harm_when_it_wakes,
+        a_leader_that_slept_through_a_barrier_writes_nothing_of_it,
+        labels_of_a_leader_that_died_are_taken_off_by_the_next,
     ],
 }
 
@@ -134,6 +138,91 @@ async fn a_leader_that_was_asleep_does_no_harm_when_it_wakes(cluster: Cluster) -
     let counts = second.counts().await?;
     ensure!(counts.get("clusterbackup_leader_epoch") == 2, "{counts:?}");
     Ok(())
+}
+
+async fn a_leader_that_slept_through_a_barrier_writes_nothing_of_it(cluster: Cluster) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    let (left, right) = (stage.node("left").await?, stage.node("right").await?);
+    let quick = stage.app(&left, "quick", 1).await?;
+    let slow = stage.app(&right, "slow", 1).await?;
+    let word = stage.freeze_on_a_word(&slow).await?;
+    let freeze = json!({ "barrier": true, "maxFreeze": "100s", "cutLimit": "20s" });
+    stage.hooked_instance("shop", &["quick", "slow"], freeze).await?;
+    let first = stage.leaders.start().await?;
+    leader::leads(&first).await?;
+    let second = stage.leaders.start().await?;
+    stage.ask("nightly", "shop").await?;
+    quick.freezes().await?;
+    first.pause()?;
+    leader::leads(&second).await?;
+    adopted(&stage).await?;
+    word.give()?;
+    let status = stage.ends("nightly", BackupPhase::Completed).await?;
+    ensure!(status.barriers.iter().all(|barrier| barrier.met), "{status:#?}");
+
+    // In its sleep it was told of everything that it would have had an answer to.
+    let versions = versions(&stage).await?;
+    first.resume()?;
+    eventually("it notices", LIMIT, || async {
+        let counts = first.counts().await?;
+        let lost = counts.get("clusterbackup_leader_transitions_total{kind=\"lost\"}");
+        ensure!(lost == 1, "{counts:?}");
+        Ok(())
+    })
+    .await?;
+    ensure!(first.terminate(LIMIT).await?.success(), "it does not end well");
+    let now = self::versions(&stage).await?;
+    ensure!(now == versions, "written: {versions:?}, then {now:?}");
+    for app in [&quick, &slow] {
+        app.goes_on().await?;
+        ensure!(app.pauses()?.len() == 1, "{:?}", app.pauses()?);
+    }
+    Ok(())
+}
+
+/// The versions of all tasks and of the backup.
+async fn versions(stage: &Stage) -> Result<Vec<Option<String>>> {
+    let tasks = stage.tasks().await?;
+    let backup = stage.backups().get("nightly").await?;
+    let tasks = tasks.iter().map(NodeTask::resource_version);
+    Ok(tasks.chain([backup.resource_version()]).collect())
+}
+
+async fn labels_of_a_leader_that_died_are_taken_off_by_the_next(cluster: Cluster) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    let node = stage.node("node-a").await?;
+    let app = stage.app(&node, "orders", 2).await?;
+    let knobs = stage.csi.driver().knobs();
+    knobs.hangs(Operation::CreateVolumeGroupSnapshot)?;
+    let freeze = json!({ "maxFreeze": "100s", "cutLimit": "80s" });
+    stage.hooked_instance("shop", &["orders"], freeze).await?;
+    let first = stage.leaders.start().await?;
+    stage.ask("nightly", "shop").await?;
+    app.freezes().await?;
+    let labels = stage.labels().await?;
+    ensure!(labels.len() == 2, "{labels:?}");
+
+    // As long as there is the backup, they are needed.
+    ensure!(first.terminate(LIMIT).await?.success(), "it does not end well");
+    let second = stage.leaders.start().await?;
+    leader::leads(&second).await?;
+    adopted(&stage).await?;
+    ensure!(stage.labels().await? == labels, "{:?}", stage.labels().await?);
+
+    // Somebody who doesn't wait for a leader removes it by force.
+    second.kill().await?;
+    let backups = stage.backups();
+    backups.delete("nightly", &DeleteParams::default()).await?;
+    let released = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+    backups
+        .patch("nightly", &PatchParams::default(), &released)
+        .await?;
+    ensure!(stage.labels().await? == labels, "{:?}", stage.labels().await?);
+    let third = stage.leaders.start().await?;
+    leader::leads(&third).await?;
+    stage.no_labels().await?;
+    knobs.goes_on(Operation::CreateVolumeGroupSnapshot)?;
+    app.goes_on().await
 }
 
 async fn epoch(stage: &Stage) -> Result<i64> {

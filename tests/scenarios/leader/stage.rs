@@ -3,20 +3,24 @@
 mod ground;
 
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::backup::{BackupStatus, VolumeReport};
+use clusterbackup_api::labels;
 use clusterbackup_api::snapshots::{
     VolumeGroupSnapshotClass, VolumeSnapshot, VolumeSnapshotClass, VolumeSnapshotContent,
 };
 use clusterbackup_tests::{Cluster, Csi, csi, eventually, writer};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
 pub(super) use self::ground::{Ground, Node, exec};
 pub(super) use clusterbackup_tests::stage::App;
+use clusterbackup_tests::stage::shell;
 
 /// Longer than any backup here takes.
 pub(super) const LIMIT: Duration = Duration::from_mins(1);
@@ -25,6 +29,16 @@ pub(super) const LIMIT: Duration = Duration::from_mins(1);
 pub(super) struct Stage {
     pub(super) csi: Csi,
     pub(super) ground: Ground,
+}
+
+/// What a hook waits for.
+pub(super) struct Word(PathBuf);
+
+impl Word {
+    /// Has it go on.
+    pub(super) fn give(&self) -> Result<()> {
+        Ok(std::fs::write(&self.0, "")?)
+    }
 }
 
 impl Deref for Stage {
@@ -69,6 +83,19 @@ impl Stage {
         Ok(app)
     }
 
+    /// Gives an application a hook that freezes it when the word is given.
+    pub(super) async fn freeze_on_a_word(&self, app: &App) -> Result<Word> {
+        let control = app.control.to_str().context("the folder is not text")?;
+        let word = Word(app.control.join("word"));
+        let wait = shell(&format!("until [ -e {control}/word ]; do sleep 0.01; done"));
+        let mut waits = exec(&wait);
+        waits["exec"]["timeout"] = "50s".into();
+        let pre = json!([waits, exec(&writer::freeze(control))]);
+        let post = json!([exec(&writer::thaw(control))]);
+        self.change_hook(&app.target.pod, &pre, &post).await?;
+        Ok(word)
+    }
+
     /// The last record in the snapshot of each claim.
     pub(super) fn records(&self, status: &BackupStatus) -> Result<Vec<u64>> {
         let record = |volume: &VolumeReport| {
@@ -104,6 +131,27 @@ impl Stage {
             let contents = contents.list(&all).await?.items;
             let left = (snapshots.len(), contents.len());
             ensure!(left == (count, count), "{snapshots:#?} {contents:#?}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// The claims with a temporary label of a group, and its value.
+    pub(super) async fn labels(&self) -> Result<Vec<(String, String)>> {
+        let claims = self.shop.api::<PersistentVolumeClaim>();
+        let labelled = claims.list(&ListParams::default().labels(labels::GROUP)).await?;
+        let value = |claim: &PersistentVolumeClaim| claim.labels().get(labels::GROUP).cloned();
+        Ok(labelled
+            .iter()
+            .filter_map(|claim| Some((claim.name_any(), value(claim)?)))
+            .collect())
+    }
+
+    /// Waits until no claim has such a label.
+    pub(super) async fn no_labels(&self) -> Result<()> {
+        eventually("the temporary labels are gone", LIMIT, || async {
+            let labels = self.labels().await?;
+            ensure!(labels.is_empty(), "{labels:?}");
             Ok(())
         })
         .await

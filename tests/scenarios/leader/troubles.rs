@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
+use clusterbackup_api::node_task::TaskPhase;
 use clusterbackup_core::cut::SkipReason;
 use clusterbackup_tests::csi::{Operation, RETAINING_SNAPSHOT_CLASS};
 use clusterbackup_tests::{Cluster, eventually};
@@ -22,6 +23,7 @@ scenarios! {
         a_cut_that_fails_leaves_nothing_whatever_its_class_says,
         a_hook_that_fails_costs_its_own_unit_alone,
         a_node_without_an_agent_is_not_waited_for,
+        a_cancelled_backup_ends_without_a_silent_agent_and_says_what_is_not_known,
     ],
 }
 
@@ -206,4 +208,69 @@ async fn a_node_without_an_agent_is_not_waited_for(cluster: Cluster) -> Result<(
     );
     ensure!(status.counts.taken == 1, "{status:#?}");
     Ok(())
+}
+
+/// Cancelled is what it is, for a person said so; that an agent is silent is what a person has to look at.
+async fn a_cancelled_backup_ends_without_a_silent_agent_and_says_what_is_not_known(
+    cluster: Cluster,
+) -> Result<()> {
+    let stage = Stage::set_up(cluster).await?;
+    let (here, there) = (stage.node("here").await?, stage.node("there").await?);
+    let (frozen, idle) = (
+        stage.app(&here, "frozen", 1).await?,
+        stage.app(&there, "idle", 1).await?,
+    );
+    let knobs = stage.csi.driver().knobs_of(&frozen.volumes[0].handle);
+    knobs.hangs(Operation::CreateSnapshot)?;
+    let freeze = json!({ "maxFreeze": "20s", "cutLimit": "14s" });
+    stage.hooked_instance("shop", &["frozen", "idle"], freeze).await?;
+    there.agent.kill().await?;
+    let _leader = stage.leaders.start().await?;
+    stage.ask("nightly", "shop").await?;
+    frozen.freezes().await?;
+    // Nor is there a watchdog: nobody thaws it.
+    here.agent.kill().await?;
+    stage.cancel("nightly").await?;
+    let ended = |status: &BackupStatus| status.phase == Some(BackupPhase::Cancelled);
+    let status = stage
+        .sees_within(Duration::from_secs(120), "nightly", "is cancelled", ended)
+        .await?;
+
+    for node in ["here", "there"] {
+        let told = format!("the agent of node {node} doesn't report");
+        let mut warnings = status.warnings.iter();
+        ensure!(warnings.any(|warning| warning.starts_with(&told)), "{status:#?}");
+    }
+    ensure!(
+        volume(&status, "idle-0")?.skipped == Some(SkipReason::AgentSilent),
+        "{status:#?}"
+    );
+    ensure!(volume(&status, "frozen-0")?.snapshot.is_none(), "{status:#?}");
+    let thawed = status.conditions.iter().find(|known| known.type_ == "Thawed");
+    ensure!(
+        thawed.is_some_and(|known| known.status == "Unknown" && known.reason == "AgentSilent"),
+        "{status:#?}"
+    );
+
+    // Whoever comes back finishes what is frozen, and begins nothing.
+    ensure!(frozen.is_frozen(), "somebody thawed it");
+    let _agents = (here.place.agent().await?, there.place.agent().await?);
+    frozen.goes_on().await?;
+    knobs.goes_on(Operation::CreateSnapshot)?;
+    eventually("the tasks are at their end", LIMIT, || async {
+        let tasks = stage.tasks().await?;
+        let phases: Vec<_> = tasks
+            .iter()
+            .map(|task| task.status.as_ref().and_then(|status| status.phase))
+            .collect();
+        let ended = [Some(TaskPhase::Done), Some(TaskPhase::Refused)];
+        ensure!(
+            phases.len() == 2 && ended.iter().all(|end| phases.contains(end)),
+            "{phases:?}"
+        );
+        Ok(())
+    })
+    .await?;
+    ensure!(idle.pauses()?.is_empty(), "{:?}", idle.pauses()?);
+    stage.only_is_left(0).await
 }

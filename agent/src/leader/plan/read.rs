@@ -62,20 +62,19 @@ pub(super) async fn claims(
     Ok(known.collect())
 }
 
-/// The VolumeSnapshotClasses; none where the CSI project's kinds are not installed.
-pub(super) async fn classes(client: &Client) -> Result<Classes, DriveError> {
+/// The VolumeSnapshotClasses; `None` where the CSI project's kinds are not installed.
+pub(super) async fn classes(client: &Client) -> Result<Option<Classes>, DriveError> {
     let take = |class: VolumeSnapshotClass| Class {
         name: class.name_any(),
         for_backups: class.labels().contains_key(Class::FOR_BACKUPS),
         default: is_true(class.annotations(), Class::DEFAULT),
         driver: class.driver,
     };
-    list(Api::<VolumeSnapshotClass>::all(client.clone()), take)
-        .await
-        .map(Classes::new)
+    let listed = list_installed(Api::<VolumeSnapshotClass>::all(client.clone()), take).await?;
+    Ok(listed.map(Classes::new))
 }
 
-/// The VolumeGroupSnapshotClasses, likewise.
+/// The VolumeGroupSnapshotClasses; none where their kinds are not installed.
 pub(super) async fn group_classes(client: &Client) -> Result<Classes, DriveError> {
     let take = |class: VolumeGroupSnapshotClass| Class {
         name: class.name_any(),
@@ -220,8 +219,16 @@ where
     Ok(all)
 }
 
-/// What `take` makes of each object, page by page; nothing where the kind isn't installed.
+/// What `take` makes of each object; nothing where the kind isn't installed.
 async fn list<K, T>(api: Api<K>, take: impl Fn(K) -> T) -> Result<Vec<T>, DriveError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    Ok(list_installed(api, take).await?.unwrap_or_default())
+}
+
+/// The same, page by page; `None` where the kind isn't installed.
+async fn list_installed<K, T>(api: Api<K>, take: impl Fn(K) -> T) -> Result<Option<Vec<T>>, DriveError>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
@@ -230,13 +237,13 @@ where
     loop {
         let listed = api.list(&page).await.or_gone();
         let Some(listed) = listed.doing(format!("list objects of the kind {}", K::kind(&())))? else {
-            return Ok(all);
+            return Ok(None);
         };
         let next = listed.metadata.continue_;
         all.extend(listed.items.into_iter().map(&take));
         match next {
             Some(token) if !token.is_empty() => page = page.continue_token(&token),
-            _ => return Ok(all),
+            _ => return Ok(Some(all)),
         }
     }
 }

@@ -14,12 +14,16 @@ pub(super) fn restless<'a>(
     barriers: &[BarrierReport],
 ) -> BTreeSet<String> {
     let mut units: BTreeMap<&str, Vec<Result<(), OnError>>> = BTreeMap::new();
+    let mut restless = BTreeSet::new();
     for task in tasks {
         let shares = task.spec.units.iter().filter(|order| order.released.is_some());
         for order in shares {
             let mut reports = task.status.iter().flat_map(|status| &status.units);
             let report = reports.find(|report| report.name == order.name);
             units.entry(&order.name).or_default().extend(pre(order, report));
+            if report.is_some_and(|report| report.disturbed) {
+                restless.insert(order.name.clone());
+            }
         }
     }
     let unquiet = units
@@ -27,7 +31,8 @@ pub(super) fn restless<'a>(
         .filter(|(_, ended)| Quiescence::of(ended.iter().copied()) != Quiescence::Held);
     let broken = barriers.iter().filter(|barrier| !barrier.met);
     let names = unquiet.map(|(name, _)| name.to_owned());
-    names.chain(broken.map(|barrier| barrier.unit.clone())).collect()
+    restless.extend(names.chain(broken.map(|barrier| barrier.unit.clone())));
+    restless
 }
 
 /// How the pre hooks of a share ended; one that did not run failed.

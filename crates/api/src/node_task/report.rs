@@ -60,6 +60,10 @@ pub struct UnitReport {
     /// Whether the undo began before the leader released it: a barrier, if there is one, didn't hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub early: bool,
+    /// Whether a container that a pre hook had frozen was not sure to have stood still until the thaw: it started again,
+    /// or could not be looked at. What any node cuts of the unit is then crash consistent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disturbed: bool,
     /// Why the cuts were not taken or can't be trusted, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::message")]
