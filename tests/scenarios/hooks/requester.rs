@@ -19,6 +19,7 @@ scenarios! {
         who_may_write_hooks_but_not_exec_is_refused,
         an_instance_takes_what_its_writer_may_list,
         a_requester_is_recorded_whatever_a_client_sends,
+        what_is_recorded_of_an_odd_name_is_what_the_policy_wants,
         who_changes_what_an_object_says_takes_it_over,
         what_only_the_webhook_can_tell_is_refused_with_its_place,
     ],
@@ -208,6 +209,51 @@ async fn a_requester_is_recorded_whatever_a_client_sends(context: &Context) -> R
             "{requester}"
         );
     }
+    Ok(())
+}
+
+/// The policy that holds without the webhook puts the record together by itself, and compares.
+async fn what_is_recorded_of_an_odd_name_is_what_the_policy_wants(context: &Context) -> Result<()> {
+    let namespace = context.namespace.name();
+    let user = format!(r#"CORP\{namespace} "the first""#);
+    for (verb, resources) in [
+        ("create", "backuphooks.clusterbackup.dataprotection.microsoft.com"),
+        ("create", "pods/exec"),
+    ] {
+        let role = format!("{verb}-{}", resources.replace('/', "-"));
+        let binding = [
+            vec!["create", "role", &role, "--verb", verb, "--resource", resources],
+            vec!["create", "rolebinding", &role, "--role", &role, "--user", &user],
+        ];
+        for command in binding {
+            let command = [command, vec!["-n", namespace]].concat();
+            context.cluster.kubectl(&command).await?.success()?;
+        }
+    }
+    let file = context.cluster.folder().join(format!("{namespace}.json"));
+    std::fs::write(&file, hook(&[namespace]).to_string())?;
+    let file = file.to_str().context("the folder is not text")?;
+    let sent = [
+        "create", "-n", namespace, "-f", file, "-o", "json", "--as", &user, "--as-uid", "7",
+    ];
+    let more = [
+        "--as-group",
+        r"CORP\writers",
+        "--as-user-extra",
+        "oid=1",
+        "--as-user-extra",
+        "scopes=a",
+    ];
+    let sent = [&sent[..], &more, &["--as-user-extra", r#"scopes="b""#]].concat();
+    let stored = eventually("the rights are known", LIMIT, || async {
+        context.cluster.kubectl(&sent).await?.success()
+    })
+    .await?;
+    let recorded = recorded(&serde_json::from_str(&stored)?)?;
+    ensure!(
+        recorded["username"] == user && recorded["extra"]["scopes"] == json!(["a", "\"b\""]),
+        "{recorded:#}"
+    );
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_agent::runtime::Target;
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
-use clusterbackup_api::{Backup, BackupHook, BackupInstance, NodeTask};
+use clusterbackup_api::{Backup, BackupHook, BackupInstance, NodeTask, Requester, labels};
 use clusterbackup_tests::agent::{self, Agent, AgentNode};
 use clusterbackup_tests::leader::Leaders;
 use clusterbackup_tests::{Cluster, CriFixture, TestNamespace, eventually};
@@ -98,7 +98,7 @@ impl Ground {
             "kind": "BackupHook",
             "metadata": {
                 "name": app,
-                "annotations": { "clusterbackup.io/requester": administrator().to_string() },
+                "annotations": { labels::REQUESTER: serde_json::to_string(&administrator())? },
             },
             "spec": {
                 "backupHook": [{
@@ -139,7 +139,7 @@ impl Ground {
             spec["includedNamespaces"] = json!([self.shop.name()]);
         }
         if spec.get("requester").is_none() {
-            spec["requester"] = administrator();
+            spec["requester"] = json!(administrator());
         }
         let instance: BackupInstance = serde_json::from_value(json!({
             "apiVersion": "clusterbackup.io/v1alpha1",
@@ -235,7 +235,13 @@ pub(in crate::leader) fn exec(command: &[String]) -> Value {
     json!({ "exec": { "command": command, "timeout": "5s" } })
 }
 
-/// Who may do everything; what the webhook would record.
-fn administrator() -> Value {
-    json!({ "username": "admin", "groups": ["system:masters"] })
+/// Who writes instances and hooks here; what the webhook would record.
+fn administrator() -> Requester {
+    Requester {
+        username: "admin".to_owned(),
+        groups: ["system:masters", "system:authenticated"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..Requester::default()
+    }
 }
