@@ -31,6 +31,8 @@ mod report;
 mod retain;
 mod rights;
 pub mod run;
+#[cfg(test)]
+mod sample;
 mod silence;
 mod subject;
 mod tasks;

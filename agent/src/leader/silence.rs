@@ -50,3 +50,72 @@ fn longest(units: &[FreezeUnit]) -> Duration {
     };
     units.iter().map(unit).max().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use clusterbackup_api::node_task::{NodeTaskStatus, TaskPhase};
+    use serde_json::json;
+
+    use super::*;
+    use crate::leader::sample::{known, unit};
+
+    /// 60 s of a freeze, and 12 s for the slower of two pods' undo commands.
+    const LONGEST: u64 = 72;
+    const ANSWER: u64 = 30;
+
+    fn task(state: TaskState, phase: Option<TaskPhase>) -> Known {
+        let mut unit = unit("u0");
+        let command = unit["pods"][0]["post"][0].clone();
+        let mut slow = command.clone();
+        slow["timeout"] = "7s".into();
+        let mut pod = unit["pods"][0].clone();
+        pod["post"] = json!([command, slow]);
+        unit["pods"].as_array_mut().unwrap().push(pod);
+        let mut known = known("node-a", &unit, None);
+        known.task.spec.state = state;
+        known.task.status = phase.map(|phase| NodeTaskStatus {
+            phase: Some(phase),
+            ..NodeTaskStatus::default()
+        });
+        known
+    }
+
+    #[test]
+    fn an_agent_has_as_long_as_its_work_may_take_and_then_half_a_minute() {
+        use TaskState::{Cancelled, Prepared, Running};
+        let begun = Some(TaskPhase::Running);
+        for (state, phase, limit, then) in [
+            (Prepared, None, ANSWER, Patience::Silent),
+            (Running, None, ANSWER, Patience::Silent),
+            (Cancelled, None, ANSWER, Patience::Abandoned),
+            (Running, begun, LONGEST + ANSWER, Patience::Silent),
+            (Cancelled, begun, LONGEST + ANSWER, Patience::Abandoned),
+        ] {
+            let task = task(state, phase);
+            let until = task.heard + Duration::from_secs(limit);
+            let just_before = until.checked_sub(Duration::from_millis(1)).unwrap();
+            let told = format!("{state:?} {phase:?}");
+            assert_eq!(
+                patience(&task, task.heard, just_before),
+                Patience::Until(until),
+                "{told}"
+            );
+            assert_eq!(patience(&task, task.heard, until), then, "{told}");
+        }
+    }
+
+    #[test]
+    fn the_time_counts_from_the_last_word_of_either() {
+        let task = task(TaskState::Running, None);
+        let later = task.heard + Duration::from_secs(20);
+        let until = |since| match patience(&task, since, later) {
+            Patience::Until(until) => until,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(until(task.heard), task.heard + Duration::from_secs(ANSWER));
+        assert_eq!(until(later), later + Duration::from_secs(ANSWER));
+        // A leader that takes over begins to count with that.
+        let before = task.heard.checked_sub(Duration::from_secs(5)).unwrap();
+        assert_eq!(until(before), task.heard + Duration::from_secs(ANSWER));
+    }
+}

@@ -258,3 +258,74 @@ fn bound(message: &mut Option<String>) {
         *text = bounded(text).into_owned();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A report of so many commands, each with an output and a message so long.
+    fn report(commands: usize, output: usize, message: usize) -> NodeTaskStatus {
+        let exec = json!({
+            "hook": "h", "stage": "Pre", "container": "c", "outcome": "Failed",
+            "startedAt": "2026-01-01T00:00:00.000000Z", "millis": 1, "attempts": 1, "outputBytes": 7,
+            "output": "o".repeat(output), "message": "m".repeat(message),
+        });
+        let pod = json!({
+            "namespace": "shop", "name": "db", "uid": "1", "thaw": "Done", "execs": vec![exec; commands],
+        });
+        let unit = json!({ "name": "u0", "phase": "Thawed", "message": "u", "pods": [pod] });
+        serde_json::from_value(json!({ "message": "t", "units": [unit] })).unwrap()
+    }
+
+    #[test]
+    fn a_report_that_is_too_large_loses_outputs_first_and_messages_then() {
+        for (commands, output, message, kept) in [
+            (0, 0, 0, (true, true)),
+            (200, 10, 10, (true, true)),
+            (200, 1024, 100, (true, true)),
+            (200, 1024, 900, (false, true)),
+            (250, 10, 1024, (false, false)),
+        ] {
+            let told = format!("{commands} {output} {message}");
+            let fitted = fit(report(commands, output, message));
+            let bytes = serde_json::to_vec(&fitted).unwrap().len();
+            assert!(bytes <= LARGEST, "{told}: {bytes} bytes");
+            let pods = fitted.units.iter().flat_map(|unit| &unit.pods);
+            let execs: Vec<_> = pods.flat_map(|pod| &pod.execs).collect();
+            assert_eq!(execs.len(), commands, "{told}");
+            let outputs = execs.iter().all(|exec| exec.output.is_some());
+            let messages = execs.iter().all(|exec| exec.message.is_some());
+            assert_eq!((outputs, messages), kept, "{told}");
+            // What the leader decides by stays.
+            assert!(execs.iter().all(|exec| exec.output_bytes == 7), "{told}");
+            assert_eq!(fitted.units[0].message.as_deref(), Some("u"), "{told}");
+        }
+    }
+
+    #[test]
+    fn messages_are_no_longer_than_the_schema_admits() {
+        let long = || Some("m".repeat(5000));
+        let mut status = report(1, 0, 5000);
+        status.message = long();
+        let unit = &mut status.units[0];
+        unit.message = long();
+        let cut = json!({ "namespace": "shop", "claim": "data", "outcome": "Failed", "message": long() });
+        unit.cuts.push(serde_json::from_value(cut).unwrap());
+        let fitted = fit(status);
+        let unit = &fitted.units[0];
+        let messages = [
+            &fitted.message,
+            &unit.message,
+            &unit.cuts[0].message,
+            &unit.pods[0].execs[0].message,
+        ];
+        for message in messages {
+            let text = message.as_deref().unwrap();
+            assert!(
+                text.chars().count() <= 1024 && text.starts_with('m'),
+                "{}",
+                text.len()
+            );
+        }
+    }
+}

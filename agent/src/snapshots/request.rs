@@ -130,11 +130,86 @@ pub(crate) async fn taken(snapshot: &str, mut view: View) -> Result<(), CutError
             None => Duration::MAX,
         };
         tokio::select! {
+            // What is taken after all counts.
+            biased;
             changed = view.changed() => if changed.is_err() { return Err(CutError::Thawed) },
             () = sleep(patience) => {
                 let error = complained.map(|(_, error)| error);
                 return Err(CutError::Refused(error.unwrap_or_default()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tokio::sync::watch;
+    use tokio::time::advance;
+
+    use super::*;
+
+    /// What is seen of a snapshot, and how many milliseconds later than what came before.
+    type Step = (u64, Option<Result<bool, &'static str>>);
+
+    fn seen(state: Option<Result<bool, &str>>) -> HashMap<String, Seen> {
+        let seen = state.map(|state| Seen {
+            taken: state == Ok(true),
+            error: state.err().map(str::to_owned),
+        });
+        seen.map(|seen| ("s".to_owned(), seen)).into_iter().collect()
+    }
+
+    /// What comes of it when nothing else is ever seen; none: it is awaited still, after a day.
+    async fn ending(steps: &[Step]) -> Option<Result<(), String>> {
+        let (sender, view) = watch::channel(Some(seen(None)));
+        let awaited = tokio::spawn(taken("s", view));
+        for (later, state) in steps {
+            advance(Duration::from_millis(*later)).await;
+            tokio::task::yield_now().await;
+            sender.send_replace(Some(seen(*state)));
+            tokio::task::yield_now().await;
+        }
+        let day = Duration::from_hours(24);
+        let ended = tokio::time::timeout(day, awaited).await.ok()?;
+        Some(ended.unwrap().map_err(|error| error.to_string()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cut_is_awaited_until_it_is_taken_or_refused_for_good() {
+        let (there, taken) = (Some(Ok(false)), Some(Ok(true)));
+        let (busy, worse) = (Some(Err("busy")), Some(Err("worse")));
+        let refused = |error: &str| Some(Err(format!("the driver refused: {error}")));
+        let deleted = Some(Err("somebody deleted it".to_owned()));
+        for (steps, expected) in [
+            (&[][..], None),
+            (&[(0, there)], None),
+            (&[(0, taken)], Some(Ok(()))),
+            (&[(0, there), (60_000, taken)], Some(Ok(()))),
+            // The sidecars try again: an error that goes away was none.
+            (&[(0, busy), (2000, taken)], Some(Ok(()))),
+            (&[(0, busy), (2000, there)], None),
+            (
+                &[(0, busy), (2000, there), (0, busy), (2000, taken)],
+                Some(Ok(())),
+            ),
+            (&[(0, busy)], refused("busy")),
+            (&[(0, busy), (2000, busy), (600, taken)], refused("busy")),
+            (&[(0, busy), (2000, worse), (600, there)], refused("worse")),
+            (&[(0, there), (0, None)], deleted.clone()),
+            (&[(0, busy), (0, None)], deleted),
+            // Not there yet.
+            (&[(0, None), (0, taken)], Some(Ok(()))),
+        ] {
+            assert_eq!(ending(steps).await, expected, "{steps:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_watch_nothing_is_awaited() {
+        let (sender, view) = watch::channel(Some(seen(Some(Ok(false)))));
+        drop(sender);
+        assert!(matches!(taken("s", view).await, Err(CutError::Thawed)));
     }
 }

@@ -36,7 +36,7 @@ impl Drive {
     /// Ends the backup.
     pub(super) async fn end(&mut self, mut outcome: Outcome) -> Result<(), DriveError> {
         let unsure = |known: &Known| known.is_lost() || outcome.abandoned.contains(&known.name());
-        let barriers = barrier::reports(&self.tasks, &outcome.recorded, unsure);
+        let barriers = barrier::reports(self.tasks.iter(), &outcome.recorded, unsure);
         let end = self.judge(&outcome, &barriers).await?;
         let mut report = self.add_up(&outcome, &barriers, end);
         let keeps = matches!(

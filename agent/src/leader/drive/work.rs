@@ -166,7 +166,7 @@ impl<'a> Work<'a> {
         if self.is_cancelled() {
             return Ok(wake);
         }
-        for (unit, next) in self.barriers.moves(&self.drive.tasks) {
+        for (unit, next) in self.barriers.moves(self.drive.tasks.iter()) {
             match next {
                 Move::Wait(moment) => wake = wake.min(moment),
                 Move::Release(step, report) => {

@@ -170,3 +170,142 @@ pub(super) fn temporary_labels(tasks: &[NodeTask]) -> Vec<(Name, String)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use clusterbackup_api::BackupSpec;
+    use clusterbackup_core::freeze::Part;
+
+    use super::*;
+
+    const UID: &str = "4f1c2a7e";
+
+    fn backup(name: &str) -> Backup {
+        let spec = BackupSpec {
+            instance: "shop".to_owned(),
+            cancel: false,
+        };
+        let mut backup = Backup::new(name, spec);
+        backup.metadata.namespace = Some("home".to_owned());
+        backup.metadata.uid = Some(UID.to_owned());
+        backup
+    }
+
+    fn ordered(backup: &Backup, units: Vec<Unit>, unattended: Vec<Cut>) -> Vec<NodeTask> {
+        let freeze = Freeze::default();
+        Orders::new(backup, 7, &freeze).tasks(units, unattended)
+    }
+
+    fn cut(claims: &[String], group: Option<Group>) -> Cut {
+        Cut {
+            namespace: "shop".to_owned(),
+            snapshot: format!("s-{}", claims[0]),
+            class: "c".to_owned(),
+            driver: "d".to_owned(),
+            claims: claims.to_vec(),
+            group,
+        }
+    }
+
+    fn singles(count: usize) -> Vec<Cut> {
+        (0..count)
+            .map(|number| cut(&[format!("c{number}")], None))
+            .collect()
+    }
+
+    fn unit(name: &str, nodes: &[&str]) -> Unit {
+        let part = |node: &&str| Part {
+            node: (*node).to_owned(),
+            pods: Vec::new(),
+            cuts: singles(1),
+        };
+        Unit {
+            name: name.to_owned(),
+            parts: nodes.iter().map(part).collect(),
+        }
+    }
+
+    #[test]
+    fn tasks_are_numbered_prepared_and_of_the_leaders_epoch() {
+        let units = vec![unit("u0", &["left", "right"]), unit("u1", &["left"])];
+        let tasks = ordered(&backup("nightly"), units, singles(1));
+        let told: Vec<_> = tasks
+            .iter()
+            .map(|task| {
+                let units = task
+                    .spec
+                    .units
+                    .iter()
+                    .map(|unit| (unit.name.as_str(), unit.released));
+                (
+                    task.name_any(),
+                    task.spec.node_name.as_str(),
+                    units.collect::<Vec<_>>(),
+                )
+            })
+            .collect();
+        let together = Some(Step::Freeze);
+        let expected = [
+            (format!("{UID}-0"), "", vec![("leader", None)]),
+            (format!("{UID}-1"), "left", vec![("u0", together), ("u1", None)]),
+            (format!("{UID}-2"), "right", vec![("u0", together)]),
+        ];
+        assert_eq!(told, expected);
+        for task in &tasks {
+            assert_eq!((task.spec.state, task.spec.epoch), (TaskState::Prepared, 7));
+            assert_eq!(task.labels()[labels::BACKUP_UID], UID);
+            assert_eq!(task.labels()[labels::BACKUP_NAMESPACE], "home");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_for_a_label_stands_in_an_annotation() {
+        for (length, labelled) in [(63, true), (64, false), (253, false)] {
+            let name = "n".repeat(length);
+            let task = ordered(&backup(&name), Vec::new(), singles(1)).remove(0);
+            let (place, other) = if labelled {
+                (task.labels(), task.annotations())
+            } else {
+                (task.annotations(), task.labels())
+            };
+            assert_eq!(place.get(labels::BACKUP_NAME), Some(&name), "{length}");
+            assert_eq!(other.get(labels::BACKUP_NAME), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_leaders_own_cuts_are_parted_where_a_report_would_be_too_large() {
+        for (count, expected) in [
+            (0, &[][..]),
+            (1, &[1]),
+            (MAX_STEPS, &[MAX_STEPS]),
+            (MAX_STEPS + 1, &[MAX_STEPS, 1]),
+            (2 * MAX_STEPS + 1, &[MAX_STEPS, MAX_STEPS, 1]),
+        ] {
+            let tasks = ordered(&backup("nightly"), Vec::new(), singles(count));
+            let sizes: Vec<_> = tasks.iter().map(|task| task.spec.units[0].cuts.len()).collect();
+            assert_eq!(sizes, expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn only_groups_that_no_person_has_labelled_need_a_label() {
+        let claims = ["a", "b"].map(str::to_owned);
+        let temporary = Group::Temporary("v".to_owned());
+        for (group, expected) in [
+            (None, vec![]),
+            (Some(Group::Labelled("theirs".to_owned())), vec![]),
+            (
+                Some(temporary),
+                vec![
+                    (Name::new("shop", "a"), "v".to_owned()),
+                    (Name::new("shop", "b"), "v".to_owned()),
+                ],
+            ),
+        ] {
+            let told = format!("{group:?}");
+            let tasks = ordered(&backup("nightly"), Vec::new(), vec![cut(&claims, group)]);
+            assert_eq!(temporary_labels(&tasks), expected, "{told}");
+        }
+    }
+}

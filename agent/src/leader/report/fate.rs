@@ -103,31 +103,16 @@ fn is_needed(order: &PodOrder, number: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clusterbackup_api::NodeTaskSpec;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::leader::sample;
 
-    fn task(state: &str, status: Value) -> NodeTask {
-        let spec: NodeTaskSpec = serde_json::from_value(json!({
-            "nodeName": "node-a",
-            "epoch": 1,
-            "backup": { "namespace": "home", "name": "nightly", "uid": "4f1c" },
-            "state": state,
-            "units": [{
-                "name": "u0",
-                "maxFreeze": "60s",
-                "cutLimit": "20s",
-                "pods": [{
-                    "namespace": "shop", "name": "db", "uid": "db-uid",
-                    "pre": [{ "hook": "h", "container": "c", "command": ["a"], "onError": "Fail", "timeout": "5s" }],
-                }],
-                "cuts": [{ "namespace": "shop", "snapshot": "s", "class": "c", "claims": ["data"] }],
-            }],
-        }))
-        .unwrap();
-        let mut task = NodeTask::new("t", spec);
-        task.status = serde_json::from_value(status).unwrap();
+    fn task(state: TaskState, phase: &str, report: Option<Value>) -> NodeTask {
+        let mut task = sample::task("node-a", &sample::unit("u0"), report);
+        task.spec.state = state;
+        let status = task.status.get_or_insert_default();
+        status.phase = Some(serde_json::from_value(phase.into()).unwrap());
         task
     }
 
@@ -135,13 +120,7 @@ mod tests {
         json!({
             "name": "u0",
             "phase": "Thawed",
-            "pods": [{
-                "namespace": "shop", "name": "db", "uid": "db-uid", "thaw": "Done",
-                "execs": [{
-                    "hook": "h", "stage": "Pre", "container": "c", "outcome": pre,
-                    "startedAt": "2026-01-01T00:00:00.000000Z", "millis": 1, "attempts": 1, "outputBytes": 0,
-                }],
-            }],
+            "pods": [sample::pod(pre)],
             "cuts": [{ "namespace": "shop", "claim": "data", "outcome": outcome, "consistency": "CrashConsistent" }],
         })
     }
@@ -162,12 +141,13 @@ mod tests {
             BTreeMap::from([(claim.clone(), Err("no handle".to_owned()))]),
         );
         let crash = Some(Consistency::CrashConsistent);
+        let (running, cancelled) = (TaskState::Running, TaskState::Cancelled);
         let skipped = |reason| Fate::Skipped(reason, None);
         let silent = Some(SkipReason::AgentSilent.to_string());
         for (state, phase, report, kept, is_silent, expected) in [
-            ("Running", "Running", None, &none, false, Fate::Pending),
+            (running, "Running", None, &none, false, Fate::Pending),
             (
-                "Running",
+                running,
                 "Running",
                 Some(unit("Pending", "Succeeded")),
                 &none,
@@ -175,7 +155,7 @@ mod tests {
                 Fate::Pending,
             ),
             (
-                "Running",
+                running,
                 "Running",
                 Some(unit("Taken", "Succeeded")),
                 &none,
@@ -183,7 +163,7 @@ mod tests {
                 Fate::Pending,
             ),
             (
-                "Running",
+                running,
                 "Done",
                 Some(unit("Taken", "Succeeded")),
                 &good,
@@ -191,7 +171,7 @@ mod tests {
                 Fate::Kept(kept.clone(), crash, None),
             ),
             (
-                "Running",
+                running,
                 "Done",
                 Some(unit("Taken", "Succeeded")),
                 &bad,
@@ -199,7 +179,7 @@ mod tests {
                 Fate::Failed(Some("no handle".to_owned())),
             ),
             (
-                "Running",
+                running,
                 "Done",
                 Some(unit("Failed", "Succeeded")),
                 &none,
@@ -207,7 +187,7 @@ mod tests {
                 Fate::Failed(None),
             ),
             (
-                "Running",
+                running,
                 "Done",
                 Some(unit("NotBegun", "Failed")),
                 &none,
@@ -215,7 +195,7 @@ mod tests {
                 skipped(SkipReason::HookFailed),
             ),
             (
-                "Cancelled",
+                cancelled,
                 "Done",
                 Some(unit("NotBegun", "Succeeded")),
                 &none,
@@ -223,7 +203,7 @@ mod tests {
                 skipped(SkipReason::Cancelled),
             ),
             (
-                "Cancelled",
+                cancelled,
                 "Refused",
                 None,
                 &none,
@@ -231,7 +211,7 @@ mod tests {
                 skipped(SkipReason::Cancelled),
             ),
             (
-                "Running",
+                running,
                 "Done",
                 Some(unit("NotBegun", "Succeeded")),
                 &none,
@@ -239,7 +219,7 @@ mod tests {
                 Fate::NotBegun(None),
             ),
             (
-                "Cancelled",
+                cancelled,
                 "Running",
                 None,
                 &none,
@@ -247,7 +227,7 @@ mod tests {
                 skipped(SkipReason::AgentSilent),
             ),
             (
-                "Cancelled",
+                cancelled,
                 "Running",
                 Some(unit("Pending", "Succeeded")),
                 &none,
@@ -255,9 +235,8 @@ mod tests {
                 Fate::Failed(silent.clone()),
             ),
         ] {
-            let units: Vec<_> = report.into_iter().collect();
-            let told = format!("{state} {phase} {units:?}");
-            let task = task(state, json!({ "phase": phase, "units": units }));
+            let told = format!("{state:?} {phase} {report:?}");
+            let task = task(state, phase, report);
             let unit = task.status.as_ref().and_then(|status| status.units.first());
             assert_eq!(fate(&task, unit, &claim, kept, is_silent), expected, "{told}");
         }

@@ -51,3 +51,71 @@ fn pre(order: &FreezeUnit, report: Option<&UnitReport>) -> Vec<Result<(), OnErro
     }
     ended
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::leader::sample;
+
+    /// A share of the unit: its pre hook may fail or not, and what is reported.
+    fn share(node: &str, on_error: &str, report: Option<Value>) -> NodeTask {
+        let mut unit = sample::unit("u0");
+        unit["released"] = "Freeze".into();
+        unit["pods"][0]["pre"][0]["onError"] = on_error.into();
+        sample::task(node, &unit, report)
+    }
+
+    fn report(pre: &str) -> Value {
+        json!({ "name": "u0", "phase": "Thawed", "pods": [sample::pod(pre)] })
+    }
+
+    fn disturbed(pre: &str) -> Value {
+        let mut report = report(pre);
+        report["disturbed"] = true.into();
+        report
+    }
+
+    fn barrier(broken_by: &[&str]) -> BarrierReport {
+        BarrierReport {
+            unit: "u0".to_owned(),
+            met: broken_by.is_empty(),
+            skew_millis: None,
+            broken_by: broken_by.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn one_share_that_does_not_stand_still_makes_the_whole_unit_restless() {
+        let good = || Some(report("Succeeded"));
+        for (right, on_error, broken_by, restless) in [
+            (good(), "Fail", &[][..], false),
+            (Some(report("Failed")), "Fail", &[], true),
+            (Some(report("Failed")), "Continue", &[], true),
+            (Some(report("TimedOut")), "Continue", &[], true),
+            // Not at its end yet, not begun, and nothing heard of it.
+            (Some(report("Running")), "Fail", &[], true),
+            (
+                Some(json!({ "name": "u0", "phase": "Freezing" })),
+                "Fail",
+                &[],
+                true,
+            ),
+            (None, "Fail", &[], true),
+            (Some(disturbed("Succeeded")), "Fail", &[], true),
+            (good(), "Fail", &["left"], true),
+        ] {
+            let told = format!("{right:?} {on_error} {broken_by:?}");
+            let tasks = [share("left", "Fail", good()), share("right", on_error, right)];
+            let found = super::restless(tasks.iter(), &[barrier(broken_by)]);
+            assert_eq!(found.contains("u0"), restless, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_unit_on_one_node_is_judged_by_that_node_alone() {
+        let task = sample::task("left", &sample::unit("u0"), Some(disturbed("Failed")));
+        assert!(restless([&task].into_iter(), &[]).is_empty());
+    }
+}
