@@ -70,5 +70,5 @@ pub fn write(kubeconfig: &Kubeconfig, file: &Path) -> Result<()> {
 pub async fn client(kubeconfig: Kubeconfig) -> Result<Client> {
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     config.default_retry = false;
-    Ok(Client::try_from(config)?)
+    Ok(clusterbackup_kit::client::of(config)?)
 }
