@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use clusterbackup_api::NodeTask;
 use clusterbackup_kit::logging::LogArgs;
+use clusterbackup_kit::process::Process;
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -47,7 +48,7 @@ use tracing::warn;
 pub use self::metrics::NodeMetrics;
 use crate::caretaker::{By, Caretaker};
 use crate::journal::Journal;
-use crate::process::{self, NodeArgs, Process, RunError};
+use crate::process::{END, NodeArgs, RunError};
 use crate::undo::Means;
 
 /// What it is called in metrics.
@@ -103,13 +104,18 @@ impl Args {
 
     /// Runs until SIGTERM; what is frozen then is thawed at once.
     pub async fn run(self) -> Result<(), RunError> {
-        let process = Process::start(COMPONENT, self.admin_listen).await?;
-        let client = process::connect().await?;
+        let process = Process::begin(COMPONENT)?;
+        let (replayed, known) = (
+            process.readiness.handle("journal"),
+            process.readiness.handle("tasks"),
+        );
+        process.open(self.admin_listen).await?;
+        let client = process.client().await?;
         let journal = self.node.journal()?;
         journal.sweep()?;
         let means = self
             .node
-            .means(&process.registry, Some((&client, &self.node_name)))
+            .means(&process, Some((&client, &self.node_name)))
             .await?;
         let stopping = process.shutdown.stopping();
         let node = Arc::new(Node {
@@ -123,7 +129,6 @@ impl Args {
             stopping: stopping.clone(),
         });
 
-        let replayed = process.readiness.handle("journal");
         let caretaker = Caretaker::new(journal, means, By::Replay);
         let caring = caretaker.run(move || replayed.set_ready(), process.shutdown.stopped());
         process.shutdown.spawn("journal", async move {
@@ -132,7 +137,6 @@ impl Args {
         });
 
         let carriers = TaskTracker::new();
-        let known = process.readiness.handle("tasks");
         let followed = tasks::follow(node, carriers.clone(), move || known.set_ready());
         let stopped = process.shutdown.stopped();
         process.shutdown.spawn("tasks", async move {
@@ -148,6 +152,6 @@ impl Args {
                 "not everything could be thawed; the watchdog goes on with it"
             );
         }
-        process.finish().await
+        Ok(process.finish(END).await?)
     }
 }

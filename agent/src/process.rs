@@ -1,18 +1,13 @@
-//! What the processes of a node have in common: flags, admin port, end.
+//! What the processes of a node have in common: flags, means, and how they fail.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use clusterbackup_kit::admin;
-use clusterbackup_kit::client::{self, ClientError};
-use clusterbackup_kit::metrics::{MetricsError, Registry};
-use clusterbackup_kit::readiness::Readiness;
-use clusterbackup_kit::shutdown::{Shutdown, ShutdownError};
+use clusterbackup_kit::metrics::MetricsError;
+use clusterbackup_kit::process::{Process, ProcessError};
 use kube::Client;
-use tokio::net::TcpListener;
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
@@ -21,8 +16,8 @@ use crate::people::People;
 use crate::runtime::{Runtime, RuntimeError};
 use crate::undo::Means;
 
-/// What is left then hangs.
-const END: Duration = Duration::from_secs(5);
+/// What is left of a process then hangs.
+pub(crate) const END: Duration = Duration::from_secs(5);
 
 /// The way into containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,9 +45,9 @@ pub struct NodeArgs {
 /// Why a process could not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// No client for the cluster.
+    /// What every process needs is not to be had, or did not end.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Process(#[from] ProcessError),
     /// Metrics clash: a mistake of ours.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -65,53 +60,6 @@ pub enum RunError {
     /// The node's clock can't be read.
     #[error("the node's boot can't be told: {0}")]
     Clock(#[source] io::Error),
-    /// A port could not be opened.
-    #[error("failed to listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The signals can't be had.
-    #[error("failed to wait for signals: {0}")]
-    Signals(#[source] io::Error),
-    /// Something ended early, or not in time.
-    #[error(transparent)]
-    Shutdown(#[from] ShutdownError),
-}
-
-/// A process with its admin port.
-#[derive(Debug)]
-pub(crate) struct Process {
-    pub(crate) shutdown: Shutdown,
-    pub(crate) readiness: Readiness,
-    pub(crate) registry: Registry,
-}
-
-impl Process {
-    /// Opens the admin port.
-    pub(crate) async fn start(component: &str, address: SocketAddr) -> Result<Self, RunError> {
-        let shutdown = Shutdown::on_signals().map_err(RunError::Signals)?;
-        let readiness = Readiness::new(shutdown.stopping());
-        let registry = Registry::new(component, env!("CARGO_PKG_VERSION"))?;
-        readiness.show(component, &registry)?;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| RunError::Listen { address, source })?;
-        let admin = admin::serve(listener, registry.clone(), readiness.clone(), shutdown.stopped());
-        shutdown.spawn("admin", admin);
-        Ok(Self {
-            shutdown,
-            readiness,
-            registry,
-        })
-    }
-
-    /// Waits for what is left.
-    pub(crate) async fn finish(self) -> Result<(), RunError> {
-        Ok(self.shutdown.finish(END).await?)
-    }
 }
 
 impl NodeArgs {
@@ -123,24 +71,19 @@ impl NodeArgs {
     /// What to thaw with. `agent` is the client and the node of who talks to the API server, as the watchdog doesn't.
     pub(crate) async fn means(
         &self,
-        registry: &Registry,
+        process: &Process,
         agent: Option<(&Client, &str)>,
     ) -> Result<Means, RunError> {
         let runtime = match (self.exec_through, agent) {
             (ExecThrough::Runtime, _) => Runtime::cri(&self.runtime_socket)?,
             (ExecThrough::Api, Some((client, _))) => Runtime::api(client.clone()),
-            (ExecThrough::Api, None) => Runtime::api(connect().await?),
+            (ExecThrough::Api, None) => Runtime::api(process.client().await?),
         };
         Ok(Means {
             runtime,
             clock: Clock::of_node().map_err(RunError::Clock)?,
-            metrics: Metrics::register(registry)?,
+            metrics: Metrics::register(&process.registry)?,
             people: agent.map(|(client, node)| People::new(client.clone(), node)),
         })
     }
-}
-
-/// The client of the node's processes.
-pub(crate) async fn connect() -> Result<Client, RunError> {
-    Ok(client::connect(concat!("clusterbackup-agent/", env!("CARGO_PKG_VERSION"))).await?)
 }

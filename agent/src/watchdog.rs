@@ -4,9 +4,10 @@
 use std::net::SocketAddr;
 
 use clusterbackup_kit::logging::LogArgs;
+use clusterbackup_kit::process::Process;
 
 use crate::caretaker::{By, Caretaker};
-use crate::process::{NodeArgs, Process, RunError};
+use crate::process::{END, NodeArgs, RunError};
 
 /// What it is called in metrics.
 const COMPONENT: &str = "watchdog";
@@ -31,14 +32,15 @@ impl Args {
 
     /// Runs until SIGTERM, and then until nothing is frozen any more.
     pub async fn run(self) -> Result<(), RunError> {
-        let process = Process::start(COMPONENT, self.admin_listen).await?;
-        let journal = self.node.journal()?;
-        let means = self.node.means(&process.registry, None).await?;
+        let process = Process::begin(COMPONENT)?;
         let looked = process.readiness.handle("journal");
+        process.open(self.admin_listen).await?;
+        let journal = self.node.journal()?;
+        let means = self.node.means(&process, None).await?;
         let caretaker = Caretaker::new(journal, means, By::Watchdog);
         caretaker
             .run(move || looked.set_ready(), process.shutdown.stopping())
             .await;
-        process.finish().await
+        Ok(process.finish(END).await?)
     }
 }

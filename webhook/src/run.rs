@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +9,13 @@ use std::time::Duration;
 use clap::Parser;
 use clusterbackup_certs::lifetimes::LifetimesError;
 use clusterbackup_certs::{Configuration, Lifetimes, Manager, Settings, Source};
-use clusterbackup_kit::client::ClientError;
 use clusterbackup_kit::logging::LogArgs;
-use clusterbackup_kit::metrics::{MetricsError, Registry};
-use clusterbackup_kit::readiness::Readiness;
+use clusterbackup_kit::metrics::MetricsError;
+use clusterbackup_kit::process::{Process, ProcessError, listen};
 use clusterbackup_kit::server::{Limits, Server, ServerError};
-use clusterbackup_kit::shutdown::{Shutdown, ShutdownError};
-use clusterbackup_kit::{admin, client, tls};
+use clusterbackup_kit::tls;
 use jiff::SignedDuration;
 use thiserror::Error;
-use tokio::net::TcpListener;
 
 use crate::custom_kinds::CustomKinds;
 use crate::door;
@@ -88,9 +84,9 @@ struct CertificateArgs {
 /// Why the process could not start, or ended badly.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// No client for the cluster.
+    /// What every process needs is not to be had, or did not end.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Process(#[from] ProcessError),
     /// Metrics clash: a mistake of ours.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -103,20 +99,6 @@ pub enum RunError {
     /// A duration below zero.
     #[error("--grace must not be negative")]
     Grace,
-    /// A port could not be opened.
-    #[error("failed to listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Signals can't be received.
-    #[error("failed to listen for signals: {0}")]
-    Signals(io::Error),
-    /// Something did not end as it should.
-    #[error(transparent)]
-    Shutdown(#[from] ShutdownError),
 }
 
 impl Args {
@@ -127,12 +109,9 @@ impl Args {
 
     /// Runs the webhook until a signal ends it.
     pub async fn run(self) -> Result<(), RunError> {
-        let shutdown = Shutdown::on_signals().map_err(RunError::Signals)?;
-        let readiness = Readiness::new(shutdown.stopping());
-        let registry = Registry::new(COMPONENT, env!("CARGO_PKG_VERSION"))?;
-        readiness.show(COMPONENT, &registry)?;
-        let metrics = Metrics::register(&registry)?;
-        let client = client::connect(concat!("clusterbackup-webhook/", env!("CARGO_PKG_VERSION"))).await?;
+        let process = Process::begin(COMPONENT)?;
+        let metrics = Metrics::register(&process.registry)?;
+        let client = process.client().await?;
         let certificates = Arc::new(tls::Identity::default());
         let limits = Limits {
             grace: Duration::try_from(self.grace).map_err(|_| RunError::Grace)?,
@@ -140,13 +119,19 @@ impl Args {
         };
         let drain = limits.grace + limits.drain + END;
         let listener = listen(self.listen).await?;
-        let server = Server::new(listener, &certificates, limits, &registry, shutdown.stopping())?;
+        let stopping = process.shutdown.stopping();
+        let server = Server::new(listener, &certificates, limits, &process.registry, stopping)?;
+        let (certified, known) = (
+            process.readiness.handle("certificate"),
+            process.readiness.handle("rules"),
+        );
+        process.open(self.admin_listen).await?;
 
-        let ready = readiness.handle("certificate");
-        let manager = Manager::new(self.certificate_settings()?, certificates, ready, &registry)?;
-        let (manager_client, stopped) = (client.clone(), shutdown.stopped());
-        shutdown.spawn("certificates", async move {
-            manager.run(manager_client, stopped).await;
+        let settings = self.certificate_settings()?;
+        let manager = Manager::new(settings, certificates, certified, &process.registry)?;
+        let managing = manager.run(client.clone(), process.shutdown.stopped());
+        process.shutdown.spawn("certificates", async move {
+            managing.await;
             Ok::<_, Infallible>(())
         });
 
@@ -155,26 +140,17 @@ impl Args {
             namespace: self.namespace,
             service_account: self.service_account,
         };
-        let rules = readiness.handle("rules");
         let keeper = Keeper::new(
             client.clone(),
             identity.clone(),
             interceptions.clone(),
             metrics.clone(),
         );
-        let stopped = shutdown.stopped();
-        shutdown.spawn("interceptions", async move {
-            keeper.run(move || rules.set_ready(), stopped).await;
+        let keeping = keeper.run(move || known.set_ready(), process.shutdown.stopped());
+        process.shutdown.spawn("interceptions", async move {
+            keeping.await;
             Ok::<_, Infallible>(())
         });
-
-        let admin = admin::serve(
-            listen(self.admin_listen).await?,
-            registry,
-            readiness,
-            shutdown.stopped(),
-        );
-        shutdown.spawn("admin", admin);
 
         let live = LiveRead::new(client.clone(), identity.clone());
         let velero = Arc::new(VeleroRestores::new(client.clone(), identity, metrics.clone()));
@@ -192,7 +168,7 @@ impl Args {
                 async move { service.handle(request).await }
             })
             .await;
-        Ok(shutdown.finish(drain).await?)
+        Ok(process.finish(drain).await?)
     }
 
     fn certificate_settings(&self) -> Result<Settings, LifetimesError> {
@@ -228,10 +204,4 @@ fn configurations() -> Vec<Configuration> {
         })
         .collect();
     configurations.into_iter().collect()
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| RunError::Listen { address, source })
 }

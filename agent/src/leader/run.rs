@@ -1,21 +1,16 @@
 //! The leader's process: its flags, the election, and the work of a term.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use clusterbackup_api::{NodeTask, namespaces};
-use clusterbackup_kit::client::ClientError;
 use clusterbackup_kit::lease::{self, Election, Settings, Standing, Term};
 use clusterbackup_kit::logging::LogArgs;
-use clusterbackup_kit::metrics::{MetricsError, Registry};
-use clusterbackup_kit::readiness::{Handle, Readiness};
-use clusterbackup_kit::shutdown::{Shutdown, ShutdownError};
-use clusterbackup_kit::{admin, client};
+use clusterbackup_kit::process::{Process, ProcessError};
+use clusterbackup_kit::readiness::Handle;
 use kube::Api;
 use kube::api::ListParams;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -58,31 +53,6 @@ pub struct Args {
     log: LogArgs,
 }
 
-/// Why the process could not start, or ended badly.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// No client for the cluster.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// Metrics clash: a mistake of ours.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    /// A port could not be opened.
-    #[error("failed to listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Signals can't be received.
-    #[error("failed to listen for signals: {0}")]
-    Signals(io::Error),
-    /// Something did not end as it should.
-    #[error(transparent)]
-    Shutdown(#[from] ShutdownError),
-}
-
 impl Args {
     /// How to log.
     pub fn log(&self) -> &LogArgs {
@@ -90,13 +60,12 @@ impl Args {
     }
 
     /// Competes, and leads while it may, until a signal ends it.
-    pub async fn run(self) -> Result<(), RunError> {
-        let shutdown = Shutdown::on_signals().map_err(RunError::Signals)?;
-        let readiness = Readiness::new(shutdown.stopping());
-        let registry = Registry::new(COMPONENT, env!("CARGO_PKG_VERSION"))?;
-        readiness.show(COMPONENT, &registry)?;
-        let metrics = Metrics::register(&registry)?;
-        let client = client::connect(concat!("clusterbackup-leader/", env!("CARGO_PKG_VERSION"))).await?;
+    pub async fn run(self) -> Result<(), ProcessError> {
+        let process = Process::begin(COMPONENT)?;
+        let metrics = Metrics::register(&process.registry)?;
+        let client = process.client().await?;
+        let ready = process.readiness.handle("lease");
+        process.open(self.admin_listen).await?;
         let identity = lease::identity(&format!("{}_{}", self.pod_name, self.pod_uid));
         let settings = Settings {
             namespace: self.lease_namespace.clone(),
@@ -115,23 +84,17 @@ impl Args {
         let leading = Leading {
             world,
             standing,
-            ready: readiness.handle("lease"),
-            stopping: shutdown.stopping(),
+            ready,
+            stopping: process.shutdown.stopping(),
         };
-        shutdown.spawn("leading", leading.run(shutdown.stopped()));
-        let admin = admin::serve(
-            listen(self.admin_listen).await?,
-            registry,
-            readiness,
-            shutdown.stopped(),
-        );
-        shutdown.spawn("admin", admin);
+        let leading = leading.run(process.shutdown.stopped());
+        process.shutdown.spawn("leading", leading);
 
         let tasks = Api::<NodeTask>::namespaced(client, &self.namespace);
         election
-            .run(async || highest_epoch(&tasks).await, shutdown.stopping())
+            .run(async || highest_epoch(&tasks).await, process.shutdown.stopping())
             .await;
-        Ok(shutdown.finish(END).await?)
+        process.finish(END).await
     }
 }
 
@@ -199,10 +162,4 @@ async fn highest_epoch(tasks: &Api<NodeTask>) -> kube::Result<i64> {
             _ => return Ok(highest),
         }
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| RunError::Listen { address, source })
 }

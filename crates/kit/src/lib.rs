@@ -10,6 +10,7 @@
 //! | [`metrics`] | the registry, and helpers that register |
 //! | [`readiness`] | what has to hold before the process may be called |
 //! | [`lease`] | one leader among candidates |
+//! | [`process`] | a process from its start to its end |
 //! | [`shutdown`] | signals, and who stops when |
 //! | [`tls`] | the certificate that is served, exchangeable at any time |
 //! | [`server`] | HTTPS with deadlines and a drain that loses no request |
@@ -24,6 +25,7 @@ pub mod crypto;
 pub mod lease;
 pub mod logging;
 pub mod metrics;
+pub mod process;
 pub mod readiness;
 pub mod rights;
 pub mod room;
