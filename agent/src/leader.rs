@@ -6,7 +6,8 @@
 //! | [`run`] | the process: its flags, the election, the work of a term |
 //! | `backups` | which backups are driven |
 //! | `drive` | one backup, from where it stands to its end |
-//! | `subject`, `plan`, `rights` | what a backup is of, what it has to do, and whether those who want it may |
+//! | `subject`, `terms`, `rights`, `plan` | what a backup is of, whether those who want it may, and what it has to do |
+//! | `instances` | whether backups could run |
 //! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
 //! | `own_cuts` | claims that no running pod mounts |
@@ -22,6 +23,7 @@ mod drive;
 mod error;
 mod events;
 mod groups;
+mod instances;
 mod metrics;
 mod news;
 mod own_cuts;
@@ -36,4 +38,5 @@ mod sample;
 mod silence;
 mod subject;
 mod tasks;
+mod terms;
 mod world;

@@ -5,6 +5,7 @@ pub(crate) mod backups;
 pub(crate) mod barriers;
 pub(crate) mod changes;
 pub(crate) mod hooks;
+pub(crate) mod readiness;
 pub(crate) mod requesters;
 mod stage;
 pub(crate) mod troubles;

@@ -65,6 +65,7 @@ fn main() -> ExitCode {
         leader::barriers::SCENARIOS,
         leader::changes::SCENARIOS,
         leader::hooks::SCENARIOS,
+        leader::readiness::SCENARIOS,
         leader::requesters::SCENARIOS,
         leader::troubles::SCENARIOS,
         leader::uninstalled::SCENARIOS,

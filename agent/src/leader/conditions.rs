@@ -46,7 +46,8 @@ pub(super) fn write(status: &mut BackupStatus, freedom: Freedom) {
     conditions::merge(&mut status.conditions, thawed);
 }
 
-fn condition(type_: &str, status: &str, reason: &str, message: String) -> Condition {
+/// A condition as of now.
+pub(super) fn condition(type_: &str, status: &str, reason: &str, message: String) -> Condition {
     Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),

@@ -154,7 +154,7 @@ impl Drive {
     }
 
     async fn plan(&self) -> Result<Plan, PlanError> {
-        let subject = Subject::read(&self.world, self.record.backup()).await?;
+        let subject = Subject::read(&self.world.client, self.record.backup()).await?;
         plan(&self.world, self.record.backup(), &subject).await
     }
 

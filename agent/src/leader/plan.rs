@@ -13,8 +13,8 @@ use clusterbackup_core::selection::{Claim, Name, Selection};
 use kube::ResourceExt as _;
 
 use super::error::DriveError;
-use super::rights;
-use super::subject::{PlanError, Subject};
+use super::subject::{Obstacle, PlanError, Subject};
+use super::terms::Terms;
 use super::world::World;
 
 /// What a person has to do before any claim can be cut.
@@ -37,11 +37,11 @@ pub(super) struct Plan {
 /// Plans the backup.
 pub(super) async fn plan(world: &World, backup: &Backup, subject: &Subject) -> Result<Plan, PlanError> {
     let spec = &subject.instance.spec;
-    let filter = subject.filter()?;
-    let limits = subject.limits()?;
-    let hooks = subject.decided()?;
-    rights::check(&world.client, subject, &filter, &hooks).await?;
-    let hooks: Vec<Hook> = hooks.into_iter().flatten().collect();
+    let Terms {
+        filter,
+        limits,
+        hooks,
+    } = Terms::of(&world.client, subject).await?;
 
     let cluster = read::namespaces(&world.client).await?;
     let namespaces = filter.namespaces(&cluster);
@@ -53,7 +53,7 @@ pub(super) async fn plan(world: &World, backup: &Backup, subject: &Subject) -> R
     };
     let selection = filter.select(&cluster, &pods, &claims);
     if namespaces.is_empty() && !selection.missing.is_empty() {
-        return Err(PlanError::Impossible(format!(
+        return Err(Obstacle::NotPossible.with(format!(
             "there is nothing to back up: the namespaces {} don't exist",
             selection.missing.join(", ")
         )));
@@ -161,7 +161,8 @@ impl Plan {
             cut: freeze.cut_limit,
         };
         for unit in &units {
-            freeze::check(&limits, unit).map_err(|too_long| PlanError::Impossible(too_long.to_string()))?;
+            freeze::check(&limits, unit)
+                .map_err(|too_long| Obstacle::NotPossible.with(too_long.to_string()))?;
         }
         let orders = orders::Orders::new(backup, world.epoch, freeze);
         self.tasks = orders.tasks(units, unattended);

@@ -9,7 +9,7 @@ use clusterbackup_kit::rights;
 use kube::{Client, ResourceExt as _};
 
 use super::error::Doing as _;
-use super::subject::{PlanError, Subject};
+use super::subject::{Obstacle, PlanError, Subject};
 
 /// Asks the API server about the instance's requester and about that of each hook.
 pub(super) async fn check(
@@ -40,7 +40,8 @@ async fn ask(
     requester: Result<Requester, NoRequester>,
     demand: &Demand,
 ) -> Result<(), PlanError> {
-    let requester = requester.map_err(|problem| PlanError::Impossible(format!("{what}: {problem}")))?;
+    let requester =
+        requester.map_err(|problem| Obstacle::RightsMissing.with(format!("{what}: {problem}")))?;
     let missing = rights::missing(client, &requester, demand)
         .await
         .doing("ask for the rights of a requester")?;
@@ -48,7 +49,7 @@ async fn ask(
         return Ok(());
     }
     let missing: Vec<_> = missing.iter().map(Access::to_string).collect();
-    Err(PlanError::Impossible(format!(
+    Err(Obstacle::RightsMissing.with(format!(
         "{what}: its requester {} may not {} (any more); let somebody write it again who may",
         requester.username,
         missing.join(", ")

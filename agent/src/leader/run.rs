@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::backups::Backups;
 use super::error::DriveError;
 use super::events::Events;
+use super::instances::Instances;
 use super::metrics::{Metrics, Transition};
 use super::world::World;
 
@@ -135,7 +136,9 @@ impl Leading {
             epoch: term.epoch(),
             ..self.world.clone()
         };
-        let done = term.work(Box::pin(Backups::run(world))).await;
+        let looking = Instances::run(world.client.clone());
+        let work = async { tokio::try_join!(Backups::run(world), looking).map(drop) };
+        let done = term.work(Box::pin(work)).await;
         let released = self.stopping.is_cancelled();
         metrics.leads_no_more(if released {
             Transition::Released

@@ -6,20 +6,49 @@ use clusterbackup_core::cut::Limits;
 use clusterbackup_core::hook::Hook;
 use clusterbackup_core::quantity::Quantity;
 use clusterbackup_core::selection::Filter;
-use kube::{Api, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 
 use super::error::{Doing as _, DriveError};
-use super::world::World;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PlanError {
     /// A person has to change something first.
-    #[error("{0}")]
-    Impossible(String),
+    #[error("{message}")]
+    Impossible {
+        /// What is in the way.
+        obstacle: Obstacle,
+        /// That, for a person.
+        message: String,
+    },
     /// The cluster could not be read.
     #[error(transparent)]
     Unread(#[from] DriveError),
+}
+
+/// What is in the way of a backup. The words are API: an instance that isn't ready says them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// The instance doesn't exist, or says what can't be carried out.
+    InstanceInvalid,
+    /// A hook that it names doesn't exist.
+    HookMissing,
+    /// A hook that it names says what can't be carried out.
+    HookInvalid,
+    /// Who wrote the instance or a hook is not known, or may not do that himself.
+    RightsMissing,
+    /// What is in the cluster can't be backed up that way.
+    NotPossible,
+}
+
+impl Obstacle {
+    /// No plan, because of this.
+    pub(super) fn with(self, message: impl Into<String>) -> PlanError {
+        PlanError::Impossible {
+            obstacle: self,
+            message: message.into(),
+        }
+    }
 }
 
 /// The instance and its hooks, as they stand now.
@@ -31,22 +60,26 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Reads them.
-    pub(super) async fn read(world: &World, backup: &Backup) -> Result<Self, PlanError> {
+    /// Reads what a backup is of.
+    pub(super) async fn read(client: &Client, backup: &Backup) -> Result<Self, PlanError> {
         let namespace = backup.namespace().unwrap_or_default();
         let name = &backup.spec.instance;
-        let instance = Api::<BackupInstance>::namespaced(world.client.clone(), &namespace)
+        let instance = Api::<BackupInstance>::namespaced(client.clone(), &namespace)
             .get_opt(name)
             .await
             .doing(format!("read BackupInstance {namespace}/{name}"))?
             .ok_or_else(|| {
-                PlanError::Impossible(format!(
-                    "BackupInstance {name} doesn't exist in namespace {namespace}"
-                ))
+                let message = format!("BackupInstance {name} doesn't exist in namespace {namespace}");
+                Obstacle::InstanceInvalid.with(message)
             })?;
+        Self::of(client, instance).await
+    }
+
+    /// Reads the hooks of an instance.
+    pub(super) async fn of(client: &Client, instance: BackupInstance) -> Result<Self, PlanError> {
         let mut hooks = Vec::new();
         for reference in &instance.spec.backup_hooks {
-            hooks.push(hook(world, reference).await?);
+            hooks.push(hook(client, reference).await?);
         }
         Ok(Self { instance, hooks })
     }
@@ -54,7 +87,7 @@ impl Subject {
     /// What the instance takes.
     pub(super) fn filter(&self) -> Result<Filter, PlanError> {
         let filter = self.instance.spec.filter();
-        filter.map_err(|problems| nonsense("the instance", &problems))
+        filter.map_err(|problems| nonsense(Obstacle::InstanceInvalid, "the instance", &problems))
     }
 
     /// How much the instance allows.
@@ -62,7 +95,7 @@ impl Subject {
         let limits = &self.instance.spec.limits;
         let parse = |text: &String| {
             Quantity::parse(text).ok_or_else(|| {
-                PlanError::Impossible(format!(
+                Obstacle::InstanceInvalid.with(format!(
                     "limits.maxVolumeSize: `{text}` is no quantity; write for example 1Ti"
                 ))
             })
@@ -81,27 +114,28 @@ impl Subject {
                 object.namespace().unwrap_or_default(),
                 object.name_any()
             );
-            object.hooks().map_err(|problems| nonsense(&name, &problems))
+            let hooks = object.hooks();
+            hooks.map_err(|problems| nonsense(Obstacle::HookInvalid, &name, &problems))
         };
         self.hooks.iter().map(decide).collect()
     }
 }
 
-fn nonsense(what: &str, problems: &[Problem]) -> PlanError {
+fn nonsense(obstacle: Obstacle, what: &str, problems: &[Problem]) -> PlanError {
     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    PlanError::Impossible(format!("{what} makes no sense: {}", problems.join("; ")))
+    obstacle.with(format!("{what} makes no sense: {}", problems.join("; ")))
 }
 
 async fn hook(
-    world: &World,
+    client: &Client,
     HookReference { name, namespace }: &HookReference,
 ) -> Result<BackupHook, PlanError> {
-    Api::<BackupHook>::namespaced(world.client.clone(), namespace)
+    Api::<BackupHook>::namespaced(client.clone(), namespace)
         .get_opt(name)
         .await
         .doing(format!("read BackupHook {namespace}/{name}"))?
         .ok_or_else(|| {
-            PlanError::Impossible(format!(
+            Obstacle::HookMissing.with(format!(
                 "BackupHook {namespace}/{name}, which the instance names, doesn't exist"
             ))
         })

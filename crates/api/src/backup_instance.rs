@@ -144,7 +144,8 @@ pub struct BackupInstanceStatus {
     /// The generation that the conditions are about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready: whether a backup of it could run now.
+    /// Ready: whether a backup of it could run now, as far as that is up to the instance, its hooks and the rights of who
+    /// wrote them. The leader looks when the instance changes, and every 30 s.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,

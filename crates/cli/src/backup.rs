@@ -20,7 +20,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clusterbackup_api::backup::BackupPhase;
-use clusterbackup_api::{Backup, NodeTask, labels, namespaces};
+use clusterbackup_api::{Backup, BackupInstance, NodeTask, labels, namespaces};
 use kube::api::ListParams;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
@@ -82,6 +82,17 @@ impl Backups {
             "there is no Backup {}; `kubectl get backups --all-namespaces` lists all there are",
             self.called(name)
         ))
+    }
+
+    /// What is protected.
+    async fn instance(&self, name: &str) -> Result<Option<BackupInstance>, String> {
+        let instances = Api::<BackupInstance>::namespaced(self.client.clone(), &self.namespace);
+        answer(
+            "get backupinstances.clusterbackup.io",
+            &self.namespace,
+            instances.get_opt(name),
+        )
+        .await
     }
 
     /// What the nodes were told to do, and did.

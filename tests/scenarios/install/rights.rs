@@ -161,14 +161,15 @@ const AGENT: [Right<'_>; 31] = [
 ];
 
 #[rustfmt::skip]
-const LEADER: [Right<'_>; 43] = [
+const LEADER: [Right<'_>; 44] = [
     ("list", BACKUPS, "", "", true),
     ("patch", BACKUPS, "default", "a", true),
     ("update", "backups.clusterbackup.io/status", "default", "a", true),
     ("create", BACKUPS, "default", "", false),
     ("delete", BACKUPS, "default", "a", false),
     ("get", INSTANCES, "default", "a", true),
-    ("watch", INSTANCES, "", "", false),
+    ("watch", INSTANCES, "", "", true),
+    ("patch", "backupinstances.clusterbackup.io/status", "default", "a", true),
     ("patch", INSTANCES, "default", "a", false),
     ("get", BACKUP_HOOKS, "default", "a", true),
     ("list", BACKUP_HOOKS, "", "", false),

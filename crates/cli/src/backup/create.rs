@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clusterbackup_api::backup::BackupPhase;
-use clusterbackup_api::{Backup, BackupInstance, BackupSpec};
+use clusterbackup_api::{Backup, BackupSpec};
 use futures::StreamExt as _;
+use kube::ResourceExt as _;
 use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, ResourceExt as _};
 
 use super::progress::Display;
 use super::report::Report;
@@ -50,13 +50,7 @@ pub(super) fn run(arguments: &Create, out: &mut dyn Write) -> Result<ExitCode, E
 impl Backups {
     async fn create(&self, arguments: &Create) -> Result<Backup, Error> {
         let instance = &arguments.instance;
-        let instances = Api::<BackupInstance>::namespaced(self.client.clone(), &self.namespace);
-        let known = answer(
-            "get backupinstances.clusterbackup.io",
-            &self.namespace,
-            instances.get_opt(instance),
-        );
-        if known.await.map_err(Error::Cluster)?.is_none() {
+        if self.instance(instance).await.map_err(Error::Cluster)?.is_none() {
             return Err(Error::Cluster(format!(
                 "there is no BackupInstance {}; `kubectl get backupinstances --all-namespaces` lists all there are",
                 self.called(instance)

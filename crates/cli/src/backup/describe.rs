@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use clusterbackup_api::conditions::READY;
+
 use super::Backups;
 use super::report::Report;
 use crate::Error;
@@ -13,13 +15,12 @@ pub(super) fn run(arguments: &Describe, out: &mut dyn Write) -> Result<ExitCode,
     let report = cluster::run(async |client| {
         let backups = Backups::at(&arguments.place, client);
         let backup = backups.get(&arguments.name).await?;
-        let (tasks, notes) = match backups.tasks(&backup).await {
-            Ok(tasks) => (tasks, Vec::new()),
-            Err(reason) => (
-                Vec::new(),
-                vec![format!("hooks and frozen times are not shown: {reason}")],
-            ),
-        };
+        let mut notes = Vec::new();
+        let tasks = backups.tasks(&backup).await.unwrap_or_else(|reason| {
+            notes.push(format!("hooks and frozen times are not shown: {reason}"));
+            Vec::new()
+        });
+        notes.extend(backups.unready(&backup.spec.instance).await);
         Ok(Report::of(&backup, &tasks, notes))
     })?;
     match arguments.output {
@@ -28,4 +29,22 @@ pub(super) fn run(arguments: &Describe, out: &mut dyn Write) -> Result<ExitCode,
         Output::Yaml => output::yaml(&report, out)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Backups {
+    /// Why there can be no other backup of an instance now, as the leader found when it looked last.
+    async fn unready(&self, instance: &str) -> Option<String> {
+        let known = match self.instance(instance).await {
+            Ok(known) => known?,
+            Err(reason) => {
+                return Some(format!("whether its instance is ready is not shown: {reason}"));
+            }
+        };
+        let mut conditions = known.status.iter().flat_map(|status| &status.conditions);
+        let unready = conditions.find(|condition| condition.type_ == READY && condition.status == "False")?;
+        Some(format!(
+            "no backup of the instance {instance} can run now: {}",
+            unready.message
+        ))
+    }
 }

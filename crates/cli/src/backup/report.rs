@@ -27,7 +27,7 @@ pub(super) struct Report {
     status: BackupStatus,
     /// Those with hooks.
     pods: Vec<Pod>,
-    /// What could not be read, and why.
+    /// What could not be read, and what else there is to know.
     notes: Vec<String>,
 }
 
