@@ -2,6 +2,8 @@
 //!
 //! - `store`: where blobs lie, whatever keeps them
 //! - `point`: what one recovery point is made of
+//! - `seal`: parts that only the key's owner reads
 
 pub mod point;
+pub mod seal;
 pub mod store;

@@ -1,11 +1,47 @@
-//! What one recovery point is made of. Layout, parts and the commit are in `docs/architecture.md`.
+//! What one recovery point is made of. Layout, parts and the commit are in `docs/vault.md`.
+//!
+//! - `layout`: where the parts lie
+//! - `digest`: SHA-256
+//! - `document`: JSON in clear text that carries its own hash
+//! - `manifest`: what says that the point exists, and what it is made of
+//! - `part`: one blob on its way to the store
+//! - `segment`: objects as a tar archive
+//! - `lines`: JSON lines, compressed as they come
+//! - `index`: a line for each object
+//! - `writer`: makes a point
+//! - `error`: what can go wrong
+
+mod digest;
+mod document;
+mod error;
+mod index;
+mod layout;
+mod lines;
+mod manifest;
+mod part;
+#[cfg(test)]
+pub(crate) mod sample;
+mod segment;
+mod writer;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+pub use self::digest::Digest;
+pub use self::error::{Damage, PointError};
+pub use self::index::IndexEntry;
+pub use self::layout::{Attempt, BadAttempt, Part, PartFile};
+pub use self::manifest::{
+    BackupName, Begin, LogLevel, LogLine, Manifest, PointPhase, PointResult, PointVolume, Snapshot, Stored,
+};
+pub use self::writer::{Added, PointWriter};
 
 /// Names a recovery point for ever: the UID of its Backup, so that a repeated commit is recognised.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PointId(String);
 
 /// One object as it goes into a point.
@@ -45,6 +81,26 @@ impl PointId {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for PointId {
+    type Error = BadPointId;
+
+    fn try_from(uid: String) -> Result<Self, BadPointId> {
+        Self::new(uid)
+    }
+}
+
+impl From<PointId> for String {
+    fn from(id: PointId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for PointId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 

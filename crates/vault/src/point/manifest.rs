@@ -1,0 +1,185 @@
+//! What says that a point exists, and what it is made of. Clear text, so it holds no name of any object.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clusterbackup_api::node_task::Consistency;
+use clusterbackup_core::cut::SkipReason;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Attempt, Digest, PartFile, PointId};
+use crate::seal::Recipient;
+
+/// The first part of an attempt: who began it. It tells what is left of a run that ended too early.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Begin {
+    /// The point.
+    pub id: PointId,
+    /// This run at it.
+    pub attempt: Attempt,
+    /// The cluster: the UID of its namespace kube-system.
+    pub cluster: String,
+    /// The Backup.
+    pub backup: BackupName,
+    /// The BackupInstance, in the namespace of the Backup.
+    pub instance: String,
+    /// When the run began.
+    pub started: Timestamp,
+}
+
+/// Which Backup it was.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct BackupName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a run came to, when it commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PointResult {
+    /// When the run ended.
+    pub finished: Timestamp,
+    /// How.
+    pub phase: PointPhase,
+    /// Kinds that couldn't be read, or not all of them: their plural names with groups. The reasons go into the log.
+    pub unread: BTreeSet<String>,
+    /// Kinds whose list had to be continued at a later state, by their plural names with groups.
+    pub inconsistent: BTreeSet<String>,
+    /// What became of each volume.
+    pub volumes: Vec<PointVolume>,
+}
+
+/// How a run ended that left a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+pub enum PointPhase {
+    /// Everything that was selected is in it.
+    Completed,
+    /// Something that was selected is not in it, or a hook failed.
+    CompletedWithWarnings,
+}
+
+/// What became of one claim.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PointVolume {
+    /// Its namespace.
+    pub namespace: String,
+    /// The claim.
+    pub claim: String,
+    /// The snapshot; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
+    /// The claim's StorageClass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+    /// What the cut can be trusted for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
+    /// Why there is no snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<SkipReason>,
+    /// How long the application stood still for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_millis: Option<u64>,
+}
+
+/// A snapshot that the driver keeps, and whose content was read back as Retain.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// The CSI driver.
+    pub driver: String,
+    /// Its handle.
+    pub handle: String,
+    /// What a volume made from it needs at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+}
+
+/// What the run had to say.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct LogLine {
+    /// When.
+    pub time: Timestamp,
+    /// How bad it is.
+    pub level: LogLevel,
+    /// For a person; no secret values.
+    pub message: String,
+}
+
+/// How bad a line of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// For the record.
+    Info,
+    /// Something is not as it should be.
+    Warning,
+    /// Something isn't in the point.
+    Error,
+}
+
+/// The stored bytes of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Stored {
+    /// How many.
+    pub size: u64,
+    /// Their hash.
+    pub sha256: Digest,
+}
+
+/// `catalogue/<id>.json`: it exists if and only if the point exists.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// What these fields mean.
+    pub format: u32,
+    /// Who made the point.
+    #[serde(flatten)]
+    pub begin: Begin,
+    /// When the run ended.
+    pub finished: Timestamp,
+    /// How.
+    pub phase: PointPhase,
+    /// How many objects there are of each kind.
+    pub counts: BTreeMap<String, u64>,
+    /// The length of all objects as JSON.
+    pub object_bytes: u64,
+    /// Kinds that couldn't be read, or not all of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unread: BTreeSet<String>,
+    /// Kinds whose list had to be continued at a later state.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub inconsistent: BTreeSet<String>,
+    /// The snapshots that the point needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<Snapshot>,
+    /// Whose keys open the parts; none: they are in clear text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<Recipient>,
+    /// Every part, as it is stored.
+    pub parts: BTreeMap<PartFile, Stored>,
+}
+
+impl Manifest {
+    /// The format that is written.
+    pub const FORMAT: u32 = 1;
+
+    /// How many objects the point holds.
+    pub fn objects(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// What all parts take of the store.
+    pub fn stored_bytes(&self) -> u64 {
+        self.parts.values().map(|stored| stored.size).sum()
+    }
+
+    /// Whether the parts are encrypted.
+    pub const fn is_sealed(&self) -> bool {
+        !self.recipients.is_empty()
+    }
+}
