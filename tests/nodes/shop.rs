@@ -223,14 +223,7 @@ impl<'a> Shop<'a> {
 
     /// The last record in the snapshot of each claim, in the order of claims.
     pub(crate) fn records(&self, status: &BackupStatus) -> Result<Vec<u64>> {
-        let record = |volume: &VolumeReport| {
-            let handle = volume
-                .handle
-                .as_deref()
-                .with_context(|| format!("no handle: {volume:#?}"))?;
-            writer::last_record(&self.csi.driver().snapshot_data(handle)?)
-        };
-        status.volumes.iter().map(record).collect()
+        writer::last_records(self.csi.driver(), status)
     }
 
     /// What `agents status` says.

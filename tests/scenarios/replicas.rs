@@ -134,11 +134,8 @@ async fn reviews_that_wait_share_one_direct_read(cluster: Cluster) -> Result<()>
     let gate = Gate::before(&cluster).await?;
     let replica = webhook.start(gate.replica(&[])).await?;
     let authority = webhook.ca_bundle().await?;
-    let waiting = async || {
-        Ok::<_, anyhow::Error>(
-            Counts::parse(&replica.metrics().await?)?.get("clusterbackup_live_reads_total"),
-        )
-    };
+    let waiting =
+        async || Ok::<_, anyhow::Error>(replica.counts().await?.get("clusterbackup_live_reads_total"));
     let (asked, listed) = (waiting().await?, lists(&cluster).await?);
 
     gate.bar();

@@ -444,7 +444,7 @@ async fn velero_may_be_installed_at_any_time(cluster: Cluster) -> Result<()> {
         let stored = create(&client, Some("default"), &object(name)).await?;
         came_from(&stored, &["shop"])?;
     }
-    let counts = Counts::parse(&replica.metrics().await?)?;
+    let counts = replica.counts().await?;
     let lookups = |outcome| {
         counts.get(&format!(
             "clusterbackup_velero_lookups_total{{outcome=\"{outcome}\"}}"

@@ -1,23 +1,20 @@
 //! A node's agent and its watchdog as processes of this machine, under their shipped ServiceAccount: with the token of a
 //! pod on that node, as kubelet would give it.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::Api;
 use kube::api::PostParams;
-use rustix::process::Signal;
 use serde_json::json;
 
-use crate::metrics::Counts;
-use crate::process::{Process, Warden};
-use crate::{Cluster, eventually, manifests, ports, probe, program};
+use crate::process::Warden;
+use crate::{Cluster, Daemon, eventually, manifests, ports, program};
 
 /// The namespace of the shipped manifests, and of the tasks.
 pub const NAMESPACE: &str = clusterbackup_api::namespaces::AGENTS;
@@ -35,12 +32,6 @@ pub struct AgentNode {
     logs: PathBuf,
     warden: Arc<Warden>,
     started: AtomicU32,
-}
-
-/// A running agent, watchdog or candidate for the leader; dropping it kills it.
-pub struct Agent {
-    process: Process,
-    admin: SocketAddr,
 }
 
 /// Applies the shipped manifests that agents need: the kinds, their namespace and rights.
@@ -108,17 +99,17 @@ impl AgentNode {
     }
 
     /// Starts the agent, and waits until it is ready.
-    pub async fn agent(&self) -> Result<Agent> {
+    pub async fn agent(&self) -> Result<Daemon> {
         let name = format!("--node-name={}", self.name);
         self.start("node", &[name], Some(&self.kubeconfig)).await
     }
 
     /// Starts the watchdog, which can't reach any API server, and waits until it is ready.
-    pub async fn watchdog(&self) -> Result<Agent> {
+    pub async fn watchdog(&self) -> Result<Daemon> {
         self.start("watchdog", &[], None).await
     }
 
-    async fn start(&self, role: &str, arguments: &[String], kubeconfig: Option<&Path>) -> Result<Agent> {
+    async fn start(&self, role: &str, arguments: &[String], kubeconfig: Option<&Path>) -> Result<Daemon> {
         let program = program::AGENT.built().await?;
         let admin = ports::free()?;
         let mut command = Command::new(program);
@@ -133,78 +124,8 @@ impl AgentNode {
             .env("KUBECONFIG", kubeconfig.unwrap_or_else(|| Path::new("/nowhere")));
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let log = format!("{}-{role}-{number}", self.name);
-        Agent::start(&self.warden, &self.logs, &log, command, admin).await
-    }
-}
-
-impl Agent {
-    /// Starts the program in whatever role, and waits until it is ready.
-    pub(crate) async fn start(
-        warden: &Arc<Warden>,
-        logs: &Path,
-        log: &str,
-        command: Command,
-        admin: SocketAddr,
-    ) -> Result<Self> {
-        let agent = Self {
-            process: Process::start(warden, logs, log, command)?,
-            admin,
-        };
-        agent.until_ready().await?;
-        Ok(agent)
-    }
-
-    async fn until_ready(&self) -> Result<()> {
-        let ready = eventually("the agent is ready", READY_LIMIT, || async {
-            let (status, body) = probe::get(self.admin, "/ready").await?;
-            ensure!(status == 200, "/ready answers {status}: {}", body.trim());
-            Ok(())
-        });
-        self.process.while_running(ready).await
-    }
-
-    /// Its process id.
-    pub fn process_id(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// Its counts.
-    pub async fn counts(&self) -> Result<Counts> {
-        Counts::parse(&self.metrics().await?)
-    }
-
-    /// Its metrics in Prometheus' text format.
-    pub async fn metrics(&self) -> Result<String> {
-        let (status, body) = probe::get(self.admin, "/metrics").await?;
-        ensure!(status == 200, "/metrics answers {status}");
-        Ok(body)
-    }
-
-    /// What it has logged.
-    pub fn log(&self) -> Result<String> {
-        let file = self.process.log();
-        std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))
-    }
-
-    /// Asks it to end by SIGTERM, and waits until it has.
-    pub async fn terminate(&self, limit: Duration) -> Result<ExitStatus> {
-        self.process.signal(Signal::TERM)?;
-        self.process.ended(limit).await
-    }
-
-    /// Kills it outright.
-    pub async fn kill(&self) -> Result<ExitStatus> {
-        self.process.signal(Signal::KILL)?;
-        self.process.ended(Duration::from_secs(10)).await
-    }
-
-    /// Stops it by SIGSTOP: it is there and does nothing.
-    pub fn pause(&self) -> Result<()> {
-        self.process.signal(Signal::STOP)
-    }
-
-    /// Has it go on after [`Agent::pause`].
-    pub fn resume(&self) -> Result<()> {
-        self.process.signal(Signal::CONT)
+        let daemon = Daemon::start(&self.warden, &self.logs, &log, command, admin)?;
+        daemon.until_ready(READY_LIMIT).await?;
+        Ok(daemon)
     }
 }

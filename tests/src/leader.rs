@@ -12,9 +12,8 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 
-use crate::agent::{self, Agent};
 use crate::process::Warden;
-use crate::{Cluster, eventually, manifests, ports, program, webhook};
+use crate::{Cluster, Daemon, agent, eventually, manifests, ports, program, webhook};
 
 /// The name of the Deployment, of the ServiceAccount and of the Lease.
 pub const NAME: &str = "clusterbackup-leader";
@@ -50,7 +49,7 @@ impl Leaders {
     }
 
     /// Starts a candidate, and waits until it has seen the Lease.
-    pub async fn start(&self) -> Result<Agent> {
+    pub async fn start(&self) -> Result<Daemon> {
         let program = program::AGENT.built().await?;
         let admin = ports::free()?;
         let number = self.started.fetch_add(1, Ordering::Relaxed);
@@ -62,12 +61,14 @@ impl Leaders {
             .env("KUBECONFIG", &self.kubeconfig)
             .env("POD_NAME", &name)
             .env("POD_UID", format!("{name}-uid"));
-        Agent::start(&self.warden, &self.logs, &name, command, admin).await
+        let daemon = Daemon::start(&self.warden, &self.logs, &name, command, admin)?;
+        daemon.until_ready(LIMIT).await?;
+        Ok(daemon)
     }
 }
 
 /// Waits until a candidate leads.
-pub async fn leads(candidate: &Agent) -> Result<()> {
+pub async fn leads(candidate: &Daemon) -> Result<()> {
     eventually("the candidate leads", LIMIT, || async {
         let counts = candidate.counts().await?;
         ensure!(counts.get("clusterbackup_leader_leading") == 1, "it follows");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::{Cluster, workspace};
+use crate::{Cluster, steps, workspace};
 
 /// Applies a folder of `manifests`, with those of the `components` named (folders of `manifests/components`): by an
 /// overlay where there are some; a plain install is exactly the command of the README. Waits for the kinds.
@@ -20,14 +20,7 @@ pub async fn apply(cluster: &Cluster, folder: &str, components: &[&str]) -> Resu
         .kubectl(&["apply".as_ref(), "-k".as_ref(), applied.as_os_str()])
         .await?
         .success()?;
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "crd",
-        "--all",
-        "--timeout=30s",
-    ];
-    cluster.kubectl(&wait).await?.success().map(drop)
+    steps::until_established(cluster).await
 }
 
 fn overlay(cluster: &Cluster, folder: &str, components: &[&str]) -> Result<PathBuf> {

@@ -249,6 +249,11 @@ pub fn foreign_kind(group: &str, version: &str, kind: &str) -> Value {
 pub async fn create_kinds(cluster: &Cluster, arguments: &[&OsStr]) -> Result<()> {
     let apply = ["apply", "--server-side"].map(OsStr::new);
     cluster.kubectl(&[&apply, arguments].concat()).await?.success()?;
+    until_established(cluster).await
+}
+
+/// Waits until the API server knows every kind that is defined.
+pub async fn until_established(cluster: &Cluster) -> Result<()> {
     let wait = [
         "wait",
         "--for=condition=Established",

@@ -10,7 +10,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use clusterbackup_api::backup::{BackupStatus, VolumeReport};
 
+use crate::csi::Driver;
 use crate::process::Process;
 use crate::{Cluster, eventually};
 
@@ -69,6 +71,18 @@ pub fn last_record(folder: &Path) -> Result<u64> {
         last = number;
     }
     Ok(last)
+}
+
+/// The last record in the snapshot of each claim that a backup has cut, in the order of claims.
+pub fn last_records(driver: &Driver, status: &BackupStatus) -> Result<Vec<u64>> {
+    let record = |volume: &VolumeReport| {
+        let handle = volume
+            .handle
+            .as_deref()
+            .with_context(|| format!("no handle: {volume:#?}"))?;
+        last_record(&driver.snapshot_data(handle)?)
+    };
+    status.volumes.iter().map(record).collect()
 }
 
 /// What the application says of its pauses: when it froze and when it thawed, in seconds since boot; the last one may

@@ -33,6 +33,8 @@ struct Node {
     folder: TempDir,
     journal: Journal,
     uptime: Arc<AtomicU64>,
+    /// How often somebody looked at the clock.
+    looks: Arc<AtomicU64>,
     stop: CancellationToken,
 }
 
@@ -53,13 +55,17 @@ impl Node {
             cri,
             folder,
             uptime: Arc::new(AtomicU64::new(100)),
+            looks: Arc::default(),
             stop: CancellationToken::new(),
         }
     }
 
     fn clock(&self, boot: &str) -> Clock {
-        let uptime = Arc::clone(&self.uptime);
-        Clock::new(boot, move || Duration::from_secs(uptime.load(Ordering::Relaxed)))
+        let (uptime, looks) = (Arc::clone(&self.uptime), Arc::clone(&self.looks));
+        Clock::new(boot, move || {
+            looks.fetch_add(1, Ordering::Relaxed);
+            Duration::from_secs(uptime.load(Ordering::Relaxed))
+        })
     }
 
     /// Frozen in this boot, at second 100 of it.
@@ -77,15 +83,18 @@ impl Node {
         self.journal.begin(entry).unwrap()
     }
 
-    fn care(&self, boot: &str, by: By) {
+    /// Has somebody care, and gives what he counts.
+    fn care(&self, boot: &str, by: By) -> Arc<Metrics> {
         let means = Means {
             runtime: Runtime::cri(&self.cri.socket()).unwrap(),
             clock: self.clock(boot),
             metrics: Metrics::register(&Registry::new("test", "0").unwrap()).unwrap(),
             people: None,
         };
+        let metrics = Arc::clone(&means.metrics);
         let caretaker = Caretaker::new(self.journal.clone(), means, by);
         tokio::spawn(caretaker.run(|| (), self.stop.clone()));
+        metrics
     }
 
     fn is_frozen(&self) -> bool {
@@ -126,8 +135,15 @@ async fn a_sleep_of_the_node_makes_a_living_owner_late() {
     let node = Node::new();
     let owner = node.freeze("boot");
     node.care("boot", By::Watchdog);
-    // Several looks of the watchdog long, the owner is trusted.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // However often the watchdog looks, the owner is trusted.
+    let before = node.looks.load(Ordering::Relaxed);
+    eventually("the watchdog has looked several times", LIMIT, || async {
+        let looks = node.looks.load(Ordering::Relaxed) - before;
+        anyhow::ensure!(looks >= 5, "{looks} times");
+        Ok(())
+    })
+    .await
+    .unwrap();
     assert!(node.is_frozen() && owner.is_open());
     node.uptime.store(100 + 3600, Ordering::Relaxed);
     let outcome = node.thawed().await;
@@ -149,8 +165,13 @@ async fn a_container_that_is_not_back_yet_is_waited_for() {
     };
     node.cri.stop(&target).await.unwrap();
     drop(node.freeze("before"));
-    node.care("after", By::Watchdog);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let metrics = node.care("after", By::Watchdog);
+    eventually("the undo was tried in vain", LIMIT, || async {
+        anyhow::ensure!(metrics.undo_pending.get() == 1, "it was not");
+        Ok(())
+    })
+    .await
+    .unwrap();
     assert!(node.is_frozen() && node.journal.is_open(UID));
     node.cri.restart(&target).await.unwrap();
     node.uptime.store(100_000, Ordering::Relaxed);

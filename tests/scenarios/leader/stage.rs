@@ -98,14 +98,7 @@ impl Stage {
 
     /// The last record in the snapshot of each claim.
     pub(super) fn records(&self, status: &BackupStatus) -> Result<Vec<u64>> {
-        let record = |volume: &VolumeReport| {
-            let handle = volume
-                .handle
-                .as_deref()
-                .with_context(|| format!("no handle: {volume:#?}"))?;
-            writer::last_record(&self.csi.driver().snapshot_data(handle)?)
-        };
-        status.volumes.iter().map(record).collect()
+        writer::last_records(self.csi.driver(), status)
     }
 
     /// Leaves a driver with this one snapshot class, and with none for groups.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::module::{self, Module, stripped};
+use super::module::{self, Module};
 
 /// Where the programs are.
 #[derive(Clone, Debug)]
@@ -44,21 +44,18 @@ impl CsiTools {
     }
 }
 
-const PROVISIONER: Module = Module {
-    name: "csi-provisioner",
-    tags: "",
-    programs: &[(
+const PROVISIONER: Module = Module::plain(
+    "csi-provisioner",
+    &[(
         "csi-provisioner",
         "github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner",
     )],
-    linker_flags: stripped,
-};
+);
 
 /// Its `go.mod` asks for the client's module too: the version that the snapshotter's own asks for doesn't fit it.
-const SNAPSHOTTER: Module = Module {
-    name: "csi-snapshotter",
-    tags: "",
-    programs: &[
+const SNAPSHOTTER: Module = Module::plain(
+    "csi-snapshotter",
+    &[
         (
             "csi-snapshotter",
             "github.com/kubernetes-csi/external-snapshotter/v8/cmd/csi-snapshotter",
@@ -68,25 +65,17 @@ const SNAPSHOTTER: Module = Module {
             "github.com/kubernetes-csi/external-snapshotter/v8/cmd/snapshot-controller",
         ),
     ],
-    linker_flags: stripped,
-};
+);
 
-const DRIVER: Module = Module {
-    name: "csi-driver",
-    tags: "",
-    programs: &[("csi-driver", ".")],
-    linker_flags: stripped,
-};
+const DRIVER: Module = Module::plain("csi-driver", &[("csi-driver", ".")]);
 
-const SANITY: Module = Module {
-    name: "csi-sanity",
-    tags: "",
-    programs: &[(
+const SANITY: Module = Module::plain(
+    "csi-sanity",
+    &[(
         "csi-sanity",
         "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity",
     )],
-    linker_flags: stripped,
-};
+);
 
 /// The module of the snapshots' kinds, by its version in `tests/tools/csi-snapshotter/go.mod`.
 const CLIENT: &str = "github.com/kubernetes-csi/external-snapshotter/client/v8";

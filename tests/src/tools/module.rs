@@ -35,6 +35,16 @@ pub(super) struct Module {
 }
 
 impl Module {
+    /// Programs that are built as they come.
+    pub(super) const fn plain(name: &'static str, programs: &'static [(&'static str, &'static str)]) -> Self {
+        Self {
+            name,
+            tags: "",
+            programs,
+            linker_flags: stripped,
+        }
+    }
+
     /// A program of it, built if it isn't there yet.
     pub(super) fn locate(&self, program: &str) -> Result<PathBuf> {
         provided(program).map_or_else(|| Ok(self.built()?.join(program)), Ok)

@@ -79,7 +79,7 @@ impl Stage {
     /// What both replicas have counted together.
     pub(super) async fn counts(&self) -> Result<Counts> {
         let [first, second] = &self.replicas;
-        Ok(Counts::parse(&first.metrics().await?)? + Counts::parse(&second.metrics().await?)?)
+        Ok(first.counts().await? + second.counts().await?)
     }
 
     /// Carries `work` out, unless a replica ends meanwhile.

@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use clusterbackup_agent::runtime::Target;
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
 use clusterbackup_api::{Backup, BackupHook, BackupInstance, NodeTask, Requester, labels};
-use clusterbackup_tests::agent::{self, Agent, AgentNode};
+use clusterbackup_tests::agent::{self, AgentNode};
 use clusterbackup_tests::leader::Leaders;
-use clusterbackup_tests::{Cluster, CriFixture, TestNamespace, eventually};
+use clusterbackup_tests::{Cluster, CriFixture, Daemon, TestNamespace, eventually};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -29,7 +29,7 @@ pub(in crate::leader) struct Ground {
 /// A node with a container runtime and a running agent.
 pub(in crate::leader) struct Node {
     pub(in crate::leader) cri: CriFixture,
-    pub(in crate::leader) agent: Agent,
+    pub(in crate::leader) agent: Daemon,
     pub(in crate::leader) place: AgentNode,
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clusterbackup_agent::runtime::Target;
 use clusterbackup_api::node_task::ExecOutcome;
-use clusterbackup_tests::agent::{Agent, AgentNode};
+use clusterbackup_tests::agent::AgentNode;
 use clusterbackup_tests::apiserver::Scrape;
 use clusterbackup_tests::memory::Memory;
 use clusterbackup_tests::stage::Stage;
-use clusterbackup_tests::{Cluster, eventually};
+use clusterbackup_tests::{Cluster, Daemon, eventually};
 use futures::future::try_join_all;
 use tokio::time::{interval, sleep};
 
@@ -82,7 +82,7 @@ async fn asked(cluster: &Cluster, mut before: u64) -> Result<String> {
 }
 
 /// Waits until the agents have nothing but a watch each, and says what memory they have.
-async fn at_rest(cluster: &Cluster, agents: &[Agent]) -> Result<()> {
+async fn at_rest(cluster: &Cluster, agents: &[Daemon]) -> Result<()> {
     eventually("each agent has one watch", LIMIT, || async {
         let open = Scrape::of(&cluster.admin()).await?.watches_of_a_namespace(TASKS);
         ensure!(open == agents.len() as u64, "{open} are open");
