@@ -2,8 +2,10 @@
 //!
 //! - `store`: where blobs lie, whatever keeps them
 //! - `point`: what one recovery point is made of
+//! - `catalogue`: which points there are
 //! - `seal`: parts that only the key's owner reads
 
+pub mod catalogue;
 pub mod point;
 pub mod seal;
 pub mod store;

@@ -9,19 +9,27 @@
 //! - `lines`: JSON lines, compressed as they come
 //! - `index`: a line for each object
 //! - `writer`: makes a point
+//! - `reader`: reads it
+//! - `verify`: compares all of it with what was written
 //! - `error`: what can go wrong
 
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod damage;
 mod digest;
-mod document;
+pub(crate) mod document;
 mod error;
 mod index;
-mod layout;
+pub(crate) mod layout;
 mod lines;
 mod manifest;
 mod part;
+mod reader;
 #[cfg(test)]
 pub(crate) mod sample;
 mod segment;
+mod verify;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -37,6 +45,8 @@ pub use self::layout::{Attempt, BadAttempt, Part, PartFile};
 pub use self::manifest::{
     BackupName, Begin, LogLevel, LogLine, Manifest, PointPhase, PointResult, PointVolume, Snapshot, Stored,
 };
+pub use self::reader::PointReader;
+pub use self::verify::{Verification, verify};
 pub use self::writer::{Added, PointWriter};
 
 /// Names a recovery point for ever: the UID of its Backup, so that a repeated commit is recognised.

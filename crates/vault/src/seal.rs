@@ -2,12 +2,13 @@
 //!
 //! Whoever writes needs the public half only. The private half is made by `Identity::generate`, shown once and never stored.
 
-use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read, Write as _};
 use std::str::FromStr;
+use std::{fmt, iter};
 
 use age::secrecy::SecretString;
 use age::x25519;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Whether what is written is encrypted.
@@ -100,6 +101,12 @@ impl Identity {
         Recipient(self.0.to_public())
     }
 
+    /// What was sealed for it.
+    pub(crate) fn open(&self, sealed: Bytes) -> Result<impl Read + Send + use<>, age::DecryptError> {
+        let decryptor = age::Decryptor::new_buffered(io::Cursor::new(sealed))?;
+        decryptor.decrypt(iter::once(&self.0 as &dyn age::Identity))
+    }
+
     /// Its text, to show to its owner once.
     pub fn reveal(&self) -> SecretString {
         self.0.to_string()
@@ -157,5 +164,83 @@ impl TryFrom<String> for Recipient {
 impl From<Recipient> for String {
     fn from(recipient: Recipient) -> Self {
         recipient.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use age::secrecy::ExposeSecret as _;
+
+    #[test]
+    fn only_the_recipients_read_what_is_sealed() {
+        let [one, two, other] = [(); 3].map(|()| Identity::generate());
+        let seal = Seal::to(vec![one.recipient(), two.recipient()]);
+        let sealed = Bytes::from(seal.close(b"the answer".to_vec()).unwrap());
+        assert!(sealed.starts_with(b"age-encryption.org/v1"));
+        for identity in [one, two] {
+            let mut open = String::new();
+            identity
+                .open(sealed.clone())
+                .unwrap()
+                .read_to_string(&mut open)
+                .unwrap();
+            assert_eq!(open, "the answer");
+        }
+        assert!(matches!(
+            other.open(sealed).err(),
+            Some(age::DecryptError::NoMatchingKeys)
+        ));
+        assert_eq!(Seal::to(Vec::new()), Seal::Clear);
+        assert_eq!(Seal::Clear.close(b"as it is".to_vec()).unwrap(), b"as it is");
+    }
+
+    #[test]
+    fn a_private_key_is_read_from_its_file_and_never_shown_by_debug() {
+        let identity = Identity::generate();
+        let secret = identity.reveal();
+        let file = format!(
+            "# created: today\n# public key: {}\n\n{}\n",
+            identity.recipient(),
+            secret.expose_secret()
+        );
+        let read: Identity = file.parse().unwrap();
+        assert_eq!(read.recipient(), identity.recipient());
+        let debug = format!("{read:?}");
+        assert!(
+            debug.contains(&identity.recipient().to_string()) && !debug.contains("SECRET"),
+            "{debug}"
+        );
+    }
+
+    #[test]
+    fn a_wrong_private_key_is_not_repeated_in_the_error() {
+        let [one, two] = [(); 2].map(|()| Identity::generate().reveal());
+        let (one, two) = (one.expose_secret(), two.expose_secret());
+        for (text, error) in [
+            ("# nothing\n", "there is no identity"),
+            (&format!("{one}\n{two}"), "there are several identities"),
+            (&one[..40], "the identity of age is not readable"),
+            (
+                &one.replace("SECRET", "PUBLIC"),
+                "the identity of age is not readable",
+            ),
+        ] {
+            let message = text.parse::<Identity>().unwrap_err().to_string();
+            assert!(
+                message.starts_with(error) && !message.contains(&one[20..30]),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_recipient_is_a_public_key_of_age() {
+        let recipient = Identity::generate().recipient();
+        assert_eq!(recipient.to_string().parse(), Ok(recipient.clone()));
+        for bad in ["", "age1", "ssh-ed25519 AAAA", &recipient.to_string()[1..]] {
+            let message = bad.parse::<Recipient>().unwrap_err().to_string();
+            assert!(message.contains("is no recipient of age"), "{message}");
+        }
     }
 }

@@ -47,12 +47,17 @@ pub(crate) fn read<T: DeserializeOwned>(key: &Key, bytes: &[u8]) -> Result<T, Po
 
 /// The document that is stored under a key.
 pub(crate) async fn fetch<T: DeserializeOwned>(store: &Store, key: &Key) -> Result<T, PointError> {
+    read(key, &bytes(store, key).await?)
+}
+
+/// Its bytes, whatever they are.
+pub(crate) async fn bytes(store: &Store, key: &Key) -> Result<Bytes, PointError> {
     let bytes = store.get_range(key, 0..LARGEST + 1).await;
     let bytes = bytes.map_err(|source| PointError::store(key, source))?;
     if bytes.len() as u64 > LARGEST {
         return Err(PointError::damaged(key, Damage::TooLarge(LARGEST)));
     }
-    read(key, &bytes)
+    Ok(bytes)
 }
 
 fn enclose(content: &str) -> String {

@@ -1,6 +1,9 @@
 //! What can go wrong with a recovery point, where, and what to do.
 
+use std::error::Error;
+
 use super::{Attempt, PointId};
+use crate::seal::Recipient;
 use crate::store::{BadKey, Key, StoreError};
 
 /// Why a point couldn't be written or read.
@@ -27,6 +30,29 @@ pub enum PointError {
     /// There is no manifest.
     #[error("there is no recovery point {0} in this vault; list the points, or check the vault's location")]
     NoSuchPoint(PointId),
+    /// Its parts are encrypted, and no key was given.
+    #[error("recovery point {0} is sealed: give the identity of one of its recipients")]
+    Sealed(PointId),
+    /// Its parts are encrypted for others.
+    #[error("{key} is not sealed for {recipient}: give the identity of one of its recipients")]
+    WrongIdentity {
+        /// The part.
+        key: Key,
+        /// The public half of the key that was given.
+        recipient: Recipient,
+    },
+    /// A later version wrote it.
+    #[error(
+        "{key} has format {found}, and this version reads up to {read}: use the version that wrote it, or a later one"
+    )]
+    NewerFormat {
+        /// The manifest.
+        key: Key,
+        /// What it has.
+        found: u32,
+        /// What is read.
+        read: u32,
+    },
     /// Another attempt was first.
     #[error("recovery point {id} exists already, written by attempt {by}; nothing more is to be done for it")]
     Superseded {
@@ -34,6 +60,14 @@ pub enum PointError {
         id: PointId,
         /// The attempt that was first.
         by: Attempt,
+    },
+    /// It was taken for a leftover, and is a point.
+    #[error("attempt {attempt} is recovery point {id}: its parts are removed only with the point")]
+    Committed {
+        /// The point.
+        id: PointId,
+        /// The attempt.
+        attempt: Attempt,
     },
     /// The attempt's name was used before.
     #[error("{key} exists already with other content: the attempt's name isn't fresh; begin another attempt")]
@@ -114,14 +148,14 @@ impl PointError {
         }
     }
 
-    pub(crate) fn unreadable(key: &Key, why: impl ToString) -> Self {
-        Self::damaged(key, Damage::Unreadable(why.to_string()))
+    pub(crate) fn unreadable(key: &Key, why: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::damaged(key, Damage::Unreadable(why.into().to_string()))
     }
 
-    pub(crate) fn make(what: &impl ToString, why: impl ToString) -> Self {
+    pub(crate) fn make(what: &impl ToString, why: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Make {
             what: what.to_string(),
-            message: why.to_string(),
+            message: why.into().to_string(),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Digest;
+use super::{Digest, Entry};
 
 /// One object of a point.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -28,4 +29,17 @@ pub struct IndexEntry {
     /// Its labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+}
+
+impl IndexEntry {
+    /// The object as it went in.
+    pub(super) fn with_json(self, json: Bytes) -> Entry {
+        Entry {
+            group_resource: self.group_resource,
+            namespace: self.namespace,
+            name: self.name,
+            labels: self.labels,
+            json,
+        }
+    }
 }

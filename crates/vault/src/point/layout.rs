@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,9 +49,43 @@ pub struct PartFile {
 #[error("{0:?} names no part of a recovery point")]
 pub struct BadPartFile(String);
 
+/// All parts of all attempts lie below it.
+pub(crate) fn data() -> Result<&'static Key, BadKey> {
+    static DATA: LazyLock<Result<Key, BadKey>> = LazyLock::new(|| Key::new("data"));
+    DATA.as_ref().map_err(Clone::clone)
+}
+
+/// All manifests lie below it, and nothing else.
+pub(crate) fn catalogue() -> Result<&'static Key, BadKey> {
+    static CATALOGUE: LazyLock<Result<Key, BadKey>> = LazyLock::new(|| Key::new("catalogue"));
+    CATALOGUE.as_ref().map_err(Clone::clone)
+}
+
 /// The manifest of a point.
 pub(crate) fn manifest(id: &PointId) -> Result<Key, BadKey> {
     Key::new(format!("catalogue/{id}.json"))
+}
+
+/// Whose manifest this is.
+pub(crate) fn point_of_manifest(key: &Key) -> Option<PointId> {
+    let name = key.as_str().strip_prefix("catalogue/")?.strip_suffix(".json")?;
+    PointId::new(name).ok()
+}
+
+/// All parts of one attempt lie below it.
+pub(crate) fn attempt(id: &PointId, attempt: &Attempt) -> Result<Key, BadKey> {
+    Key::new(format!("data/{id}/{attempt}"))
+}
+
+/// Which part of which attempt this is.
+pub(crate) fn attempt_of_part(key: &Key) -> Option<(PointId, Attempt, PartFile)> {
+    let mut segments = key.as_str().strip_prefix("data/")?.splitn(3, '/');
+    let (id, attempt, file) = (segments.next()?, segments.next()?, segments.next()?);
+    Some((
+        PointId::new(id).ok()?,
+        Attempt::new(attempt).ok()?,
+        file.parse().ok()?,
+    ))
 }
 
 /// One part of one attempt.

@@ -7,8 +7,10 @@ use clusterbackup_core::cut::SkipReason;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, Digest, PartFile, PointId};
+use super::layout::{self, Part};
+use super::{Attempt, Damage, Digest, PartFile, PointError, PointId, document};
 use crate::seal::Recipient;
+use crate::store::Store;
 
 /// The first part of an attempt: who began it. It tells what is left of a run that ended too early.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -164,18 +166,74 @@ pub struct Manifest {
     pub parts: BTreeMap<PartFile, Stored>,
 }
 
+/// What is read first: a later format may have other fields.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
 impl Manifest {
     /// The format that is written.
     pub const FORMAT: u32 = 1;
 
+    /// The manifest of a point, if it is whole.
+    pub(crate) async fn load(store: &Store, id: &PointId) -> Result<Self, PointError> {
+        let key = layout::manifest(id)?;
+        let bytes = match document::bytes(store, &key).await {
+            Err(PointError::Damaged {
+                damage: Damage::Missing,
+                ..
+            }) => {
+                return Err(PointError::NoSuchPoint(id.clone()));
+            }
+            bytes => bytes?,
+        };
+        let Format { format } = document::read(&key, &bytes)?;
+        if format > Self::FORMAT {
+            let (found, read) = (format, Self::FORMAT);
+            return Err(PointError::NewerFormat { key, found, read });
+        }
+        let manifest: Self = document::read(&key, &bytes)?;
+        if manifest.begin.id != *id {
+            return Err(PointError::unreadable(
+                &key,
+                "it is the manifest of another recovery point",
+            ));
+        }
+        let whole = manifest.names_all_parts();
+        whole
+            .then_some(manifest)
+            .ok_or_else(|| PointError::unreadable(&key, "it doesn't name all parts"))
+    }
+
+    /// Whether it names each part that a point has, and no other: all segments from the first on.
+    fn names_all_parts(&self) -> bool {
+        let sealed = self.is_sealed();
+        let file = |part| PartFile {
+            part,
+            sealed: sealed && part != Part::Begin,
+        };
+        let segments = self.parts.len().saturating_sub(Self::OTHER_PARTS.len());
+        let segments = (0..).map(Part::Segment).take(segments);
+        segments
+            .chain(Self::OTHER_PARTS)
+            .all(|part| self.parts.contains_key(&file(part)))
+    }
+
+    const OTHER_PARTS: [Part; 4] = [Part::Begin, Part::Index, Part::Volumes, Part::Log];
+
     /// How many objects the point holds.
     pub fn objects(&self) -> u64 {
-        self.counts.values().sum()
+        self.counts
+            .values()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// What all parts take of the store.
     pub fn stored_bytes(&self) -> u64 {
-        self.parts.values().map(|stored| stored.size).sum()
+        self.parts
+            .values()
+            .fold(0, |sum, stored| sum.saturating_add(stored.size))
     }
 
     /// Whether the parts are encrypted.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::layout::{self, Attempt, Part, PartFile};
+use super::lines::Lines;
 use super::{Damage, Digest, PointError, PointId, Stored};
 use crate::seal::Seal;
 use crate::store::{Key, Put, Store};
@@ -26,6 +27,12 @@ pub(super) enum Packing {
 
 /// More brings little on JSON, and costs much.
 pub(super) const LEVEL: i32 = 3;
+
+/// What reading needs at most: more than `LEVEL` takes, and far less than a forged part could ask for.
+pub(super) const WINDOW_LOG: u32 = 23;
+
+/// The largest part that is stored, with what sealing adds.
+pub(super) const LARGEST: u64 = (Lines::LARGEST + (1 << 20)) as u64;
 
 impl Destination {
     /// Stores a part under its name. Compressing, sealing and hashing are done off the threads that wait for the network.
@@ -83,7 +90,10 @@ async fn write_once(store: &Store, key: &Key, body: Bytes, stored: Stored) -> Re
 
 /// The stored bytes of a part, if they are those that were written down. Holds no more of them than were.
 pub(super) async fn fetch(store: &Store, key: &Key, stored: Stored) -> Result<Bytes, PointError> {
-    let bytes = store.get_range(key, 0..stored.size.saturating_add(1)).await;
+    if stored.size > LARGEST {
+        return Err(PointError::damaged(key, Damage::TooLarge(LARGEST)));
+    }
+    let bytes = store.get_range(key, 0..stored.size + 1).await;
     let bytes = bytes.map_err(|source| PointError::store(key, source))?;
     let found = bytes.len() as u64;
     if found != stored.size {

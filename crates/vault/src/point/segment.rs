@@ -2,9 +2,11 @@
 
 use std::{io, mem};
 
+use bytes::Bytes;
 use tar::{Builder, EntryType, Header};
 
 use super::{Digest, Entry, IndexEntry, PointError};
+use crate::store::Key;
 
 /// A segment is closed before it grows beyond this, unless one object alone does.
 pub(super) const FULL: usize = 8 << 20;
@@ -76,6 +78,52 @@ impl OpenSegment {
     /// The whole archive.
     pub(super) fn close(self) -> io::Result<Vec<u8>> {
         self.archive.into_inner()
+    }
+}
+
+/// A segment that was read: the archive, decompressed.
+pub(super) struct Segment {
+    number: u32,
+    key: Key,
+    archive: Bytes,
+}
+
+impl Segment {
+    /// The largest archive that we write: full, or with one object that is larger.
+    pub(super) const LARGEST: usize = LARGEST_OBJECT + AROUND_OBJECT;
+
+    pub(super) const fn new(number: u32, key: Key, archive: Bytes) -> Self {
+        Self { number, key, archive }
+    }
+
+    pub(super) const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// What it is stored as.
+    pub(super) const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub(super) fn archive(&self) -> &[u8] {
+        &self.archive
+    }
+
+    /// The JSON of an object, compared with its hash.
+    pub(super) fn object(&self, line: &IndexEntry) -> Result<Bytes, PointError> {
+        let begin = usize::try_from(line.offset).ok();
+        let end = line
+            .offset
+            .checked_add(line.size)
+            .and_then(|end| usize::try_from(end).ok());
+        let place = begin.zip(end).filter(|(_, end)| *end <= self.archive.len());
+        let object = place.map(|(begin, end)| self.archive.slice(begin..end));
+        object
+            .filter(|object| Digest::of(object) == line.sha256)
+            .ok_or_else(|| {
+                let path = path(&line.group_resource, line.namespace.as_deref(), &line.name);
+                PointError::unreadable(&self.key, format!("{path:?} is not what the index says"))
+            })
     }
 }
 

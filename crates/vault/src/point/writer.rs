@@ -55,13 +55,13 @@ impl PointWriter {
             attempt: begin.attempt.clone(),
             seal,
         };
-        let begun = destination.write(Part::Begin, content, Packing::AsIs).await?;
+        let first = destination.write(Part::Begin, content, Packing::AsIs).await?;
         Ok(Self {
             begin,
             destination,
             open: OpenSegment::new(0),
             uploads: JoinSet::new(),
-            parts: BTreeMap::from([begun]),
+            parts: BTreeMap::from([first]),
             index,
             log,
             seen: HashSet::new(),
