@@ -6,6 +6,7 @@
 
 mod application;
 mod cgroup;
+mod containerd;
 mod installed;
 mod node;
 mod packages;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::cgroup;
+use super::{cgroup, containerd};
 use crate::image::Image;
 use crate::process::Process;
 use crate::{Cluster, cluster, eventually};
@@ -27,7 +27,8 @@ pub(super) const PODS: &str = "10.88.0.0/16";
 
 /// The first process of the namespaces. What ends without a parent becomes its child, hence `wait`.
 ///
-/// A kubelet changes settings of the kernel, for the whole machine, unless they are as it wants: here they seem so.
+/// A kubelet changes settings of the kernel, for the whole machine, unless they are as it wants: here they seem so. And a
+/// boot has an id of its own, as on a machine of its own.
 const FIRST: &str = r#"
 set -e
 cd "$1"
@@ -42,6 +43,7 @@ kernel/panic 10
 kernel/panic_on_oops 1
 kernel/keys/root_maxkeys 1000000
 kernel/keys/root_maxbytes 25000000
+kernel/random/boot_id $(cat /proc/sys/kernel/random/uuid)
 END
 mount --make-rshared /
 touch ready
@@ -74,9 +76,9 @@ impl Node {
         until_entered(&namespaces, &folder).await?;
 
         let mut runtime = inside(&folder, "containerd");
-        runtime.arg("--config").arg(containerd_config(&folder, number)?);
+        runtime.arg("--config").arg(containerd::config(&folder, number)?);
         let containerd = start("containerd", runtime)?;
-        until_serving(&containerd, &folder).await?;
+        containerd::until_serving(&containerd, &folder).await?;
 
         let kubelet = inside(&folder, kubelet);
         let kubelet = start(
@@ -125,7 +127,7 @@ impl Node {
         self.namespaces.start_again()?;
         until_entered(&self.namespaces, &self.folder).await?;
         self.containerd.start_again()?;
-        until_serving(&self.containerd, &self.folder).await?;
+        containerd::until_serving(&self.containerd, &self.folder).await?;
         self.kubelet.start_again()
     }
 
@@ -202,15 +204,6 @@ async fn until_entered(namespaces: &Process, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn until_serving(containerd: &Process, folder: &Path) -> Result<()> {
-    let socket = folder.join("run/containerd/containerd.sock");
-    let serving = eventually("containerd serves", LIMIT, || async {
-        tokio::net::UnixStream::connect(&socket).await?;
-        Ok(())
-    });
-    containerd.while_running(serving).await
-}
-
 /// Named by the link, so that the same command starts it again after a boot.
 fn inside(folder: &Path, program: impl AsRef<OsStr>) -> Command {
     let namespace = |option: &str, name: &str| {
@@ -226,44 +219,6 @@ fn inside(folder: &Path, program: impl AsRef<OsStr>) -> Command {
         .arg("--")
         .arg(program);
     command
-}
-
-fn containerd_config(folder: &Path, number: u8) -> Result<PathBuf> {
-    let networks = folder.join("networks");
-    fs::create_dir(&networks)?;
-    let bridge = json!({
-        "cniVersion": "1.0.0",
-        "name": "pods",
-        "plugins": [{
-            "type": "bridge",
-            "bridge": format!("pods-{number}"),
-            "isGateway": true,
-            "ipMasq": false,
-            "hairpinMode": true,
-            "ipam": {
-                "type": "host-local",
-                "ranges": [[{ "subnet": format!("10.88.{number}.0/24") }]],
-                "routes": [{ "dst": "0.0.0.0/0" }],
-            },
-        }],
-    });
-    fs::write(networks.join("pods.conflist"), bridge.to_string())?;
-    // Without the right to lower a process' oom_score_adj, which root in a container lacks, runc would fail.
-    let config = format!(
-        r#"version = 2
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "docker.io/library/pause:1"
-restrict_oom_score_adj = true
-stream_server_address = "127.0.0.1"
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
-conf_dir = "{}"
-"#,
-        networks.display()
-    );
-    let file = folder.join("containerd.toml");
-    fs::write(&file, config)?;
-    Ok(file)
 }
 
 fn kubelet_command(
