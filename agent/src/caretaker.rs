@@ -166,7 +166,7 @@ impl Caretaker {
         if let Err(error) = opened.note_undoing(self.means.clock.uptime()) {
             warn!(%error, "the journal can't be written");
         }
-        let left = end_leftovers(&self.means.runtime, entry).await;
+        let left = end_leftovers(&self.means, entry).await;
         let undo = Undo {
             means: &self.means,
             entry: &opened,

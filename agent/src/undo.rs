@@ -173,13 +173,20 @@ async fn is_gone(runtime: &Runtime, pod: &PodOrder) -> bool {
     )
 }
 
-/// Ends what a freeze has left running, after whoever began it died. Whether something may run on all the same.
-pub async fn end_leftovers(runtime: &Runtime, entry: &Entry) -> bool {
+/// Ends what a freeze has left running, after whoever began it died. Whether something may run on all the same: not after
+/// a boot, whatever is as new as the freeze would be on this boot's clock.
+pub async fn end_leftovers(means: &Means, entry: &Entry) -> bool {
+    if entry.frozen_for(&means.clock).is_none() {
+        return false;
+    }
     let since = Duration::from_millis(entry.frozen_at_millis);
     let mut left = false;
     for command in &entry.pod.pre {
         let target = command::target(&entry.pod, command);
-        let killed = runtime.end_leftovers(&target, &command.command, since).await;
+        let killed = means
+            .runtime
+            .end_leftovers(&target, &command.command, since)
+            .await;
         left |= matches!(killed, Some(Killed::Escaped | Killed::NotKillable));
     }
     left

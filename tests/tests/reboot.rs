@@ -40,6 +40,11 @@ struct Node {
 
 impl Node {
     fn new() -> Self {
+        Self::with("sleep infinity")
+    }
+
+    /// The same with what its application does.
+    fn with(application: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let cri = CriFixture::start().unwrap();
         let target = Target {
@@ -48,7 +53,9 @@ impl Node {
             uid: UID.to_owned(),
             container: "db".to_owned(),
         };
-        cri.run(ContainerSpec::new(target, folder.path())).unwrap();
+        let mut spec = ContainerSpec::new(target, folder.path());
+        spec.application = ["sh", "-c", application].map(str::to_owned).to_vec();
+        cri.run(spec).unwrap();
         std::fs::write(folder.path().join("frozen"), "").unwrap();
         Self {
             journal: Journal::new(&folder.path().join("journal")).unwrap(),
@@ -74,7 +81,10 @@ impl Node {
             "task": "task", "taskUid": TASK, "unit": "a",
             "backup": { "namespace": "shop", "name": "nightly", "uid": "2" },
             "boot": boot, "frozenAtMillis": 100_000, "maxFreeze": "60s",
-            "pod": { "namespace": "shop", "name": "db-0", "uid": UID, "post": [{
+            "pod": { "namespace": "shop", "name": "db-0", "uid": UID, "pre": [{
+                "hook": "h", "container": "db", "onError": "Fail", "timeout": "5s",
+                "command": ["touch", "frozen"],
+            }], "post": [{
                 "hook": "h", "container": "db", "onError": "Fail", "timeout": "5s",
                 "command": ["rm", "-f", "frozen"],
             }] },
@@ -128,6 +138,23 @@ async fn after_a_reboot_an_open_entry_is_due_at_once_whatever_the_clock_shows() 
         assert_eq!((outcome.thaw, outcome.frozen_millis), (Thaw::ByReplay, None));
         assert!(!node.is_frozen());
     }
+}
+
+/// Nobody could tell it from what a hook has left, by the time since boot; but no hook's process outlives its boot.
+#[tokio::test]
+async fn after_a_reboot_a_daemon_of_the_application_is_nothing_that_a_hook_has_left() {
+    let daemon = "setsid sh -c 'sleep 1000 | cat & : > started'; exec sleep infinity";
+    let node = Node::with(daemon);
+    let started = node.folder.path().join("started");
+    eventually("the daemon runs", LIMIT, || async {
+        anyhow::ensure!(started.exists(), "it doesn't");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    drop(node.freeze("before"));
+    node.care("after", By::Watchdog);
+    assert_eq!(node.thawed().await.thaw, Thaw::ByWatchdog);
 }
 
 #[tokio::test]

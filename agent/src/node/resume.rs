@@ -118,7 +118,7 @@ async fn by_task(work: &Work, unit: &FreezeUnit, pod: &PodOrder) -> Option<Outco
             return None;
         }
     };
-    let left = end_leftovers(&work.means.runtime, entry.entry()).await;
+    let left = end_leftovers(&work.means, entry.entry()).await;
     let undo = Undo {
         means: &work.means,
         entry: &entry,
