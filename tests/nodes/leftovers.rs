@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clusterbackup_api::backup::BackupPhase;
-use clusterbackup_tests::csi::{Operation, Volume};
+use clusterbackup_tests::csi::{Call, Operation, Volume};
 use clusterbackup_tests::eventually;
 use clusterbackup_tests::nodes::Application;
 use clusterbackup_tests::runner::{NodesContext, scenarios};
@@ -24,41 +24,54 @@ scenarios! {
 /// More often than it is tried.
 const ALWAYS: u32 = 1000;
 
-/// One that the driver refuses, one of a group that it refuses, one that it has only when nobody waits for it any
-/// longer.
+/// What the driver refuses, and what it has only when nobody waits for it any longer; each of one volume and of a group.
 async fn cuts_that_fail_leave_nothing(context: &NodesContext) -> Result<()> {
     let shop = Shop::of(context);
-    let refused = shop.app_on("node-1", "refused", 1).await?.app;
-    let group = shop.app_on("node-1", "group", 2).await?.app;
-    let late = shop.app_on("node-2", "late", 1).await?.app;
     let knobs = |volume: &Volume| shop.csi.driver().knobs_of(&volume.handle);
-    knobs(&refused.volumes[0]).fails(Operation::CreateSnapshot, ALWAYS)?;
-    for volume in &group.volumes {
-        knobs(volume).fails(Operation::CreateVolumeGroupSnapshot, ALWAYS)?;
-    }
+    let operations = [Operation::CreateSnapshot, Operation::CreateVolumeGroupSnapshot];
     let after_its_limit = Duration::from_secs(8);
-    knobs(&late.volumes[0]).takes(Operation::CreateSnapshot, after_its_limit)?;
+    let refused = [
+        shop.app_on("node-1", "refused", 1).await?.app,
+        shop.app_on("node-1", "refused-group", 2).await?.app,
+    ];
+    let late = [
+        shop.app_on("node-2", "late", 1).await?.app,
+        shop.app_on("node-2", "late-group", 2).await?.app,
+    ];
+    for operation in operations {
+        for volume in refused.iter().flat_map(|app| &app.volumes) {
+            knobs(volume).fails(operation, ALWAYS)?;
+        }
+        for volume in late.iter().flat_map(|app| &app.volumes) {
+            knobs(volume).takes(operation, after_its_limit)?;
+        }
+    }
+    let apps = ["refused", "refused-group", "late", "late-group"];
     let freeze = json!({ "maxFreeze": "30s", "cutLimit": "5s" });
-    shop.instance("failing", &["refused", "group", "late"], freeze)
-        .await?;
+    shop.instance("failing", &apps, freeze).await?;
     let status = shop.backup("failing", "failing", BackupPhase::Failed).await?;
     ensure!(
-        status.counts.failed == 4 && status.counts.thawed == 3,
+        status.counts.failed == 6 && status.counts.thawed == 4,
         "{status:#?}"
     );
 
-    for app in [&refused, &group, &late] {
+    for app in refused.iter().chain(&late) {
         app.goes_on().await?;
         let pause = app.last_pause()?;
         ensure!(pause < after_its_limit, "frozen for {pause:?}: {:?}", app.target);
-        shop.no_cut_is_left(&app.volumes).await?;
     }
-    let mut calls = shop.csi.driver().calls()?.into_iter();
-    let taken = calls.any(|call| {
-        call.volumes.contains(&late.volumes[0].handle) && call.ended.is_some_and(|end| end.code == "OK")
-    });
-    ensure!(taken, "the driver never had what was late");
-    Ok(())
+    for app in &late {
+        let is_of = |call: &Call| call.volumes.contains(&app.volumes[0].handle);
+        eventually("the driver has it", LIMIT, || async {
+            let mut calls = shop.csi.driver().calls()?.into_iter().filter(is_of);
+            let taken = calls.any(|call| call.ended.is_some_and(|end| end.code == "OK"));
+            ensure!(taken, "not yet");
+            Ok(())
+        })
+        .await?;
+    }
+    let volumes = refused.into_iter().chain(late).flat_map(|app| app.volumes);
+    shop.no_cut_is_left(&volumes.collect::<Vec<_>>()).await
 }
 
 /// One process in the command's session, one in a session of its own; the runtime ends neither of them.
@@ -118,22 +131,21 @@ impl Shop<'_> {
     pub(crate) async fn no_cut_is_left(&self, volumes: &[Volume]) -> Result<()> {
         eventually("no cut is left", LIMIT, || async {
             let snapshots = self.get("volumesnapshots,volumegroupsnapshots").await?;
-            ensure!(snapshots.is_empty(), "{snapshots:#?}");
-            let contents = self
+            let mut contents = self
                 .get("volumesnapshotcontents,volumegroupsnapshotcontents")
                 .await?;
-            let ours = |content: &&Value| {
+            contents.retain(|content| {
                 let namespace = |reference: &str| content["spec"][reference]["namespace"].as_str();
                 ["volumeSnapshotRef", "volumeGroupSnapshotRef"]
                     .into_iter()
                     .any(|reference| namespace(reference) == Some(self.namespace.name()))
-            };
-            let contents: Vec<_> = contents.iter().filter(ours).collect();
-            ensure!(contents.is_empty(), "{contents:#?}");
-            for volume in volumes {
-                let cuts = self.csi.driver().cuts_of(&volume.handle)?;
-                ensure!(cuts.is_empty(), "of {}: {cuts:?}", volume.claim);
-            }
+            });
+            let cuts_of = |volume: &Volume| self.csi.driver().cuts_of(&volume.handle);
+            let cuts: Vec<_> = volumes.iter().map(cuts_of).collect::<Result<_>>()?;
+            ensure!(
+                snapshots.is_empty() && contents.is_empty() && cuts.concat().is_empty(),
+                "{snapshots:#?} {contents:#?} with the driver: {cuts:?}"
+            );
             Ok(())
         })
         .await

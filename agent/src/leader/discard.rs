@@ -33,7 +33,8 @@ pub(super) async fn discard(
         let there = attempt(client, uid, kept, &mut leaving).await?;
         let mut left = Vec::new();
         for (content, name) in &leaving {
-            if there.contains(name) || contents::is_there(client, content).await? {
+            // Its look comes first: a snapshot stays as long as its content, and the content until somebody looks.
+            if contents::is_there(client, content).await? || there.contains(name) {
                 left.push(name.clone());
             }
         }
