@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use clusterbackup_api::backup::{BackupPhase, BackupStatus, VolumeReport};
+use clusterbackup_api::backup::{BackupPhase, BackupStatus};
 use clusterbackup_api::namespaces::AGENTS;
 use clusterbackup_api::node_task::UnitReport;
 use clusterbackup_api::{Backup, NodeTask, labels};

@@ -3,18 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clusterbackup_tests::metrics::Counts;
 use clusterbackup_tests::{Cluster, Replica, ReplicaOptions, Webhook, eventually, webhook};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use serde_json::json;
 
 use crate::direct::{Answer, Direct, outcome, review};
 use crate::gate::Gate;
 use crate::load::{Load, marking};
 use crate::runner::{Context, scenarios};
-use crate::steps::{Plan, create, opted_in, refusal};
+use crate::steps::{Plan, create, given, refusal};
 
 scenarios! {
     Webhook: [an_interception_created_a_moment_before_the_object_is_honoured],
@@ -32,16 +30,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// What the API server allows a webhook.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-fn object(name: &str, interception: &str) -> serde_json::Value {
-    let object = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": { "name": name, "labels": {} },
-        "data": { "given": "by the client" },
-    });
-    opted_in(object, interception)
-}
-
 /// Whether an answer keeps an unchanged object out; true if it changes it.
 fn is_changed(answer: &Answer) -> Result<bool> {
     match outcome(&answer.response()?)? {
@@ -56,7 +44,7 @@ async fn an_interception_created_a_moment_before_the_object_is_honoured(context:
     for attempt in 0..10 {
         let name = format!("{namespace}-{attempt}");
         let _interception = Plan::new(&name, &marking("a")).create(client.clone()).await?;
-        let stored = create(&client, Some(namespace), &object(&name, &name)).await?;
+        let stored = create(&client, Some(namespace), &given(&name, &name)).await?;
         ensure!(stored["data"]["first"] == "a", "{stored:#}");
     }
     Ok(())
@@ -283,21 +271,21 @@ async fn without_the_api_server_known_rules_act_and_unknown_ones_refuse_in_time(
 
     gate.bar();
     let _unknown = Plan::new("unknown", &marking("b")).create(client.clone()).await?;
-    let stored = create(&client, Some("default"), &object("known", "known")).await?;
+    let stored = create(&client, Some("default"), &given("known", "known")).await?;
     ensure!(stored["data"]["first"] == "a", "{stored:#}");
     refused_for_want_of_an_answer(&ask(&replica, &authority, "unknown").await?, "within 3 s")?;
-    let message = refusal(create(&client, Some("default"), &object("unknown", "unknown")).await)?;
+    let message = refusal(create(&client, Some("default"), &given("unknown", "unknown")).await)?;
     ensure!(
         message.contains("denied the request") && message.contains("within 3 s"),
         "{message}"
     );
 
     gate.unbar();
-    let stored = create(&client, Some("default"), &object("back", "unknown")).await?;
+    let stored = create(&client, Some("default"), &given("back", "unknown")).await?;
     ensure!(stored["data"]["first"] == "b", "{stored:#}");
 
     drop(gate);
-    let stored = create(&client, Some("default"), &object("gone", "known")).await?;
+    let stored = create(&client, Some("default"), &given("gone", "known")).await?;
     ensure!(stored["data"]["first"] == "a", "{stored:#}");
     refused_for_want_of_an_answer(&ask(&replica, &authority, "never").await?, "try again")
 }

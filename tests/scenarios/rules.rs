@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::load::{Load, marking};
 use crate::runner::{Context, scenarios};
-use crate::steps::{Intercepted, Plan, create, opted_in, refusal};
+use crate::steps::{Intercepted, Plan, create, given, refusal};
 
 scenarios! {
     Webhook: [
@@ -44,16 +44,6 @@ resourceModifierRules:
   patches:
   - {operation: remove, path: /data/first}
 ";
-
-fn object(name: &str, interception: &str) -> Value {
-    let object = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": { "name": name, "labels": {} },
-        "data": { "given": "by the client" },
-    });
-    opted_in(object, interception)
-}
 
 async fn good_rules_are_ready_and_kubectl_shows_it(context: &Context) -> Result<()> {
     let name = context.namespace.name();
@@ -113,7 +103,7 @@ async fn every_problem_of_broken_rules_is_named_by_line_and_column(context: &Con
     let message = interception.until("RulesInvalid", |_| Ok(())).await?;
     names_both_problems(&message)?;
 
-    let message = refusal(create(&client, Some(namespace), &object("refused", namespace)).await)?;
+    let message = refusal(create(&client, Some(namespace), &given("refused", namespace)).await)?;
     names_both_problems(&message)?;
     ensure!(
         message.contains(namespace) && message.contains("ConfigMap"),
@@ -153,12 +143,12 @@ async fn a_broken_edit_leaves_the_last_good_rules_in_force_until_it_is_mended(
         .await?;
     names_both_problems(&message)?;
     ensure!(message.contains("last good rules"), "{message}");
-    let stored = create(&client, Some(namespace), &object("meanwhile", namespace)).await?;
+    let stored = create(&client, Some(namespace), &given("meanwhile", namespace)).await?;
     ensure!(stored["data"]["first"] == "a", "{stored:#}");
 
     interception.write_rules(&mended).await?;
     interception.until_in_force(&mended).await?;
-    let stored = create(&client, Some(namespace), &object("afterwards", namespace)).await?;
+    let stored = create(&client, Some(namespace), &given("afterwards", namespace)).await?;
     ensure!(stored["data"]["first"] == "c", "{stored:#}");
     Ok(())
 }
@@ -173,7 +163,7 @@ async fn rules_that_are_missing_take_force_once_they_are_there(context: &Context
 
     interception.write_rules(&rules).await?;
     // No wait: rules that were missing are looked for once more, directly.
-    let stored = create(&client, Some(namespace), &object("there", namespace)).await?;
+    let stored = create(&client, Some(namespace), &given("there", namespace)).await?;
     ensure!(stored["data"]["first"] == "a", "{stored:#}");
     interception.until_in_force(&rules).await?;
 
@@ -195,7 +185,7 @@ async fn missing(interception: &Intercepted, client: &kube::Client, namespace: &
         })
         .await?;
     ensure!(message.contains(&says), "{message}");
-    let message = refusal(create(client, Some(namespace), &object("refused", namespace)).await)?;
+    let message = refusal(create(client, Some(namespace), &given("refused", namespace)).await)?;
     ensure!(message.contains(&says), "{message}");
     Ok(())
 }
@@ -242,7 +232,7 @@ async fn a_pin_admits_just_the_rules_it_names(context: &Context) -> Result<()> {
         let digest = RuleSetHash::of(rules).to_string();
         ensure!(message.contains(&digest), "{digest} is missing: {message}");
     }
-    let stored = create(&client, Some(namespace), &object("by-the-pinned", namespace)).await?;
+    let stored = create(&client, Some(namespace), &given("by-the-pinned", namespace)).await?;
     ensure!(stored["data"]["first"] == "a", "{stored:#}");
 
     pin(&others).await?;
@@ -257,7 +247,7 @@ async fn a_pin_admits_just_the_rules_it_names(context: &Context) -> Result<()> {
             Ok(())
         })
         .await?;
-    let message = refusal(create(&client, Some(namespace), &object("unpinned", namespace)).await)?;
+    let message = refusal(create(&client, Some(namespace), &given("unpinned", namespace)).await)?;
     ensure!(message.contains("sha256"), "{message}");
     Ok(())
 }

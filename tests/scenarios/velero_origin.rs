@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::labels;
 use clusterbackup_core::modifier::RuleSetHash;
-use clusterbackup_tests::metrics::Counts;
 use clusterbackup_tests::{Cluster, ReplicaOptions, TestNamespace, Webhook, eventually, webhook};
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Api, Client};

@@ -264,6 +264,17 @@ pub async fn until_established(cluster: &Cluster) -> Result<()> {
     cluster.kubectl(&wait).await?.success().map(drop)
 }
 
+/// A `ConfigMap` that opts in to an interception, as a client sends it.
+pub fn given(name: &str, interception: &str) -> Value {
+    let object = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": { "name": name, "labels": {} },
+        "data": { "given": "by the client" },
+    });
+    opted_in(object, interception)
+}
+
 /// Where objects of `object`'s kind are, in `namespace` or in the cluster. The plural is the kind's regular one.
 pub fn api_of(client: &Client, object: &Value, namespace: Option<&str>) -> Result<Api<DynamicObject>> {
     let text = |field: &str| {

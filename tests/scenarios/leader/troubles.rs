@@ -234,7 +234,7 @@ async fn a_cancelled_backup_ends_without_a_silent_agent_and_says_what_is_not_kno
     stage.cancel("nightly").await?;
     let ended = |status: &BackupStatus| status.phase == Some(BackupPhase::Cancelled);
     let status = stage
-        .sees_within(Duration::from_secs(120), "nightly", "is cancelled", ended)
+        .sees_within(Duration::from_mins(2), "nightly", "is cancelled", ended)
         .await?;
 
     for node in ["here", "there"] {

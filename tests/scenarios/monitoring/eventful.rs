@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::labels;
 use clusterbackup_tests::metrics::Counts;
 use clusterbackup_tests::{Cluster, Replica, ReplicaOptions, Webhook, eventually, webhook};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::Exported;
 use crate::direct::Direct;
-use crate::steps::{Intercepted, Plan, bind, create, opted_in, refusal};
+use crate::steps::{Intercepted, Plan, bind, create, given, refusal};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -88,27 +88,10 @@ pub(super) async fn live_through(cluster: &Cluster) -> Result<Exported> {
     .await?;
 
     replica.kill().await?;
-    let denied = refusal(
-        create(
-            &cluster.admin(),
-            Some("default"),
-            &config_map("unanswered", "shop"),
-        )
-        .await,
-    )?;
+    let denied = refusal(create(&cluster.admin(), Some("default"), &given("unanswered", "shop")).await)?;
     ensure!(denied.contains("failed calling webhook"), "{denied}");
     let api_server = cluster.kubectl(&["get", "--raw", "/metrics"]).await?.success()?;
     Exported::new(scrape, &api_server)
-}
-
-fn config_map(name: &str, interception: &str) -> Value {
-    let object = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": { "name": name, "labels": {} },
-        "data": { "given": "by the client" },
-    });
-    opted_in(object, interception)
 }
 
 /// Objects that are changed, left alone, and out of the reach of their rules.
@@ -118,7 +101,7 @@ async fn restore(cluster: &Cluster) -> Result<[Intercepted; 2]> {
     let mut shop = Plan::new("shop", RULES);
     shop.spec = warn.clone();
     let shop = shop.in_force(admin.clone()).await?;
-    create(&admin, Some("default"), &config_map("changed", "shop")).await?;
+    create(&admin, Some("default"), &given("changed", "shop")).await?;
 
     cluster
         .kubectl(&["create", "namespace", "team"])
@@ -132,9 +115,9 @@ async fn restore(cluster: &Cluster) -> Result<[Intercepted; 2]> {
         spec: warn,
     };
     let team = team.in_force(admin.clone()).await?;
-    create(&admin, Some("default"), &config_map("out-of-reach", "team")).await?;
+    create(&admin, Some("default"), &given("out-of-reach", "team")).await?;
 
-    let mut untouched = config_map("untouched", "");
+    let mut untouched = given("untouched", "");
     untouched["metadata"]["labels"] = json!({ labels::VELERO_RESTORE: "nobodys" });
     create(&admin, Some("default"), &untouched).await?;
     Ok([shop, team])
@@ -149,7 +132,7 @@ async fn update(cluster: &Cluster) -> Result<Intercepted> {
         "match": { "veleroRestores": ["nightly-*"] },
     });
     let nightly = nightly.in_force(cluster.admin()).await?;
-    let mut existing = config_map("existing", "");
+    let mut existing = given("existing", "");
     existing["metadata"]["labels"] = json!({});
     create(&cluster.admin(), Some("default"), &existing).await?;
     let patch = json!({
@@ -175,7 +158,7 @@ async fn refuse(cluster: &Cluster) -> Result<Intercepted> {
         .create_without_rules(admin.clone())
         .await?;
     missing.until("RulesMissing", |_| Ok(())).await?;
-    refusal(create(&admin, Some("default"), &config_map("refused", "missing")).await)?;
+    refusal(create(&admin, Some("default"), &given("refused", "missing")).await)?;
 
     let broken = json!({
         "apiVersion": "v1",
