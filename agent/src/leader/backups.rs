@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use super::drive::{Key, Orders, drive, is_end};
 use super::error::DriveError;
 use super::groups;
+use super::tasks;
 use super::world::World;
 
 /// More backups than this wait for their turn.
@@ -72,7 +73,7 @@ impl Backups {
                     None => return Err(DriveError::Ended("the watch of Backups")),
                 },
                 Some(done) = backups.drives.join_next() => match done {
-                    Ok((key, result)) => backups.note(&key, result),
+                    Ok((key, result)) => backups.note(&key, result).await,
                     Err(_) => return Err(DriveError::Ended("the work on a backup")),
                 },
                 () = sleep_until(wake) => {}
@@ -90,7 +91,7 @@ impl Backups {
             Event::InitDone => {
                 let listed = std::mem::take(&mut self.listed);
                 self.known.retain(|key, _| listed.contains(key));
-                self.sweep().await;
+                self.sweep(&listed).await;
             }
             Event::Apply(backup) => self.see(&backup),
             Event::Delete(backup) => {
@@ -140,16 +141,23 @@ impl Backups {
         self.count();
     }
 
-    /// Takes labels off that belong to no backup: their leader died before it could.
-    async fn sweep(&self) {
-        let stale = |value: &str| {
-            !self
-                .known
-                .keys()
-                .any(|key| Group::is_temporary_of(value, &key.uid))
+    /// Clears what belongs to no backup: its leader died, or somebody removed it by force, before it was cleared.
+    async fn sweep(&self, listed: &[Key]) {
+        let unneeded = |value: &str| {
+            let mut known = self.known.keys();
+            !known.any(|key| Group::is_temporary_of(value, &key.uid))
         };
-        if let Err(error) = groups::take_off(&self.world.client, stale).await {
+        let orphaned = |uid: &str| listed.iter().all(|key| key.uid != uid);
+        self.clear(unneeded, orphaned).await;
+    }
+
+    /// Takes such labels off, and removes the tasks of such backups; an agent thaws what it has frozen for one.
+    async fn clear(&self, unneeded: impl Fn(&str) -> bool, orphaned: impl Fn(&str) -> bool) {
+        if let Err(error) = groups::take_off(&self.world.client, unneeded).await {
             warn!(%error, "sweeping temporary labels");
+        }
+        if let Err(error) = tasks::remove_of(&self.world.tasks(), orphaned).await {
+            warn!(%error, "sweeping NodeTasks");
         }
     }
 
@@ -181,9 +189,11 @@ impl Backups {
     }
 
     /// A drive has ended: by itself, then the watch says what is left to do; or by a failure, then it begins again.
-    fn note(&mut self, key: &Key, done: Result<(), DriveError>) {
+    async fn note(&mut self, key: &Key, done: Result<(), DriveError>) {
         let Some(known) = self.known.get_mut(key) else {
-            return;
+            // It is gone, by our own hand or by force.
+            let of_it = |value: &str| Group::is_temporary_of(value, &key.uid);
+            return self.clear(of_it, |uid| uid == key.uid).await;
         };
         known.driven = false;
         match done {

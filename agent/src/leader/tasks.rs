@@ -227,13 +227,32 @@ impl Tasks {
         let selected = ListParams::default().labels(&self.selector);
         let listed = self.api.list(&selected).await.doing("list the NodeTasks")?;
         for task in listed {
-            let name = task.name_any();
-            let deleted = self.api.delete(&name, &DeleteParams::default()).await;
-            deleted.or_gone().doing(format!("delete NodeTask {name}"))?;
+            remove(&self.api, &task.name_any()).await?;
         }
         self.known.clear();
         Ok(())
     }
+}
+
+/// Deletes the tasks of the backups, by uid, of which `gone` says that they are.
+pub(super) async fn remove_of(api: &Api<NodeTask>, gone: impl Fn(&str) -> bool) -> Result<(), DriveError> {
+    let ours = ListParams::default().labels(labels::BACKUP_UID);
+    let listed = api.list_metadata(&ours).await.doing("list the NodeTasks")?;
+    for task in listed {
+        let uid = task.labels().get(labels::BACKUP_UID);
+        if uid.is_some_and(|uid| gone(uid)) {
+            remove(api, &task.name_any()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn remove(api: &Api<NodeTask>, name: &str) -> Result<(), DriveError> {
+    let deleted = api.delete(name, &DeleteParams::default()).await;
+    deleted
+        .or_gone()
+        .doing(format!("delete NodeTask {name}"))
+        .map(drop)
 }
 
 fn absorb(known: &mut BTreeMap<String, Known>, task: NodeTask) {

@@ -22,7 +22,7 @@ scenarios! {
         a_leader_that_is_asked_to_stop_hands_over_at_once,
         a_leader_that_was_asleep_does_no_harm_when_it_wakes,
         a_leader_that_slept_through_a_barrier_writes_nothing_of_it,
-        labels_of_a_leader_that_died_are_taken_off_by_the_next,
+        what_no_backup_needs_any_more_is_cleared_by_whoever_leads_next,
     ],
 }
 
@@ -188,7 +188,7 @@ async fn versions(stage: &Stage) -> Result<Vec<Option<String>>> {
     Ok(tasks.chain([backup.resource_version()]).collect())
 }
 
-async fn labels_of_a_leader_that_died_are_taken_off_by_the_next(cluster: Cluster) -> Result<()> {
+async fn what_no_backup_needs_any_more_is_cleared_by_whoever_leads_next(cluster: Cluster) -> Result<()> {
     let stage = Stage::set_up(cluster).await?;
     let node = stage.node("node-a").await?;
     let app = stage.app(&node, "orders", 2).await?;
@@ -211,18 +211,40 @@ async fn labels_of_a_leader_that_died_are_taken_off_by_the_next(cluster: Cluster
 
     // Somebody who doesn't wait for a leader removes it by force.
     second.kill().await?;
-    let backups = stage.backups();
-    backups.delete("nightly", &DeleteParams::default()).await?;
-    let released = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
-    backups
-        .patch("nightly", &PatchParams::default(), &released)
-        .await?;
+    remove_by_force(&stage, "nightly").await?;
     ensure!(stage.labels().await? == labels, "{:?}", stage.labels().await?);
+    ensure!(app.is_frozen(), "somebody thawed it");
     let third = stage.leaders.start().await?;
     leader::leads(&third).await?;
+    cleared(&stage).await?;
+    app.goes_on().await?;
+
+    // The same under the eyes of a leader.
+    stage.ask("again", "shop").await?;
+    app.freezes().await?;
+    remove_by_force(&stage, "again").await?;
+    cleared(&stage).await?;
+    app.goes_on().await?;
+    knobs.goes_on(Operation::CreateVolumeGroupSnapshot)
+}
+
+async fn remove_by_force(stage: &Stage, backup: &str) -> Result<()> {
+    let backups = stage.backups();
+    backups.delete(backup, &DeleteParams::default()).await?;
+    let released = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+    backups.patch(backup, &PatchParams::default(), &released).await?;
+    Ok(())
+}
+
+/// Nothing is left that only a running backup needs.
+async fn cleared(stage: &Stage) -> Result<()> {
     stage.no_labels().await?;
-    knobs.goes_on(Operation::CreateVolumeGroupSnapshot)?;
-    app.goes_on().await
+    eventually("the tasks are gone", LIMIT, || async {
+        let tasks = stage.tasks().await?;
+        ensure!(tasks.is_empty(), "{tasks:#?}");
+        Ok(())
+    })
+    .await
 }
 
 async fn epoch(stage: &Stage) -> Result<i64> {
