@@ -3,9 +3,11 @@
 //! - `store`: where blobs lie, whatever keeps them
 //! - `point`: what one recovery point is made of
 //! - `catalogue`: which points there are
+//! - `lifecycle`: what was decided about a point after it was made
 //! - `seal`: parts that only the key's owner reads
 
 pub mod catalogue;
+pub mod lifecycle;
 pub mod point;
 pub mod seal;
 pub mod store;

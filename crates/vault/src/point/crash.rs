@@ -72,7 +72,7 @@ impl BlobStore for Dying {
 }
 
 async fn attempt(store: &Store, name: &str) -> Result<Manifest, PointError> {
-    let large = (0..3).map(|number| sample::entry("secrets", None, &number.to_string(), 5 << 20));
+    let large = (0..2).map(|number| sample::entry("secrets", None, &number.to_string(), 5 << 20));
     let entries = sample::entries().into_iter().chain(large);
     sample::write(store, sample::begin(0, name), Seal::Clear, entries).await
 }
@@ -127,7 +127,7 @@ async fn a_writer_may_die_at_any_request() {
 
 #[tokio::test]
 async fn of_two_writers_at_once_exactly_one_makes_the_point() {
-    for _ in 0..20 {
+    for _ in 0..5 {
         let store = sample::store();
         let (one, other) = tokio::join!(attempt(&store, "one"), attempt(&store, "other"));
         let made = [&one, &other].map(Result::is_ok);

@@ -61,6 +61,11 @@ pub enum PointError {
         /// The attempt that was first.
         by: Attempt,
     },
+    /// Others wrote all the time, or too much was written.
+    #[error(
+        "nothing could be recorded for recovery point {0}: others always came first, or it has too many records; try again"
+    )]
+    Contended(PointId),
     /// It was taken for a leftover, and is a point.
     #[error("attempt {attempt} is recovery point {id}: its parts are removed only with the point")]
     Committed {

@@ -1,6 +1,7 @@
 //! Where the parts of a point lie: the one place that knows the keys.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -70,6 +71,26 @@ pub(crate) fn manifest(id: &PointId) -> Result<Key, BadKey> {
 pub(crate) fn point_of_manifest(key: &Key) -> Option<PointId> {
     let name = key.as_str().strip_prefix("catalogue/")?.strip_suffix(".json")?;
     PointId::new(name).ok()
+}
+
+/// All records of a point's life lie below it.
+pub(crate) fn lifecycle(id: &PointId) -> Result<Key, BadKey> {
+    Key::new(format!("lifecycle/{id}"))
+}
+
+/// One record of a point's life.
+pub(crate) fn record(id: &PointId, number: NonZeroU32) -> Result<Key, BadKey> {
+    Key::new(format!("lifecycle/{id}/{number}.json"))
+}
+
+/// Which record of this point it is.
+pub(crate) fn number_of_record(id: &PointId, key: &Key) -> Option<NonZeroU32> {
+    let name = key.as_str().strip_suffix(".json")?;
+    let number = name.rsplit('/').next()?.parse().ok()?;
+    // Back to text: a number has many spellings, a record only one.
+    record(id, number)
+        .is_ok_and(|record| record == *key)
+        .then_some(number)
 }
 
 /// All parts of one attempt lie below it.

@@ -176,7 +176,7 @@ async fn publish(store: &Store, manifest: Manifest) -> Result<Manifest, PointErr
         Ok(Put::Exists) => None,
         Err(error) => Some(PointError::store(&key, error)),
     };
-    match (document::fetch::<Manifest>(store, &key).await, failure) {
+    match (Manifest::load(store, id).await, failure) {
         (Ok(there), _) if there.begin.attempt == *attempt => Ok(there),
         (Ok(there), _) => Err(PointError::Superseded {
             id: id.clone(),
@@ -202,13 +202,10 @@ mod tests {
             assert_eq!(writer.add(entry).await, Ok(Added::New));
         }
         assert_eq!(writer.add(sample::entries().remove(3)).await, Ok(Added::Repeated));
-        let key = layout::manifest(&sample::id(0)).unwrap();
-        assert!(document::fetch::<Manifest>(&store, &key).await.is_err());
+        let absent = Manifest::load(&store, &sample::id(0)).await;
+        assert_eq!(absent, Err(PointError::NoSuchPoint(sample::id(0))));
         let manifest = writer.commit(sample::result()).await.unwrap();
-        assert_eq!(
-            document::fetch::<Manifest>(&store, &key).await,
-            Ok(manifest.clone())
-        );
+        assert_eq!(Manifest::load(&store, &sample::id(0)).await, Ok(manifest.clone()));
         assert_eq!((manifest.objects(), manifest.counts["deployments.apps"]), (6, 2));
         assert_eq!(
             manifest.snapshots,
