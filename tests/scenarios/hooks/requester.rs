@@ -58,6 +58,11 @@ async fn allow(
     .await
 }
 
+/// Allows a user to do himself what an instance does for him.
+async fn may_list(cluster: &Cluster, namespace: Option<&str>, user: &str) -> Result<()> {
+    allow(cluster, namespace, user, "list", "pods,persistentvolumeclaims").await
+}
+
 /// A user who may write hooks and instances in the namespace, and nothing else.
 async fn writer(context: &Context, name: &str) -> Result<(String, Client)> {
     let namespace = context.namespace.name();
@@ -133,14 +138,7 @@ async fn an_instance_takes_what_its_writer_may_list(context: &Context) -> Result
         let lacked = format!("list {resource} in namespace {namespace}");
         ensure!(message.contains(&lacked), "{message}");
     }
-    allow(
-        &context.cluster,
-        Some(namespace),
-        &user,
-        "list",
-        "pods,persistentvolumeclaims",
-    )
-    .await?;
+    may_list(&context.cluster, Some(namespace), &user).await?;
     create(&jane, Some(namespace), &own)
         .await
         .context("with the right")?;
@@ -148,14 +146,7 @@ async fn an_instance_takes_what_its_writer_may_list(context: &Context) -> Result
     let all = object("BackupInstance", "all", &json!({}));
     let message = refusal(create(&jane, Some(namespace), &all).await)?;
     ensure!(message.contains("list pods in every namespace"), "{message}");
-    allow(
-        &context.cluster,
-        None,
-        &user,
-        "list",
-        "pods,persistentvolumeclaims",
-    )
-    .await?;
+    may_list(&context.cluster, None, &user).await?;
     create(&jane, Some(namespace), &all)
         .await
         .context("with the right everywhere")?;
@@ -168,14 +159,7 @@ async fn a_requester_is_recorded_whatever_a_client_sends(context: &Context) -> R
     let namespace = context.namespace.name();
     let (user, jane) = writer(context, "jane").await?;
     allow(&context.cluster, Some(namespace), &user, "create", "pods/exec").await?;
-    allow(
-        &context.cluster,
-        Some(namespace),
-        &user,
-        "list",
-        "pods,persistentvolumeclaims",
-    )
-    .await?;
+    may_list(&context.cluster, Some(namespace), &user).await?;
 
     let forged = json!({ "username": "admin", "groups": ["system:masters"] });
     let spec = json!({ "includedNamespaces": [namespace], "requester": forged });
@@ -289,14 +273,7 @@ async fn who_changes_what_an_object_says_takes_it_over(context: &Context) -> Res
         "{message}"
     );
 
-    allow(
-        &context.cluster,
-        Some(namespace),
-        &john,
-        "list",
-        "pods,persistentvolumeclaims",
-    )
-    .await?;
+    may_list(&context.cluster, Some(namespace), &john).await?;
     let narrower = Patch::Merge(json!({ "spec": { "includedNamespaces": [namespace] } }));
     let stored = instances
         .patch("shared", &PatchParams::default(), &narrower)
