@@ -106,11 +106,10 @@ async fn a_pre_hook_whose_agent_dies_is_ended_before_the_undo(context: &NodesCon
     let agent = shop.agent("node-1").await?;
     let (killed, thawed) = tokio::join!(
         context.nodes.kill(&agent, "agent"),
-        thaws("agent killed in the pre hook", &app)
+        thaws(("agent killed in the pre hook", SOON), &app)
     );
     killed?;
-    let took = thawed?;
-    ensure!(took <= SOON, "thawed only after {took:?}");
+    thawed?;
     let before_the_undo = fs::read_to_string(app.control.join("processes"))?;
     ensure!(of_the_hook(&before_the_undo) == 0, "{before_the_undo}");
     let status = shop.ended("held").await?;

@@ -13,7 +13,7 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::held::thaws;
+use crate::held::{RESTARTED, thaws};
 use crate::shop::{Pod, Shop};
 
 scenarios! {
@@ -32,7 +32,7 @@ async fn frozen_applications_are_thawed_without_kubelet_and_api_server_and_by_a_
     let namespace = nodes.cluster().namespace("alone").await?;
     let Pod { app, .. } = frozen(&nodes, &csi, &namespace).await?;
     nodes.node_mut("node-1")?.kubelet().end()?;
-    let thawed = thaws("without kubelet and API server", &app);
+    let thawed = thaws(("without kubelet and API server", MAX_FREEZE), &app);
     nodes.cluster_mut().without_api_server(thawed).await?;
     nodes.node_mut("node-1")?.kubelet().start_again()?;
     ends(&nodes, &csi, &namespace).await?;
@@ -43,7 +43,7 @@ async fn frozen_applications_are_thawed_without_kubelet_and_api_server_and_by_a_
     until_due(&nodes).await?;
     ensure!(app.is_frozen(), "thawed without a runtime");
     nodes.node_mut("node-1")?.containerd().start_again()?;
-    thaws("with a new containerd", &app).await?;
+    thaws(("with a new containerd", RESTARTED), &app).await?;
     ends(&nodes, &csi, &namespace).await
 }
 
