@@ -98,6 +98,14 @@ impl Finished {
     }
 }
 
+/// A command that is to run: where, and for how long at most.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    target: &'a Target,
+    command: &'a [String],
+    limit: Duration,
+}
+
 /// Whether a command can be run in a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
@@ -162,9 +170,14 @@ impl Runtime {
         stop: impl Future<Output = ()>,
     ) -> Finished {
         let began = Instant::now();
+        let call = Call {
+            target,
+            command,
+            limit: timeout,
+        };
         let finished = match self {
-            Self::Cri(cri) => cri.exec(target, command, timeout, stop).await,
-            Self::Api(api) => api.exec(target, command, timeout, stop).await,
+            Self::Cri(cri) => cri.exec(call, stop).await,
+            Self::Api(api) => api.exec(call, stop).await,
         };
         finished.since(began)
     }

@@ -84,18 +84,18 @@ struct CertificateArgs {
 /// Why the process could not start, or ended badly.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// What every process needs is not to be had, or did not end.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// Metrics clash: a mistake of ours.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
     /// The HTTPS server could not be made.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The lifetimes of certificates don't fit together.
     #[error("--authority-lifetime, --leaf-lifetime and --authority-settling don't fit together: {0}")]
     Lifetimes(#[from] LifetimesError),
+    /// What every process needs is not to be had, or did not end.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// Metrics clash: a mistake of ours.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// A duration below zero.
     #[error("--grace must not be negative")]
     Grace,

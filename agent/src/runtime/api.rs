@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::timeout;
 
 use super::tail::Ending;
-use super::{Finished, Presence, RuntimeError, Target};
+use super::{Call, Finished, Presence, RuntimeError, Target};
 
 /// How the API server is called in messages.
 const SERVER: &str = "the API server";
@@ -42,13 +42,12 @@ impl Api {
     }
 
     /// See [`super::Runtime::exec_until`].
-    pub(super) async fn exec(
-        &self,
-        target: &Target,
-        command: &[String],
-        limit: Duration,
-        stop: impl Future<Output = ()>,
-    ) -> Finished {
+    pub(super) async fn exec(&self, call: Call<'_>, stop: impl Future<Output = ()>) -> Finished {
+        let Call {
+            target,
+            command,
+            limit,
+        } = call;
         match self.presence(target).await {
             Ok(Presence::Running) => {}
             Ok(Presence::NotRunning) => {

@@ -27,7 +27,7 @@ use self::messages::{
     ExecSyncRequest, ListContainersRequest, ListPodSandboxRequest, PodSandboxFilter, UID,
 };
 use super::processes::{Beginning, Looks, Request, Watch};
-use super::{Finished, Presence, RuntimeError, Target};
+use super::{Call, Finished, Presence, RuntimeError, Target};
 
 /// The runtime's own time-out comes so much later: for the case that the agent is stuck.
 const LAST_RESORT: Duration = Duration::from_secs(30);
@@ -65,18 +65,12 @@ impl Cri {
     }
 
     /// See [`super::Runtime::exec_until`].
-    pub(super) async fn exec(
-        &self,
-        target: &Target,
-        command: &[String],
-        limit: Duration,
-        stop: impl Future<Output = ()>,
-    ) -> Finished {
-        match timeout(limit, self.prepared(target, command)).await {
-            Ok(Ok(Some((container, watch)))) => self.exec_in(container, watch, command, limit, stop).await,
+    pub(super) async fn exec(&self, call: Call<'_>, stop: impl Future<Output = ()>) -> Finished {
+        match timeout(call.limit, self.prepared(call)).await {
+            Ok(Ok(Some((container, watch)))) => self.exec_in(container, watch, call, stop).await,
             Ok(Ok(None)) => Finished::without_exit(
                 ExecOutcome::NotStarted,
-                format!("the container {} does not run", target.container),
+                format!("the container {} does not run", call.target.container),
             ),
             Ok(Err(error)) => Finished::without_exit(ExecOutcome::NotStarted, error.to_string()),
             Err(_) => Finished::without_exit(ExecOutcome::NotStarted, SILENT),
@@ -84,7 +78,8 @@ impl Cri {
     }
 
     /// The container, and a watch over it if its processes will be seen from here.
-    async fn prepared(&self, target: &Target, command: &[String]) -> Result<Option<Prepared>, RuntimeError> {
+    async fn prepared(&self, call: Call<'_>) -> Result<Option<Prepared>, RuntimeError> {
+        let Call { target, command, .. } = call;
         let Some(container) = self.running(target).await? else {
             return Ok(None);
         };
@@ -100,8 +95,7 @@ impl Cri {
         &self,
         container: String,
         mut watch: Option<Watch>,
-        command: &[String],
-        limit: Duration,
+        Call { command, limit, .. }: Call<'_>,
         stop: impl Future<Output = ()>,
     ) -> Finished {
         let request = ExecSyncRequest {

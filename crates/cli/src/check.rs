@@ -8,7 +8,8 @@ use clusterbackup_core::yaml::Position;
 use serde::Serialize;
 
 use crate::Error;
-use crate::arguments::{Check, CheckOutput};
+use crate::arguments::Check;
+use crate::checked::{self, Findings};
 use crate::input::{Input, InputError, shown};
 use crate::picture::{Picture, Severity};
 use crate::rule_text::{NoRules, RuleText};
@@ -17,7 +18,6 @@ use crate::words::counted;
 /// What was found in all files.
 #[derive(Debug, Default, Serialize)]
 struct Report {
-    valid: bool,
     problems: Vec<Finding>,
     warnings: Vec<Finding>,
     #[serde(skip)]
@@ -41,30 +41,10 @@ struct Finding {
 }
 
 pub(crate) fn run(arguments: &Check, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let Check { files, output } = arguments;
-    let mut report = Report::default();
-    for file in files {
-        match Input::read(file) {
-            Ok(input) => report.add_file(&input),
-            Err(error) => report.add_unusable(error),
-        }
-    }
-    report.valid = report.problems.is_empty();
-    match output {
-        CheckOutput::Json => {
-            serde_json::to_writer_pretty(&mut *out, &report).map_err(std::io::Error::from)?;
-            writeln!(out)?;
-        }
-        CheckOutput::Text => report.print(out)?,
-    }
-    Ok(if report.valid {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    checked::run::<Report>(&arguments.files, arguments.output, out)
 }
 
-impl Report {
+impl Findings for Report {
     fn add_file(&mut self, input: &Input) {
         for found in RuleText::all(input) {
             match found {
@@ -74,6 +54,38 @@ impl Report {
         }
     }
 
+    fn add_unusable(&mut self, error: InputError) {
+        self.pictures
+            .push(Picture::of_whole(&error.to_string()).draw(Severity::Error));
+        self.problems.push(Finding {
+            file: error.file,
+            line: None,
+            column: None,
+            rule: None,
+            message: error.cause.to_string(),
+            hint: None,
+        });
+    }
+
+    fn is_valid(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        for picture in &self.pictures {
+            writeln!(out, "{picture}\n")?;
+        }
+        for set in &self.sets {
+            writeln!(out, "{set}")?;
+        }
+        if !self.is_valid() {
+            writeln!(out, "not valid: {}", counted(self.problems.len(), "problem"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
     fn add_rules(&mut self, rules: &RuleText<'_>) {
         match rules.parse() {
             Err(problems) => {
@@ -127,31 +139,5 @@ impl Report {
             message,
             hint: (!hint.is_empty()).then(|| hint.to_owned()),
         });
-    }
-
-    fn add_unusable(&mut self, error: InputError) {
-        self.pictures
-            .push(Picture::of_whole(&error.to_string()).draw(Severity::Error));
-        self.problems.push(Finding {
-            file: error.file,
-            line: None,
-            column: None,
-            rule: None,
-            message: error.cause.to_string(),
-            hint: None,
-        });
-    }
-
-    fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        for picture in &self.pictures {
-            writeln!(out, "{picture}\n")?;
-        }
-        for set in &self.sets {
-            writeln!(out, "{set}")?;
-        }
-        if !self.valid {
-            writeln!(out, "not valid: {}", counted(self.problems.len(), "problem"))?;
-        }
-        Ok(())
     }
 }

@@ -18,17 +18,15 @@ use serde::de::DeserializeOwned;
 use self::effect::Effect;
 use self::shape::{Flaw, flaws, place};
 use crate::Error;
-use crate::arguments::CheckOutput;
 use crate::arguments::hooks::Check;
+use crate::checked::{self, Findings};
 use crate::input::{Input, InputError, shown};
-use crate::output;
 use crate::picture::{Picture, Severity};
 use crate::words::counted;
 
 /// What was found in all files.
 #[derive(Debug, Default, Serialize)]
 struct Report {
-    valid: bool,
     problems: Vec<Finding>,
     warnings: Vec<String>,
     hooks: Vec<Effect>,
@@ -48,26 +46,10 @@ struct Finding {
 }
 
 pub(crate) fn run(arguments: &Check, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let mut report = Report::default();
-    for file in &arguments.files {
-        match Input::read(file) {
-            Ok(input) => report.add_file(&input),
-            Err(error) => report.add_unusable(&error),
-        }
-    }
-    report.valid = report.problems.is_empty();
-    match arguments.output {
-        CheckOutput::Json => output::json(&report, out)?,
-        CheckOutput::Text => report.print(out)?,
-    }
-    Ok(if report.valid {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    checked::run::<Report>(&arguments.files, arguments.output, out)
 }
 
-impl Report {
+impl Findings for Report {
     fn add_file(&mut self, input: &Input) {
         let documents = match yaml::documents_within(&input.text, &Limits::MANIFEST) {
             Ok(documents) => documents,
@@ -99,6 +81,41 @@ impl Report {
         }
     }
 
+    fn add_unusable(&mut self, error: InputError) {
+        let picture = Picture::of_whole(&error.to_string()).draw(Severity::Error);
+        self.pictures.push(picture);
+        self.problems.push(Finding {
+            message: error.cause.to_string(),
+            file: shown(&error.file).to_owned(),
+            line: None,
+            column: None,
+            field: String::new(),
+        });
+    }
+
+    fn is_valid(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        for picture in &self.pictures {
+            writeln!(out, "{picture}\n")?;
+        }
+        for warning in &self.warnings {
+            let picture = Picture::of_whole(warning).draw(Severity::Warning);
+            writeln!(out, "{picture}\n")?;
+        }
+        for hook in &self.hooks {
+            write!(out, "{hook}")?;
+        }
+        if !self.is_valid() {
+            writeln!(out, "not valid: {}", counted(self.problems.len(), "problem"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
     /// Adds what is wrong with an object, or what it comes to.
     fn add_object<K: DeserializeOwned>(
         &mut self,
@@ -150,35 +167,6 @@ impl Report {
             field: field.to_owned(),
             message: message.to_owned(),
         });
-    }
-
-    fn add_unusable(&mut self, error: &InputError) {
-        let picture = Picture::of_whole(&error.to_string()).draw(Severity::Error);
-        self.pictures.push(picture);
-        self.problems.push(Finding {
-            message: error.cause.to_string(),
-            file: shown(&error.file).to_owned(),
-            line: None,
-            column: None,
-            field: String::new(),
-        });
-    }
-
-    fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        for picture in &self.pictures {
-            writeln!(out, "{picture}\n")?;
-        }
-        for warning in &self.warnings {
-            let picture = Picture::of_whole(warning).draw(Severity::Warning);
-            writeln!(out, "{picture}\n")?;
-        }
-        for hook in &self.hooks {
-            write!(out, "{hook}")?;
-        }
-        if !self.valid {
-            writeln!(out, "not valid: {}", counted(self.problems.len(), "problem"))?;
-        }
-        Ok(())
     }
 }
 

@@ -3,7 +3,8 @@
 //! - `arguments`: what can be typed, and what `--help` says about it
 //! - `input`: what is read: files and standard input, within limits
 //! - `rule_text`, `origin`: the rule sets in a file, and where in it they stand
-//! - `check`, `picture`: `rules check`
+//! - `checked`, `picture`: how files are checked, and problems shown at their places
+//! - `check`: `rules check`
 //! - `object`, `kinds`: the objects that rules are tried on
 //! - `apply`, `outcome`, `print`: `rules apply`
 //! - `explain`, `condition`: `rules explain`
@@ -23,6 +24,7 @@ mod apply;
 mod arguments;
 mod backup;
 mod check;
+mod checked;
 mod cluster;
 mod completion;
 mod condition;
