@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod namespace;
 pub mod nodes;
 pub mod openapi;
+pub mod packages;
 pub mod pki;
 pub mod plugin;
 pub mod ports;

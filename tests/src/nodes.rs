@@ -9,7 +9,6 @@ mod cgroup;
 mod containerd;
 mod installed;
 mod node;
-mod packages;
 mod proxy;
 
 use std::fs;
@@ -25,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::application::{Application, Running};
 pub use self::node::Node;
 use crate::image::{self, Image};
+use crate::packages::OF_NODES;
 use crate::process::Process;
 use crate::tools::NodeTools;
 use crate::{Cluster, eventually};
@@ -46,7 +46,8 @@ impl Nodes {
         if !rustix::process::geteuid().is_root() {
             return Some("nodes need root: run as root, or leave them out by --no-nodes".to_owned());
         }
-        packages::obstacle()
+        OF_NODES
+            .obstacle()
             .or_else(cgroup::obstacle)
             .or_else(NodeTools::obstacle)
     }
@@ -55,7 +56,7 @@ impl Nodes {
     /// the packages and builds the programs.
     pub async fn start(count: u8) -> Result<Self> {
         let tools = tokio::task::spawn_blocking(|| {
-            packages::install()?;
+            OF_NODES.install()?;
             NodeTools::locate()
         })
         .await??;

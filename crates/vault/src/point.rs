@@ -20,6 +20,8 @@ mod damage;
 mod digest;
 pub(crate) mod document;
 mod error;
+#[cfg(test)]
+mod hostile;
 mod index;
 pub(crate) mod layout;
 mod lines;
