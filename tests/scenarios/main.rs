@@ -27,6 +27,7 @@ mod rules;
 mod samples;
 mod scope;
 mod secrecy;
+mod stores;
 mod strategic;
 mod thaw;
 mod update;
@@ -84,6 +85,8 @@ fn main() -> ExitCode {
         samples::SCENARIOS,
         scope::SCENARIOS,
         secrecy::SCENARIOS,
+        stores::SCENARIOS,
+        stores::faults::SCENARIOS,
         strategic::SCENARIOS,
         thaw::deaths::SCENARIOS,
         thaw::epochs::SCENARIOS,

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, RwLock, Semaphore};
 
 use crate::velero::{RuleEngine, Velero};
-use crate::{Cluster, Csi, Nodes, Promtool, Replica, ReplicaOptions, TestNamespace, Webhook};
+use crate::{Cluster, Csi, Nodes, Promtool, Replica, ReplicaOptions, Stores, TestNamespace, Webhook};
 
 /// They mostly wait for the API server, so more of them than processors.
 const THREADS: usize = 4;
@@ -61,6 +61,8 @@ pub enum Run {
     OwnNodes(fn(Nodes) -> LocalBoxFuture<'static, Result<()>>),
     /// Promtool alone.
     Promtool(fn(Promtool) -> LocalBoxFuture<'static, Result<()>>),
+    /// No cluster, but servers of blobs.
+    Stores(for<'a> fn(&'a Stores) -> LocalBoxFuture<'a, Result<()>>),
 }
 
 /// What a scenario with the shared webhook is given.
@@ -170,6 +172,7 @@ struct Stage {
     rule_engine: Shared<RuleEngine>,
     nodes: Shared<Nodes>,
     csi_on_nodes: Shared<Csi>,
+    stores: Shared<Stores>,
     own: Semaphore,
     alone_on_nodes: RwLock<()>,
 }
@@ -185,6 +188,7 @@ impl Stage {
             rule_engine: Shared::default(),
             nodes: Shared::default(),
             csi_on_nodes: Shared::default(),
+            stores: Shared::default(),
             own: Semaphore::new(OWN_CLUSTERS),
             alone_on_nodes: RwLock::default(),
         }
@@ -248,6 +252,11 @@ impl Stage {
                     bounded(NODES_LIMIT, scenario(nodes)).await.context(logs)
                 }
                 Run::Promtool(scenario) => bounded(LIMIT, scenario(Promtool::locate().await?)).await,
+                Run::Stores(scenario) => {
+                    let stores = shared(&self.stores, "servers of blobs", Stores::start()).await?;
+                    let done = bounded(LIMIT, scenario(&stores)).await;
+                    done.with_context(|| format!("logs of the servers: {}", stores.logs().display()))
+                }
             }
         })
     }
@@ -293,6 +302,7 @@ impl Stage {
     /// Ends what was shared, also when scenarios failed.
     fn clear(&self) {
         let _in_runtime = self.runtime.enter();
+        drop(self.runtime.block_on(self.stores.lock()).take());
         drop(self.runtime.block_on(self.csi_on_nodes.lock()).take());
         drop(self.runtime.block_on(self.nodes.lock()).take());
         drop(self.runtime.block_on(self.velero.lock()).take());

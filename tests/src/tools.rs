@@ -1,9 +1,10 @@
-//! The programs of a control plane, of CSI, and promtool: taken from `KUBEBUILDER_ASSETS`, or built once from the Go modules in
-//! `tests/tools`.
+//! The programs of a control plane, of CSI, promtool and servers of blobs: taken from `KUBEBUILDER_ASSETS`, or built once from
+//! what `tests/tools` asks for.
 
 mod csi;
 mod module;
 mod peers;
+mod stores;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use anyhow::Result;
 pub use self::csi::CsiTools;
 use self::module::{Module, stripped};
 pub use self::peers::Peers;
+pub use self::stores::StoreTools;
 
 /// The Kubernetes version that `tests/tools/kubernetes/go.mod` asks for.
 pub const KUBERNETES_VERSION: &str = "v1.36.3";

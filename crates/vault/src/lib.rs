@@ -1,6 +1,7 @@
 //! Recovery points on a store.
 //!
 //! - `store`: where blobs lie, whatever keeps them
+//! - `location`: the place in a store that is a vault's
 //! - `point`: what one recovery point is made of
 //! - `catalogue`: which points there are
 //! - `lifecycle`: what was decided about a point after it was made
@@ -8,6 +9,7 @@
 
 pub mod catalogue;
 pub mod lifecycle;
+pub mod location;
 pub mod point;
 pub mod seal;
 pub mod store;

@@ -2,14 +2,23 @@
 //!
 //! - `key`: the name of a blob
 //! - `upload`: a blob of unknown length, in parts
-//! - `memory`, `file`: the stores
+//! - `memory`, `file`, `azure`, `s3`: the stores
+//! - `refusal`: what Azure and S3 say when they refuse, and what it means
+//! - `secret`: a value that nobody is to read in a log
+//! - `prefixed`, `retry`: a store below some segments of another, and one that tries again
 //! - `conformance`: what all of them promise, as tests
 
+mod azure;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod file;
 mod key;
 mod memory;
+mod prefixed;
+mod refusal;
+mod retry;
+mod s3;
+mod secret;
 mod upload;
 
 use std::fmt::Debug;
@@ -21,9 +30,14 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+pub use self::azure::{AzureCredentials, AzureLocation, AzureStore};
 pub use self::file::FileStore;
 pub use self::key::{BadKey, Key};
 pub use self::memory::MemoryStore;
+pub use self::prefixed::Prefixed;
+pub use self::retry::{Patience, Retrying};
+pub use self::s3::{S3Credentials, S3Location, S3Store};
+pub use self::secret::Secret;
 pub use self::upload::{PART, Upload};
 
 /// The bytes of a blob, in pieces of whatever length.
@@ -53,7 +67,7 @@ pub trait BlobStore: Debug + Send + Sync {
     fn get_range<'a>(&'a self, key: &'a Key, range: Range<u64>) -> BoxFuture<'a, Result<Bytes, StoreError>>;
 
     /// All blobs below these segments, or all, in the order of their keys. Files whose names are no keys are left out.
-    fn list<'a>(&'a self, below: Option<&'a Key>) -> BoxStream<'a, Result<Blob, StoreError>>;
+    fn list<'a>(&'a self, below: Option<&Key>) -> BoxStream<'a, Result<Blob, StoreError>>;
 
     /// Removes a blob. That none is there is no error.
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -155,4 +169,13 @@ impl StoreError {
             },
         }
     }
+}
+
+/// A range as a store can be asked for it, which takes no empty one and counts to 2^63; and how much of it was meant.
+fn askable(range: &Range<u64>) -> (Range<u64>, usize) {
+    const END: u64 = i64::MAX.cast_unsigned();
+    let start = range.start.min(END - 1);
+    let asked = start..range.end.clamp(start + 1, END);
+    let meant = range.end.saturating_sub(range.start);
+    (asked, usize::try_from(meant).unwrap_or(usize::MAX))
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::module::{self, Module, stripped};
+use super::stores;
 use crate::workspace;
 
 const VELERO_MODULE: &str = "github.com/vmware-tanzu/velero";
@@ -25,7 +26,7 @@ pub struct Peers {
 impl Peers {
     /// What keeps the programs from being there, as what to do about it.
     pub fn obstacle() -> Option<String> {
-        module::obstacle(&[&VELERO, &S3_PLUGIN, &S3_SERVER])
+        module::obstacle(&[&VELERO, &S3_PLUGIN, &stores::S3_SERVER])
     }
 
     /// Finds the programs, and builds those that are missing. Blocks, for minutes when the cache is empty.
@@ -33,7 +34,7 @@ impl Peers {
         Ok(Self {
             velero: VELERO.locate("velero")?,
             s3_plugin: S3_PLUGIN.locate("velero-plugin-for-aws")?,
-            s3_server: S3_SERVER.locate("versitygw")?,
+            s3_server: stores::s3_server()?,
         })
     }
 
@@ -76,13 +77,6 @@ const S3_PLUGIN: Module = Module {
         "velero-plugin-for-aws",
         "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws",
     )],
-    linker_flags: stripped,
-};
-
-const S3_SERVER: Module = Module {
-    name: "versitygw",
-    tags: "",
-    programs: &[("versitygw", "github.com/versity/versitygw/cmd/versitygw")],
     linker_flags: stripped,
 };
 

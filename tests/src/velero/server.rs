@@ -65,7 +65,7 @@ impl Velero {
         let peers = tokio::task::spawn_blocking(Peers::locate).await??;
         let storage = Storage::start(&peers.s3_server, cluster.warden(), cluster.logs_dir()).await?;
         create_kinds(cluster, &peers.velero).await?;
-        create_namespace(cluster.admin(), storage.url()).await?;
+        create_namespace(cluster.admin(), &storage.url()).await?;
         let server = start_server(cluster, &peers, &storage)?;
         let velero = Self {
             storage,

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use clusterbackup_tests::process::Ward;
-use clusterbackup_tests::tools::{CsiTools, Peers, Tools};
+use clusterbackup_tests::tools::{CsiTools, Peers, StoreTools, Tools};
 use clusterbackup_tests::{Nodes, workspace};
 
 use crate::{demo, manifests};
@@ -76,7 +76,9 @@ impl Tier {
             Self::Format => missing_component("fmt", "rustfmt"),
             Self::Lints => missing_component("clippy", "clippy"),
             Self::Generated | Self::Unit => None,
-            Self::Scenarios => Tools::obstacle().or_else(CsiTools::obstacle),
+            Self::Scenarios => Tools::obstacle()
+                .or_else(CsiTools::obstacle)
+                .or_else(StoreTools::obstacle),
             Self::Nodes => Tools::obstacle().or_else(Nodes::obstacle),
             Self::Demo => Tools::obstacle(),
             Self::Peers => Tools::obstacle().or_else(Peers::obstacle),

@@ -61,8 +61,9 @@ impl BlobStore for Dying {
         self.live(self.store.get_range(key, range)).boxed()
     }
 
-    fn list<'a>(&'a self, below: Option<&'a Key>) -> BoxStream<'a, Result<Blob, StoreError>> {
-        let listed = self.live(async move { Ok(self.store.list(below)) });
+    fn list<'a>(&'a self, below: Option<&Key>) -> BoxStream<'a, Result<Blob, StoreError>> {
+        let listed = self.store.list(below);
+        let listed = self.live(async move { Ok(listed) });
         futures::stream::once(listed).try_flatten().boxed()
     }
 

@@ -124,7 +124,7 @@ impl BlobStore for FileStore {
         .boxed()
     }
 
-    fn list<'a>(&'a self, below: Option<&'a Key>) -> BoxStream<'a, Result<Blob, StoreError>> {
+    fn list<'a>(&'a self, below: Option<&Key>) -> BoxStream<'a, Result<Blob, StoreError>> {
         walk::blobs(self.0.clone(), below.cloned()).boxed()
     }
 

@@ -10,7 +10,8 @@ pub struct Key(String);
 /// A text that is no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no key: segments of letters, digits, '.', '_' and '-', separated by '/', none of them '.' or '..'"
+    "{0:?} is no key: segments of letters, digits, '.', '_' and '-', separated by '/', none of them '.' or '..', \
+     at most 255 bytes each and 512 in all"
 )]
 pub struct BadKey(String);
 
@@ -35,9 +36,15 @@ impl Key {
         self.relative_to(folder).is_some()
     }
 
-    /// The text below `folder`.
-    fn relative_to(&self, folder: &Self) -> Option<&str> {
-        self.0.strip_prefix(&folder.0)?.strip_prefix('/')
+    /// The segments below `folder`, if it lies there.
+    pub fn relative_to(&self, folder: &Self) -> Option<Self> {
+        let rest = self.0.strip_prefix(&folder.0)?.strip_prefix('/')?;
+        Some(Self(rest.to_owned()))
+    }
+
+    /// These segments and then those of `below`.
+    pub fn join(&self, below: &Self) -> Result<Self, BadKey> {
+        Self::new(format!("{self}/{below}"))
     }
 }
 
@@ -78,6 +85,8 @@ mod tests {
     fn below_goes_by_whole_segments() {
         let key = |text: &str| Key::new(text).unwrap();
         assert!(key("a/b").is_below(&key("a")));
+        assert_eq!(key("a/b/c").relative_to(&key("a")), Some(key("b/c")));
+        assert_eq!(key("a").join(&key("b/c")), Ok(key("a/b/c")));
         for above in ["a", "ab", "a-b", "b/a"] {
             assert!(!key(above).is_below(&key("a")), "{above}");
         }

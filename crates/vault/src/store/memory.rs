@@ -35,19 +35,23 @@ impl MemoryStore {
 
 impl BlobStore for MemoryStore {
     fn put<'a>(&'a self, key: &'a Key, body: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.blobs().insert(key.clone(), body);
-        future::ready(Ok(())).boxed()
+        async move {
+            self.blobs().insert(key.clone(), body);
+            Ok(())
+        }
+        .boxed()
     }
 
     fn put_if_absent<'a>(&'a self, key: &'a Key, body: Bytes) -> BoxFuture<'a, Result<Put, StoreError>> {
-        let mut blobs = self.blobs();
-        let put = if blobs.contains_key(key) {
-            Put::Exists
-        } else {
+        async move {
+            let mut blobs = self.blobs();
+            if blobs.contains_key(key) {
+                return Ok(Put::Exists);
+            }
             blobs.insert(key.clone(), body);
-            Put::Stored
-        };
-        future::ready(Ok(put)).boxed()
+            Ok(Put::Stored)
+        }
+        .boxed()
     }
 
     fn upload<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Box<dyn Upload>, StoreError>> {
@@ -60,35 +64,45 @@ impl BlobStore for MemoryStore {
     }
 
     fn stream<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Bytestream, StoreError>> {
-        let body = self.get(key);
-        future::ready(body.map(|body| stream::iter([Ok(body)]).boxed())).boxed()
+        async move {
+            let body = self.get(key)?;
+            Ok(stream::iter([Ok(body)]).boxed())
+        }
+        .boxed()
     }
 
     fn get_range<'a>(&'a self, key: &'a Key, range: Range<u64>) -> BoxFuture<'a, Result<Bytes, StoreError>> {
-        let part = self.get(key).map(|body| {
+        async move {
+            let body = self.get(key)?;
             let place = |place| usize::try_from(place).map_or(body.len(), |place| place.min(body.len()));
             let end = place(range.end);
-            body.slice(place(range.start).min(end)..end)
-        });
-        future::ready(part).boxed()
+            Ok(body.slice(place(range.start).min(end)..end))
+        }
+        .boxed()
     }
 
-    fn list<'a>(&'a self, below: Option<&'a Key>) -> BoxStream<'a, Result<Blob, StoreError>> {
-        let listed: Vec<Blob> = self
-            .blobs()
-            .iter()
-            .filter(|(key, _)| below.is_none_or(|folder| key.is_below(folder)))
-            .map(|(key, body)| Blob {
-                key: key.clone(),
-                size: body.len() as u64,
-            })
-            .collect();
-        stream::iter(listed).map(Ok).boxed()
+    fn list<'a>(&'a self, below: Option<&Key>) -> BoxStream<'a, Result<Blob, StoreError>> {
+        let below = below.cloned();
+        let listed = async move {
+            let blobs = self.blobs();
+            let listed = blobs
+                .iter()
+                .filter(|(key, _)| below.as_ref().is_none_or(|folder| key.is_below(folder)));
+            let listed = listed.map(|(key, body)| {
+                let (key, size) = (key.clone(), body.len() as u64);
+                Ok(Blob { key, size })
+            });
+            stream::iter(listed.collect::<Vec<_>>())
+        };
+        listed.flatten_stream().boxed()
     }
 
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.blobs().remove(key);
-        future::ready(Ok(())).boxed()
+        async move {
+            self.blobs().remove(key);
+            Ok(())
+        }
+        .boxed()
     }
 }
 
@@ -113,17 +127,23 @@ impl MemoryUpload {
 
 impl Upload for MemoryUpload {
     fn part(&self, number: u32, body: Bytes) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.parts().insert(number, body);
-        future::ready(Ok(())).boxed()
+        async move {
+            self.parts().insert(number, body);
+            Ok(())
+        }
+        .boxed()
     }
 
     fn complete(&self, count: u32) -> BoxFuture<'_, Result<(), StoreError>> {
-        let mut body = BytesMut::new();
-        for (_, part) in self.parts().range(..count) {
-            body.extend_from_slice(part);
+        async move {
+            let mut body = BytesMut::new();
+            for (_, part) in self.parts().range(..count) {
+                body.extend_from_slice(part);
+            }
+            self.store.blobs().insert(self.key.clone(), body.freeze());
+            Ok(())
         }
-        self.store.blobs().insert(self.key.clone(), body.freeze());
-        future::ready(Ok(())).boxed()
+        .boxed()
     }
 
     fn abort(&self) -> BoxFuture<'_, Result<(), StoreError>> {
