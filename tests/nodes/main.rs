@@ -7,6 +7,7 @@ mod harness;
 mod held;
 mod leftovers;
 mod outages;
+mod pods_exec;
 mod power;
 mod shop;
 mod volumes;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         harness::SCENARIOS,
         leftovers::SCENARIOS,
         outages::SCENARIOS,
+        pods_exec::SCENARIOS,
         power::SCENARIOS,
         volumes::SCENARIOS,
         webhook::SCENARIOS,
