@@ -105,7 +105,7 @@ impl Api {
             Ok(process) => process,
             Err(kube::Error::Api(status)) => return not_started(status.message),
             Err(kube::Error::UpgradeConnection(error)) => return not_started(error.to_string()),
-            Err(error) => return Finished::without_exit(ExecOutcome::Lost, error.to_string()),
+            Err(error) => return lost(error.to_string()),
         };
         let status = process.take_status();
         let (stdout, stderr) = tokio::join!(drained(process.stdout()), drained(process.stderr()));
@@ -151,10 +151,7 @@ fn running<'a>(pod: &'a Pod, target: &Target) -> Option<&'a ContainerStatus> {
 /// What kubelet says of a command at its end.
 fn finished(status: Option<Status>) -> Finished {
     let Some(status) = status else {
-        return Finished::without_exit(
-            ExecOutcome::Lost,
-            "the connection to the API server broke, so what came of it is not known",
-        );
+        return lost("the connection to the API server broke, so what came of it is not known".to_owned());
     };
     if status.status.as_deref() == Some("Success") {
         return Finished::with_exit(0);
@@ -178,12 +175,21 @@ fn not_started(why: String) -> Finished {
 }
 
 fn goes_on(why: &str) -> Finished {
+    at_large(
+        ExecOutcome::TimedOut,
+        format!("{why}, and goes on: a command through the API server can't be ended"),
+    )
+}
+
+/// It may have begun, and may go on.
+fn lost(why: String) -> Finished {
+    at_large(ExecOutcome::Lost, why)
+}
+
+fn at_large(outcome: ExecOutcome, message: String) -> Finished {
     Finished {
         killed: Some(Killed::NotKillable),
-        ..Finished::without_exit(
-            ExecOutcome::TimedOut,
-            format!("{why}, and goes on: a command through the API server can't be ended"),
-        )
+        ..Finished::without_exit(outcome, message)
     }
 }
 
@@ -238,18 +244,22 @@ mod tests {
         let exit = json!({ "status": "Failure", "reason": "NonZeroExitCode",
             "details": { "causes": [{ "reason": "ExitCode", "message": "7" }] } });
         let missing = json!({ "status": "Failure", "reason": "InternalError", "message": "no such file" });
-        for (status, outcome, exit_code) in [
+        for (status, outcome, exit_code, killed) in [
             (
                 Some(json!({ "status": "Success" })),
                 ExecOutcome::Succeeded,
                 Some(0),
+                None,
             ),
-            (Some(exit), ExecOutcome::Failed, Some(7)),
-            (Some(missing), ExecOutcome::NotStarted, None),
-            (None, ExecOutcome::Lost, None),
+            (Some(exit), ExecOutcome::Failed, Some(7), None),
+            (Some(missing), ExecOutcome::NotStarted, None, None),
+            (None, ExecOutcome::Lost, None, Some(Killed::NotKillable)),
         ] {
             let end = finished(status.map(|status| serde_json::from_value(status).unwrap()));
-            assert_eq!((end.outcome, end.exit_code), (outcome, exit_code));
+            assert_eq!(
+                (end.outcome, end.exit_code, end.killed),
+                (outcome, exit_code, killed)
+            );
         }
     }
 
