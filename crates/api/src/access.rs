@@ -1,16 +1,18 @@
 //! Which rights a hook and an instance ask of their requester, so that nobody gains any through us. The webhook asks
 //! when they are written, the leader once more when they are carried out: both by what is here.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use clusterbackup_core::object::GroupResource;
 use clusterbackup_core::selection::Namespaces;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 
 use crate::requester::Requester;
 
 /// What somebody has to be allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Right {
     /// A hook runs commands in pods.
     ExecIntoPods,
@@ -18,6 +20,10 @@ pub enum Right {
     ListPods,
     /// An instance selects claims.
     ListClaims,
+    /// A vault gets every kind.
+    ListAll,
+    /// A vault gets objects of this kind.
+    List(GroupResource),
 }
 
 /// Where somebody has to be allowed it.
@@ -42,7 +48,7 @@ pub struct Access {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demand {
     /// What.
-    pub rights: &'static [Right],
+    pub rights: Cow<'static, [Right]>,
     /// Where.
     pub reach: Reach,
 }
@@ -51,7 +57,7 @@ impl Demand {
     /// What hooks for pods in these namespaces ask for, together.
     pub fn of_hooks<'a>(namespaces: impl IntoIterator<Item = &'a Namespaces>) -> Self {
         Self {
-            rights: &[Right::ExecIntoPods],
+            rights: Cow::Borrowed(&[Right::ExecIntoPods]),
             reach: Reach::over(namespaces),
         }
     }
@@ -59,15 +65,31 @@ impl Demand {
     /// What an instance of these namespaces asks for.
     pub fn of_instance(namespaces: &Namespaces) -> Self {
         Self {
-            rights: &[Right::ListPods, Right::ListClaims],
+            rights: Cow::Borrowed(&[Right::ListPods, Right::ListClaims]),
             reach: Reach::over([namespaces]),
+        }
+    }
+
+    /// What storing everything asks for: who has that needs nothing else.
+    pub fn of_everything() -> Self {
+        Self {
+            rights: Cow::Borrowed(&[Right::ListAll]),
+            reach: Reach::Everywhere,
+        }
+    }
+
+    /// What storing objects of these kinds asks for.
+    pub fn of_kinds(kinds: impl IntoIterator<Item = GroupResource>, reach: Reach) -> Self {
+        Self {
+            rights: kinds.into_iter().map(Right::List).collect(),
+            reach,
         }
     }
 
     /// The rights in every namespace: who has these needs no others.
     pub fn everywhere(&self) -> impl Iterator<Item = Access> {
-        let everywhere = |&right| Access {
-            right,
+        let everywhere = |right: &Right| Access {
+            right: right.clone(),
             namespace: None,
         };
         self.rights.iter().map(everywhere)
@@ -91,10 +113,11 @@ impl Reach {
 impl Access {
     /// The question whether `requester` has it.
     pub fn review(&self, requester: &Requester) -> SubjectAccessReview {
-        let (verb, resource, subresource) = self.right.parts();
+        let (verb, group, resource, subresource) = self.right.parts();
         let attributes = ResourceAttributes {
             namespace: self.namespace.clone(),
             verb: Some(verb.to_owned()),
+            group: Some(group.to_owned()),
             resource: Some(resource.to_owned()),
             subresource: subresource.map(str::to_owned),
             ..ResourceAttributes::default()
@@ -120,12 +143,14 @@ impl Access {
 }
 
 impl Right {
-    /// Verb, resource and subresource.
-    const fn parts(self) -> (&'static str, &'static str, Option<&'static str>) {
+    /// Verb, group, resource and subresource.
+    fn parts(&self) -> (&'static str, &str, &str, Option<&'static str>) {
         match self {
-            Self::ExecIntoPods => ("create", "pods", Some("exec")),
-            Self::ListPods => ("list", "pods", None),
-            Self::ListClaims => ("list", "persistentvolumeclaims", None),
+            Self::ExecIntoPods => ("create", "", "pods", Some("exec")),
+            Self::ListPods => ("list", "", "pods", None),
+            Self::ListClaims => ("list", "", "persistentvolumeclaims", None),
+            Self::ListAll => ("list", "*", "*", None),
+            Self::List(kind) => ("list", kind.group(), kind.resource(), None),
         }
     }
 }
@@ -133,8 +158,11 @@ impl Right {
 /// For people: `create pods/exec in namespace shop`.
 impl fmt::Display for Access {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (verb, resource, subresource) = self.right.parts();
+        let (verb, group, resource, subresource) = self.right.parts();
         write!(formatter, "{verb} {resource}")?;
+        if !group.is_empty() {
+            write!(formatter, ".{group}")?;
+        }
         if let Some(subresource) = subresource {
             write!(formatter, "/{subresource}")?;
         }

@@ -36,6 +36,7 @@ use crate::{conditions, schema};
     printcolumn(name = "Instance", type_ = "string", json_path = ".spec.instance"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Volumes", type_ = "integer", json_path = ".status.counts.taken"),
+    printcolumn(name = "Objects", type_ = "integer", json_path = ".status.objects.stored"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 pub struct BackupSpec {
@@ -70,6 +71,13 @@ pub struct BackupStatus {
     /// Sums over everything.
     #[serde(default)]
     pub counts: Counts,
+    /// What was stored of objects, where the instance names a vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<ObjectCounts>,
+    /// The RecoveryPoint in the same namespace, once the vault has everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub recovery_point: Option<String>,
     /// What is not as it should be, one sentence each, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(max = 1024)))]
@@ -86,6 +94,22 @@ pub struct BackupStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
+}
+
+/// What was stored of objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectCounts {
+    /// Objects that were written.
+    pub stored: u64,
+    /// Their size as JSON, in bytes.
+    pub bytes: u64,
+    /// Kinds that were read to their end.
+    pub kinds: u32,
+    /// Kinds to read.
+    pub kinds_total: u32,
+    /// Kinds of which something could not be read; the warnings say why.
+    pub kinds_unread: u32,
 }
 
 /// What became of one claim.

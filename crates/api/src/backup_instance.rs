@@ -55,6 +55,28 @@ pub struct BackupInstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_selector")]
     pub label_selector: Option<LabelSelector>,
+    /// The BackupVault in the same namespace that objects are stored in. Default: none; then objects are not stored, and a
+    /// backup is the snapshots of its claims alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional_object_name")]
+    pub vault: Option<String>,
+    /// The kinds that are stored, as plural names with or without their group, or globs: configmaps, deployments.apps,
+    /// *.example.com. At most 200. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::resource_types")]
+    pub included_resource_types: Option<Vec<String>>,
+    /// Kinds that are not stored, in the same words; they win over includedResourceTypes. At most 200. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::resource_types")]
+    pub excluded_resource_types: Option<Vec<String>>,
+    /// Whether objects outside of namespaces are stored. true: all of them. false: none but the Namespaces. Default:
+    /// all where every namespace is taken, else those that belong to what is stored: the volumes of claims, the
+    /// priority classes of pods, the cluster roles of service accounts, the definitions of custom resources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_cluster_scope_resources: Option<bool>,
+    /// Whether Secrets are stored. Consider encryption in the vault. Default: false.
+    #[serde(default)]
+    pub include_secrets: bool,
     /// Whether volumes are cut. Default: true.
     #[serde(default = "enabled")]
     pub snapshot_volumes: bool,

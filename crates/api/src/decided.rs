@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use clusterbackup_core::duration::Span;
 use clusterbackup_core::hook::restore::{self, RestoreHook as DecidedRestoreHook};
 use clusterbackup_core::hook::{Exec, Hook, Pods};
+use clusterbackup_core::inclusion::{ClusterScope, Inclusion, Types};
 use clusterbackup_core::selection::{Filter, PROTECTED};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
@@ -91,6 +92,45 @@ impl BackupInstanceSpec {
         let labels = problem::labels("spec", self.label_selector.as_ref(), &mut problems);
         if problems.is_empty() {
             Ok(Filter { namespaces, labels })
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+impl BackupInstanceSpec {
+    /// Which objects it stores, where it names a vault; or everything that is wrong with that.
+    pub fn inclusion(&self) -> Result<Inclusion, Vec<Problem>> {
+        let (mut problems, filter) = match self.filter() {
+            Ok(filter) => (Vec::new(), filter),
+            Err(problems) => (problems, Filter::default()),
+        };
+        let texts = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+        let types = Types::parse(
+            &texts(&self.included_resource_types),
+            &texts(&self.excluded_resource_types),
+        );
+        let types = types.unwrap_or_else(|bad| {
+            problems.push(Problem {
+                field: "spec.includedResourceTypes and spec.excludedResourceTypes".to_owned(),
+                message: bad.to_string(),
+            });
+            Types::default()
+        });
+        if types.names("secrets") && !self.include_secrets {
+            problems.push(Problem {
+                field: "spec.includedResourceTypes".to_owned(),
+                message: "secrets are stored only with includeSecrets: true; set it, or remove the entry"
+                    .to_owned(),
+            });
+        }
+        if problems.is_empty() {
+            Ok(Inclusion {
+                cluster_scope: ClusterScope::of(self.include_cluster_scope_resources, &filter),
+                filter,
+                types,
+                secrets: self.include_secrets,
+            })
         } else {
             Err(problems)
         }

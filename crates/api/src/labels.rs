@@ -60,3 +60,6 @@ pub const REQUESTER: &str = "clusterbackup.io/requester";
 
 /// Finalizer of Backups: as long as it is there, something may be frozen.
 pub const NODE_TASKS: &str = "clusterbackup.io/node-tasks";
+
+/// Label of `RecoveryPoint`s where the name fits a label value, else annotation: the name of the BackupInstance.
+pub const INSTANCE: &str = "clusterbackup.io/instance";

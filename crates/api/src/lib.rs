@@ -7,6 +7,7 @@ pub mod access;
 pub mod backup;
 pub mod backup_hook;
 pub mod backup_instance;
+pub mod backup_vault;
 pub mod conditions;
 mod decided;
 pub mod labels;
@@ -14,6 +15,7 @@ mod misplaced;
 pub mod namespaces;
 pub mod node_task;
 mod problem;
+pub mod recovery_point;
 pub mod requester;
 pub mod restore_hook;
 pub mod restore_interception;
@@ -29,9 +31,11 @@ use kube::CustomResourceExt;
 pub use backup::{Backup, BackupSpec, BackupStatus};
 pub use backup_hook::{BackupHook, BackupHookSpec};
 pub use backup_instance::{BackupInstance, BackupInstanceSpec};
+pub use backup_vault::{BackupVault, BackupVaultSpec};
 pub use misplaced::is_misplaced;
 pub use node_task::{NodeTask, NodeTaskSpec, NodeTaskStatus};
 pub use problem::Problem;
+pub use recovery_point::{RecoveryPoint, RecoveryPointSpec};
 pub use requester::Requester;
 pub use restore_hook::{RestoreHook, RestoreHookSpec};
 pub use restore_interception::{
@@ -49,8 +53,10 @@ pub const HOOK_GROUP: &str = "clusterbackup.dataprotection.microsoft.com";
 pub fn crds() -> Vec<CustomResourceDefinition> {
     readable(vec![
         RestoreInterception::crd(),
+        BackupVault::crd(),
         BackupInstance::crd(),
         Backup::crd(),
+        RecoveryPoint::crd(),
         NodeTask::crd(),
     ])
 }

@@ -39,6 +39,13 @@ pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The same, or nothing.
+pub(crate) fn optional_object_name(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = object_name(generator);
+    schema.insert("nullable".to_owned(), true.into());
+    schema
+}
+
 /// Name of a namespace.
 pub(crate) fn namespace_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -56,6 +63,24 @@ pub(crate) fn namespaces(_: &mut SchemaGenerator) -> Schema {
         "nullable": true,
         "maxItems": 800,
         "items": { "type": "string", "minLength": 1, "maxLength": 253 },
+    })
+}
+
+/// Plural names of kinds, with or without their group, or globs; nothing where they are left empty.
+pub(crate) fn resource_types(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "nullable": true,
+        "maxItems": 200,
+        "items": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 317,
+            "x-kubernetes-validations": [{
+                "rule": "!self.contains('/') && self == self.lowerAscii()",
+                "message": "write a kind as its plural name and its group: secrets, deployments.apps",
+            }],
+        },
     })
 }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clusterbackup_api::{Backup, BackupHook, BackupInstance, RestoreHook, RestoreInterception, labels};
+use clusterbackup_api::{
+    Backup, BackupHook, BackupInstance, BackupVault, RestoreHook, RestoreInterception, labels,
+};
 use clusterbackup_core::hook;
 use clusterbackup_core::modifier::{Rename, RuleOutcome, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName, Target};
@@ -51,14 +53,18 @@ fn every_sample_of_a_backup_makes_sense_and_undoes_what_it_does() {
             }
             "BackupInstance" => {
                 let instance = serde_json::from_value::<BackupInstance>(object).unwrap();
-                assert!(instance.spec.filter().is_ok());
+                assert!(instance.spec.inclusion().is_ok());
+            }
+            "BackupVault" => {
+                let vault = serde_json::from_value::<BackupVault>(object).unwrap();
+                assert!(vault.spec.operational.place().is_some());
             }
             "Backup" => drop(serde_json::from_value::<Backup>(object).unwrap()),
             other => panic!("a sample of {other} is not tried"),
         }
         kinds.insert(kind);
     }
-    assert_eq!(kinds.len(), 4, "{kinds:?}");
+    assert_eq!(kinds.len(), 5, "{kinds:?}");
 }
 
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {

@@ -11,6 +11,7 @@ pub mod duration;
 pub mod freeze;
 pub mod glob;
 pub mod hook;
+pub mod inclusion;
 pub mod interception;
 pub mod lease;
 pub mod modifier;

@@ -60,6 +60,10 @@ pub struct Counts {
 pub enum End {
     /// By itself.
     Done,
+    /// By itself, with its objects stored: there is something to restore from, whatever became of the claims.
+    Stored,
+    /// By objects that could not be stored.
+    NotStored,
     /// By a barrier that didn't hold, where the instance wants one that does.
     BrokenBarrier,
     /// By a person.
@@ -207,10 +211,10 @@ impl Tally {
         let nothing = self.wanted > 0 && self.counts.taken == 0;
         let phase = match end {
             End::Cancelled => BackupPhase::Cancelled,
-            End::BrokenBarrier => BackupPhase::Failed,
+            End::BrokenBarrier | End::NotStored => BackupPhase::Failed,
             End::Done if nothing => BackupPhase::Failed,
-            End::Done if self.warnings.is_empty() => BackupPhase::Completed,
-            End::Done => BackupPhase::CompletedWithWarnings,
+            End::Done | End::Stored if self.warnings.is_empty() => BackupPhase::Completed,
+            End::Done | End::Stored => BackupPhase::CompletedWithWarnings,
         };
         Summary {
             phase,
@@ -287,6 +291,23 @@ mod tests {
             let mut tally = Tally::default();
             claims(&mut tally, fates);
             assert_eq!(tally.end(End::Done).phase, expected, "{fates:?}");
+        }
+    }
+
+    #[test]
+    fn stored_objects_are_something_to_restore_from_and_a_point_that_is_missing_is_not() {
+        for (fate, end, expected) in [
+            (
+                Err(SkipReason::NotCsi),
+                End::Stored,
+                BackupPhase::CompletedWithWarnings,
+            ),
+            (Ok((CutOutcome::Taken, HELD)), End::Stored, BackupPhase::Completed),
+            (Ok((CutOutcome::Taken, HELD)), End::NotStored, BackupPhase::Failed),
+        ] {
+            let mut tally = Tally::default();
+            claims(&mut tally, &[fate]);
+            assert_eq!(tally.end(end).phase, expected, "{fate:?} {end:?}");
         }
     }
 

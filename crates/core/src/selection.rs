@@ -20,7 +20,7 @@ use crate::selector::LabelSelector;
 pub const EXCLUDE: &str = "velero.io/exclude-from-backup";
 
 /// What an instance asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// The namespaces.
     pub namespaces: Namespaces,
@@ -81,7 +81,8 @@ impl Filter {
     }
 }
 
-fn is_excluded(labels: &BTreeMap<String, String>) -> bool {
+/// Whether a person leaves an object with these labels out.
+pub fn is_excluded(labels: &BTreeMap<String, String>) -> bool {
     labels.get(EXCLUDE).is_some_and(|value| value == "true")
 }
 

@@ -108,6 +108,11 @@ impl LabelSelector {
         Self(requirements)
     }
 
+    /// Whether every object satisfies it.
+    pub const fn is_everything(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The selector in an object that the API server has stored; `None` if it can't be read.
     pub fn stored(selector: &Value) -> Option<Self> {
         let equal = selector.get("matchLabels").and_then(Value::as_object);
@@ -165,6 +170,17 @@ impl fmt::Display for Requirement {
             Operator::Exists => f.write_str(key),
             Operator::DoesNotExist => write!(f, "!{key}"),
         }
+    }
+}
+
+/// As the API server takes selectors of a list.
+impl fmt::Display for LabelSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, requirement) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{requirement}")?;
+        }
+        Ok(())
     }
 }
 

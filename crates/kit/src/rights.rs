@@ -19,7 +19,7 @@ pub async fn missing(client: &Client, requester: &Requester, demand: &Demand) ->
     };
     let each = everywhere.iter().flat_map(|lacked| {
         namespaces.iter().map(|namespace| Access {
-            right: lacked.right,
+            right: lacked.right.clone(),
             namespace: Some(namespace.clone()),
         })
     });

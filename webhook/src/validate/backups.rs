@@ -28,7 +28,7 @@ impl Backups {
 
     pub(super) async fn instance(&self, request: &AdmissionRequest<'_>) -> Verdict {
         let spec = read::<BackupInstance>(request)?.spec;
-        let filter = spec.filter().map_err(listed)?;
+        let filter = spec.inclusion().map_err(listed)?.filter;
         let demand = Demand::of_instance(&filter.namespaces);
         self.rights(request, spec.requester, &demand).await
     }

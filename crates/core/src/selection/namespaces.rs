@@ -55,6 +55,12 @@ impl Namespaces {
             .filter(|name| self.takes(name))
     }
 
+    /// Whether nothing was said that leaves any out, beside those that no backup ever takes.
+    pub fn is_everything(&self) -> bool {
+        let all = |glob: &Glob| matches!(glob.as_str(), "*" | "**");
+        self.excluded.is_empty() && (self.included.is_empty() || self.included.iter().all(all))
+    }
+
     /// Whether namespaces can be among them that are not named: rights on the named ones are not enough.
     pub fn open(&self) -> bool {
         self.included.is_empty() || self.included.iter().any(|glob| glob.exact().is_none())

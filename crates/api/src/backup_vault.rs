@@ -1,0 +1,272 @@
+//! `BackupVault`: where recovery points lie.
+
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema declares a copy of the struct inside of a function"
+)]
+#![expect(clippy::duplicated_attributes, reason = "each printed column says its type")]
+#![expect(
+    clippy::doc_markdown,
+    reason = "the comments are shown by kubectl explain, as plain text"
+)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::{conditions, schema};
+
+/// Where recovery points lie, and who can read them.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "clusterbackup.io",
+    version = "v1alpha1",
+    kind = "BackupVault",
+    namespaced,
+    derive = "PartialEq",
+    status = "BackupVaultStatus",
+    shortname = "bv",
+    category = "clusterbackup",
+    doc = "Where recovery points lie, and who can read them.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Encrypted", type_ = "boolean", json_path = ".status.encrypted"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct BackupVaultSpec {
+    /// The store of the operational tier: exactly one of fileSystem, azure and s3. It stays where it is, since the
+    /// recovery points do: for another place make another vault.
+    pub operational: Location,
+    /// Who can read recovery points. Default: everybody who can read the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+}
+
+/// A place for recovery points.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("[has(self.fileSystem), has(self.azure), has(self.s3)].filter(named, named).size() == 1")
+        .message("name exactly one of fileSystem, azure and s3"),
+    validation = Rule::new("has(self.fileSystem) == has(oldSelf.fileSystem) && has(self.azure) == has(oldSelf.azure)")
+        .message("a vault stays where its recovery points are: make another BackupVault")
+)]
+pub struct Location {
+    /// A folder that the leader has mounted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_system: Option<FileSystem>,
+    /// A container of an Azure storage account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<Azure>,
+    /// A bucket of S3, or of a store that speaks like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3>,
+}
+
+/// A folder.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[x_kube(
+    validation = Rule::new("self.path == oldSelf.path")
+        .message("a vault stays where its recovery points are: make another BackupVault")
+)]
+pub struct FileSystem {
+    /// The folder as the leader sees it, below the one that it has for vaults (--file-vaults), for example /vaults/shop. It
+    /// has to be there: where a disk isn't mounted, nothing is written in its place.
+    #[schemars(schema_with = "folder")]
+    pub path: String,
+}
+
+/// A container of an Azure storage account.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[x_kube(
+    validation = Rule::new("self.account == oldSelf.account && self.container == oldSelf.container && (has(self.prefix) ? self.prefix : '') == (has(oldSelf.prefix) ? oldSelf.prefix : '')")
+        .message("a vault stays where its recovery points are: make another BackupVault")
+)]
+pub struct Azure {
+    /// The storage account.
+    #[schemars(length(min = 3, max = 24), regex(pattern = "^[a-z0-9]+$"))]
+    pub account: String,
+    /// The container; it has to exist.
+    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub container: String,
+    /// What the names of all blobs begin with, as folders. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "prefix")]
+    pub prefix: Option<String>,
+    /// Another endpoint than https://ACCOUNT.blob.core.windows.net, for sovereign clouds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "endpoint")]
+    pub endpoint: Option<String>,
+    /// A Secret in the vault's namespace with accountKey or sasToken. Default: the workload identity or managed identity of
+    /// the leader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<SecretReference>,
+}
+
+/// A bucket.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[x_kube(
+    validation = Rule::new("self.bucket == oldSelf.bucket && (has(self.endpoint) ? self.endpoint : '') == (has(oldSelf.endpoint) ? oldSelf.endpoint : '') && (has(self.prefix) ? self.prefix : '') == (has(oldSelf.prefix) ? oldSelf.prefix : '')")
+        .message("a vault stays where its recovery points are: make another BackupVault")
+)]
+pub struct S3 {
+    /// The bucket; it has to exist.
+    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]*[a-z0-9]$"))]
+    pub bucket: String,
+    /// What the keys of all objects begin with, as folders. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "prefix")]
+    pub prefix: Option<String>,
+    /// The region. Default: us-east-1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub region: Option<String>,
+    /// The endpoint of a store that is not Amazon's. Default: that of the region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "endpoint")]
+    pub endpoint: Option<String>,
+    /// A Secret in the vault's namespace with accessKeyId, secretAccessKey and, where there is one, sessionToken.
+    /// Default: the identity of the leader's pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<SecretReference>,
+}
+
+/// A Secret in the vault's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub struct SecretReference {
+    /// Its name.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
+}
+
+/// Who can read recovery points.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub struct Encryption {
+    /// Public keys of age (age1...), of which `kubectl clusterbackup vault keygen` makes one: whoever has a private half
+    /// can read what is written from now on. At least 1, at most 16.
+    #[schemars(
+        length(min = 1, max = 16),
+        inner(length(min = 1, max = 2048), regex(pattern = "^age1[a-z0-9]+$"))
+    )]
+    pub recipients: Vec<String>,
+}
+
+/// What the leader knows of a vault.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupVaultStatus {
+    /// The generation that the conditions are about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Whether what is written is encrypted.
+    #[serde(default)]
+    pub encrypted: bool,
+    /// Ready: whether a blob could be written, read and removed when that was last tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions::schema")]
+    pub conditions: Vec<Condition>,
+}
+
+/// Where a vault's store is; of the three, the one that is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// A folder.
+    FileSystem(&'a FileSystem),
+    /// A container.
+    Azure(&'a Azure),
+    /// A bucket.
+    S3(&'a S3),
+}
+
+impl Location {
+    /// The one that is named; none where none is, or several are: the API server admits neither.
+    pub fn place(&self) -> Option<Place<'_>> {
+        match (&self.file_system, &self.azure, &self.s3) {
+            (Some(folder), None, None) => Some(Place::FileSystem(folder)),
+            (None, Some(container), None) => Some(Place::Azure(container)),
+            (None, None, Some(bucket)) => Some(Place::S3(bucket)),
+            _ => None,
+        }
+    }
+}
+
+impl Place<'_> {
+    /// The Secret with its credentials.
+    pub fn credentials(&self) -> Option<&str> {
+        let reference = match self {
+            Self::FileSystem(_) => None,
+            Self::Azure(container) => container.credentials.as_ref(),
+            Self::S3(bucket) => bucket.credentials.as_ref(),
+        };
+        reference.map(|secret| secret.name.as_str())
+    }
+}
+
+impl BackupVaultSpec {
+    /// The public keys; none where what is written is not encrypted.
+    pub fn recipients(&self) -> &[String] {
+        self.encryption
+            .as_ref()
+            .map_or(&[], |encryption| &encryption.recipients)
+    }
+}
+
+/// An absolute path without detours.
+fn folder(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 1024,
+        "pattern": "^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$",
+    })
+}
+
+/// Segments as keys of stores have them.
+fn prefix(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 256,
+        "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+    })
+}
+
+fn endpoint(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 1024,
+        "pattern": "^https?://[^/?#\\s]+(/[^?#\\s]*)?$",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_location_is_the_one_that_is_named() {
+        for (location, named) in [
+            (json!({}), false),
+            (json!({ "fileSystem": { "path": "/vaults/a" } }), true),
+            (json!({ "s3": { "bucket": "abc" } }), true),
+            (json!({ "azure": { "account": "abc", "container": "abc" } }), true),
+            (
+                json!({ "fileSystem": { "path": "/a" }, "s3": { "bucket": "abc" } }),
+                false,
+            ),
+        ] {
+            let parsed: Location = serde_json::from_value(location.clone()).unwrap();
+            assert_eq!(parsed.place().is_some(), named, "{location}");
+        }
+    }
+}
