@@ -10,6 +10,8 @@
 //! | `instances` | whether backups could run |
 //! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
+//! | `objects`, `point` | what is stored of a cluster, and the recovery point that it goes into |
+//! | `vault`, `vaults` | where points lie, and whether that can be used |
 //! | `own_cuts` | claims that no running pod mounts |
 //! | `retain`, `discard`, `contents`, `groups` | what becomes of snapshots, and of the labels of groups |
 //! | `report`, `conditions`, `news`, `events`, `metrics` | what people and machines are told |
@@ -26,8 +28,10 @@ mod groups;
 mod instances;
 mod metrics;
 mod news;
+mod objects;
 mod own_cuts;
 mod plan;
+mod point;
 mod record;
 mod report;
 mod retain;
@@ -39,4 +43,6 @@ mod silence;
 mod subject;
 mod tasks;
 mod terms;
+mod vault;
+mod vaults;
 mod world;

@@ -10,3 +10,4 @@ pub(crate) mod requesters;
 mod stage;
 pub(crate) mod troubles;
 pub(crate) mod uninstalled;
+pub(crate) mod vault;

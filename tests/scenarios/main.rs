@@ -70,6 +70,7 @@ fn main() -> ExitCode {
         leader::requesters::SCENARIOS,
         leader::troubles::SCENARIOS,
         leader::uninstalled::SCENARIOS,
+        leader::vault::SCENARIOS,
         monitoring::SCENARIOS,
         mutability::SCENARIOS,
         origin::SCENARIOS,

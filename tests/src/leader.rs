@@ -1,6 +1,7 @@
 //! Candidates for the leader as processes of this machine, under the shipped ServiceAccount.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,6 +25,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct Leaders {
     kubeconfig: PathBuf,
     logs: PathBuf,
+    vaults: PathBuf,
     warden: Arc<Warden>,
     started: AtomicU32,
 }
@@ -40,12 +42,20 @@ impl Leaders {
         manifests::apply(cluster, "crds", &["hook-kinds"]).await?;
         agent::install(cluster).await?;
         manifests::apply(cluster, "base/leader", &[]).await?;
+        let vaults = cluster.folder().join("vaults");
+        fs::create_dir_all(&vaults)?;
         Ok(Self {
+            vaults,
             kubeconfig: cluster.kubeconfig_for(webhook::NAMESPACE, NAME).await?,
             logs: cluster.logs_dir().to_owned(),
             warden: Arc::clone(cluster.warden()),
             started: AtomicU32::new(0),
         })
+    }
+
+    /// The folder below which they have vaults.
+    pub fn vaults(&self) -> &Path {
+        &self.vaults
     }
 
     /// Starts a candidate, and waits until it has seen the Lease.
@@ -59,6 +69,7 @@ impl Leaders {
             .arg("leader")
             .arg(format!("--admin-listen={admin}"))
             .env("KUBECONFIG", &self.kubeconfig)
+            .env("FILE_VAULTS", &self.vaults)
             .env("POD_NAME", &name)
             .env("POD_UID", format!("{name}-uid"));
         let daemon = Daemon::start(&self.warden, &self.logs, &name, command, admin)?;

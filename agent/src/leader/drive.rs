@@ -3,13 +3,14 @@
 
 mod base;
 mod end;
+mod store;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clusterbackup_api::backup::{BackupPhase, BackupStatus};
+use clusterbackup_api::backup::{BackupPhase, BackupStatus, ObjectCounts};
 use clusterbackup_api::{labels, schema};
 use clusterbackup_core::cut::Group;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -155,6 +156,10 @@ impl Drive {
 
     async fn plan(&self) -> Result<Plan, PlanError> {
         let subject = Subject::read(&self.world.client, self.record.backup()).await?;
+        // Nothing is frozen for a point that could not be stored.
+        if let Some(vault) = &subject.instance.spec.vault {
+            self.world.try_vault(self.record.backup(), vault).await?;
+        }
         plan(&self.world, self.record.backup(), &subject).await
     }
 
@@ -171,7 +176,8 @@ impl Drive {
             warnings: plan.warnings,
         };
         let tasks = plan.tasks.iter().map(|task| (task, false));
-        let status = base.running(self.record.status(), tasks, &BTreeMap::new(), &[]);
+        let mut status = base.running(self.record.status(), tasks, &BTreeMap::new(), &[]);
+        status.objects = plan.stores.then(ObjectCounts::default);
         let note = format!(
             "{} NodeTasks, {} claims, {} pods with hooks",
             plan.tasks.len(),

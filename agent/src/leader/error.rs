@@ -4,6 +4,7 @@
 use std::fmt::Display;
 
 use clusterbackup_core::selection::Name;
+use clusterbackup_kit::lease::LeaseError;
 
 /// Why a step could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,20 @@ pub(super) enum DriveError {
     /// Two backups want the same claim in a group at once; the next plan does without one.
     #[error("PersistentVolumeClaim {0} carries the temporary label of another backup")]
     Labelled(Name),
+    /// The API server doesn't answer.
+    #[error("the API server doesn't answer: {0}")]
+    Silent(String),
+    /// Who leads could not be read.
+    #[error("failed to read the fencing epoch: {0}")]
+    Epoch(#[from] LeaseError),
+    /// A vault could not be used.
+    #[error("BackupVault {vault}: {reason}")]
+    Vault {
+        /// The vault.
+        vault: String,
+        /// Why not.
+        reason: String,
+    },
     /// Something that lives as long as the work ended before.
     #[error("{0} ended")]
     Ended(&'static str),

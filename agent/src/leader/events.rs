@@ -28,6 +28,10 @@ pub(super) enum Reason {
     ThawPending,
     /// The agent of a node doesn't report.
     AgentSilent,
+    /// Its objects are in the vault.
+    Stored,
+    /// They could not be stored yet.
+    StoreFailing,
     /// It ended as wished.
     Completed,
     /// It ended, but not all is as it should be.
@@ -48,6 +52,8 @@ impl Reason {
             Self::FrozenTooLong => "FrozenTooLong",
             Self::ThawPending => "ThawPending",
             Self::AgentSilent => "AgentSilent",
+            Self::Stored => "Stored",
+            Self::StoreFailing => "StoreFailing",
             Self::Completed => "Completed",
             Self::CompletedWithWarnings => "CompletedWithWarnings",
             Self::Failed => "Failed",
@@ -57,12 +63,15 @@ impl Reason {
 
     const fn type_(self) -> EventType {
         match self {
-            Self::Started | Self::Adopted | Self::Completed | Self::Cancelled => EventType::Normal,
+            Self::Started | Self::Adopted | Self::Stored | Self::Completed | Self::Cancelled => {
+                EventType::Normal
+            }
             Self::CutFailed
             | Self::BarrierBroken
             | Self::FrozenTooLong
             | Self::ThawPending
             | Self::AgentSilent
+            | Self::StoreFailing
             | Self::CompletedWithWarnings
             | Self::Failed => EventType::Warning,
         }

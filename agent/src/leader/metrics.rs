@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clusterbackup_api::backup::{BackupPhase, BackupStatus, VolumeReport};
+use clusterbackup_api::backup::{BackupPhase, BackupStatus, ObjectCounts, VolumeReport};
 use clusterbackup_api::node_task::Consistency;
 use clusterbackup_core::cut::SkipReason;
 use clusterbackup_kit::metrics::{MetricsError, Registry};
-use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 /// From a cut of nothing to one of hundreds of volumes.
 const DURATIONS: [f64; 10] = [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
+/// From a namespace to a large cluster.
+const POINTS: [f64; 9] = [0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 /// Cuts at one moment are milliseconds apart; a barrier that breaks, a minute.
 const SKEWS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0];
 
@@ -62,6 +64,35 @@ pub(super) struct Metrics {
     skew: Histogram,
     tasks: IntGauge,
     silent: IntGauge,
+    points: HistogramVec,
+    objects: IntCounter,
+    object_bytes: IntCounter,
+}
+
+/// What came of the attempts to store a backup's objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PointOutcome {
+    /// Everything is in the point.
+    Complete,
+    /// Something is missing in it.
+    Partial,
+    /// There is no point.
+    Failed,
+    /// Somebody stopped the backup before there was one.
+    Cancelled,
+}
+
+impl PointOutcome {
+    const ALL: [Self; 4] = [Self::Complete, Self::Partial, Self::Failed, Self::Cancelled];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// What one backup contributes to a gauge, for as long as it is driven.
@@ -160,6 +191,18 @@ impl Metrics {
                 "clusterbackup_leader_silent_nodes",
                 "Nodes whose agent has not taken up a running task, or has stopped reporting one.",
             )?,
+            points: registry.histograms(
+                "clusterbackup_leader_point_duration_seconds",
+                "From the first attempt to store a backup's objects to what came of it.",
+                &["outcome"],
+                &POINTS,
+            )?,
+            objects: registry.counter(
+                "clusterbackup_leader_objects_total",
+                "Objects in recovery points that were committed.",
+            )?,
+            object_bytes: registry
+                .counter("clusterbackup_leader_object_bytes_total", "Their size as JSON.")?,
         };
         metrics.start_at_zero();
         Ok(Arc::new(metrics))
@@ -180,6 +223,9 @@ impl Metrics {
         }
         for reason in SKIPS {
             self.volumes.with_label_values(&["skipped", skip_label(reason)]);
+        }
+        for outcome in PointOutcome::ALL {
+            self.points.with_label_values(&[outcome.label()]);
         }
         for outcome in ["met", "broken"] {
             self.barriers.with_label_values(&[outcome]);
@@ -220,6 +266,19 @@ impl Metrics {
     /// One backup's part of the nodes that are silent.
     pub(super) fn silent(&self) -> Part {
         Part::of(&self.silent)
+    }
+
+    /// Counts what came of storing objects.
+    pub(super) fn stored(&self, outcome: PointOutcome, took: Duration) {
+        self.points
+            .with_label_values(&[outcome.label()])
+            .observe(took.as_secs_f64());
+    }
+
+    /// Counts the objects of a point.
+    pub(super) fn holds(&self, counts: &ObjectCounts) {
+        self.objects.inc_by(counts.stored);
+        self.object_bytes.inc_by(counts.bytes);
     }
 
     /// Counts a backup that ended with `status`.

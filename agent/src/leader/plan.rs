@@ -32,6 +32,8 @@ pub(super) struct Plan {
     pub(super) skipped: Vec<(Name, SkipReason)>,
     /// What is not as it should be.
     pub(super) warnings: Vec<String>,
+    /// Whether objects are stored beside.
+    pub(super) stores: bool,
 }
 
 /// Plans the backup.
@@ -59,7 +61,10 @@ pub(super) async fn plan(world: &World, backup: &Backup, subject: &Subject) -> R
         )));
     }
 
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        stores: spec.vault.is_some(),
+        ..Plan::default()
+    };
     let classes = read::classes(&world.client).await?;
     if classes.is_none() && !selection.claims.is_empty() {
         plan.warnings.push(NO_KINDS.to_owned());
@@ -110,7 +115,11 @@ impl Plan {
             .extend(missing.map(|name| format!("namespace {name}, which the instance names, doesn't exist")));
         self.warnings
             .extend(remarks(hooks).into_iter().map(|remark| remark.to_string()));
-        if selection.pods.is_empty() && selection.claims.is_empty() && selection.excluded.is_empty() {
+        if !self.stores
+            && selection.pods.is_empty()
+            && selection.claims.is_empty()
+            && selection.excluded.is_empty()
+        {
             self.warnings
                 .push("nothing was selected: no pod and no claim matches the instance".to_owned());
         }

@@ -1,6 +1,8 @@
 //! The leader's process: its flags, the election, and the work of a term.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
@@ -19,6 +21,8 @@ use super::error::DriveError;
 use super::events::Events;
 use super::instances::Instances;
 use super::metrics::{Metrics, Transition};
+use super::vault::Doors;
+use super::vaults;
 use super::world::World;
 
 /// What it is called in metrics.
@@ -47,6 +51,9 @@ pub struct Args {
     /// The uid of that pod
     #[arg(long, env = "POD_UID", default_value = "no-pod")]
     pod_uid: String,
+    /// The folder below which the vaults in file systems are
+    #[arg(long, env = "FILE_VAULTS", default_value = "/vaults")]
+    file_vaults: PathBuf,
     /// Where /live, /ready and /metrics are served, over HTTP
     #[arg(long, default_value = "0.0.0.0:9090")]
     admin_listen: SocketAddr,
@@ -79,6 +86,10 @@ impl Args {
             events: Events::new(client.clone(), identity),
             agents: self.namespace.clone(),
             epoch: 0,
+            fence: election.fence(),
+            doors: Doors {
+                folder: Arc::new(self.file_vaults.clone()),
+            },
             metrics,
             client: client.clone(),
         };
@@ -136,8 +147,8 @@ impl Leading {
             epoch: term.epoch(),
             ..self.world.clone()
         };
-        let looking = Instances::run(world.client.clone());
-        let work = async { tokio::try_join!(Backups::run(world), looking).map(drop) };
+        let (looking, trying) = (Instances::run(world.client.clone()), vaults::run(world.clone()));
+        let work = async { tokio::try_join!(Backups::run(world), looking, trying).map(drop) };
         let done = term.work(Box::pin(work)).await;
         let released = self.stopping.is_cancelled();
         metrics.leads_no_more(if released {

@@ -4,6 +4,7 @@ use clusterbackup_api::backup_instance::HookReference;
 use clusterbackup_api::{Backup, BackupHook, BackupInstance, Problem};
 use clusterbackup_core::cut::Limits;
 use clusterbackup_core::hook::Hook;
+use clusterbackup_core::inclusion::Inclusion;
 use clusterbackup_core::quantity::Quantity;
 use clusterbackup_core::selection::Filter;
 use kube::{Api, Client, ResourceExt as _};
@@ -37,6 +38,8 @@ pub(super) enum Obstacle {
     HookInvalid,
     /// Who wrote the instance or a hook is not known, or may not do that himself.
     RightsMissing,
+    /// The vault that it names can't be written into.
+    VaultUnusable,
     /// What is in the cluster can't be backed up that way.
     NotPossible,
 }
@@ -88,6 +91,12 @@ impl Subject {
     pub(super) fn filter(&self) -> Result<Filter, PlanError> {
         let filter = self.instance.spec.filter();
         filter.map_err(|problems| nonsense(Obstacle::InstanceInvalid, "the instance", &problems))
+    }
+
+    /// Which objects the instance stores.
+    pub(super) fn inclusion(&self) -> Result<Inclusion, PlanError> {
+        let inclusion = self.instance.spec.inclusion();
+        inclusion.map_err(|problems| nonsense(Obstacle::InstanceInvalid, "the instance", &problems))
     }
 
     /// How much the instance allows.

@@ -22,6 +22,7 @@ impl Terms {
     /// Of an instance and its hooks; an error if no backup of it can run now, whatever is in the cluster.
     pub(super) async fn of(client: &Client, subject: &Subject) -> Result<Self, PlanError> {
         let (filter, limits, hooks) = (subject.filter()?, subject.limits()?, subject.decided()?);
+        subject.inclusion()?;
         rights::check(client, subject, &filter, &hooks).await?;
         Ok(Self {
             filter,

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use clusterbackup_api::NodeTask;
-use kube::{Api, Client};
+use clusterbackup_api::{Backup, NodeTask};
+use clusterbackup_kit::lease::Fence;
+use kube::{Api, Client, ResourceExt as _};
 
+use super::error::DriveError;
 use super::events::Events;
 use super::metrics::Metrics;
+use super::subject::{Obstacle, PlanError};
+use super::vault::{Doors, VaultError};
 
 /// The cluster as this leader may change it.
 #[derive(Clone)]
@@ -17,6 +21,10 @@ pub(super) struct World {
     pub(super) agents: String,
     /// The fencing epoch of this leader's term.
     pub(super) epoch: i64,
+    /// Where the highest epoch stands.
+    pub(super) fence: Fence,
+    /// What vaults are opened with.
+    pub(super) doors: Doors,
     /// Tells people.
     pub(super) events: Events,
     /// Counts.
@@ -27,5 +35,30 @@ impl World {
     /// The NodeTasks of the nodes' agents.
     pub(super) fn tasks(&self) -> Api<NodeTask> {
         Api::namespaced(self.client.clone(), &self.agents)
+    }
+
+    /// Whether nobody has begun to lead since this term began.
+    pub(super) async fn is_latest(&self) -> Result<bool, DriveError> {
+        Ok(self.fence.highest().await? == Some(self.epoch))
+    }
+
+    /// Tries the vault that a backup is to be stored in.
+    pub(super) async fn try_vault(&self, backup: &Backup, name: &str) -> Result<(), PlanError> {
+        let namespace = backup.namespace().unwrap_or_default();
+        let tried = match self.doors.find(&self.client, &namespace, name).await {
+            Ok(vault) => vault.probe().await,
+            Err(error) => Err(error),
+        };
+        tried.map_err(|error| match error {
+            VaultError::Unread(error) => error.into(),
+            error => {
+                let (vault, reason) = (name.to_owned(), error.to_string());
+                if error.is_transient() {
+                    DriveError::Vault { vault, reason }.into()
+                } else {
+                    Obstacle::VaultUnusable.with(format!("BackupVault {vault}: {reason}"))
+                }
+            }
+        })
     }
 }

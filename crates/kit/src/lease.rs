@@ -47,6 +47,18 @@ pub struct Term {
     work: TaskTracker,
 }
 
+/// Where the highest epoch of all terms stands: whoever does what can't be undone looks whether it is still his.
+#[derive(Clone)]
+pub struct Fence(EpochObject);
+
+impl Fence {
+    /// The highest epoch; none if nobody has led yet.
+    pub async fn highest(&self) -> Result<Option<i64>, LeaseError> {
+        let read = timeout(CALL, self.0.highest()).await;
+        read.map_err(|_| LeaseError::Slow)?
+    }
+}
+
 /// Where this process stands among the candidates.
 #[derive(Clone, Debug)]
 pub enum Standing {
@@ -133,6 +145,11 @@ impl Election {
             standing,
         };
         (election, receiver)
+    }
+
+    /// Where its term's epoch can be held against the highest.
+    pub fn fence(&self) -> Fence {
+        Fence(self.epochs.clone())
     }
 
     /// Competes until `stopping`; then the work of the term is ended and the claim given up, so that the next

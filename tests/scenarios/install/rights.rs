@@ -25,9 +25,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 type Right<'a> = (&'a str, &'a str, &'a str, &'a str, bool);
 
 /// What nobody of ours may do, wherever.
-const NOBODY: [Right<'_>; 9] = [
+const NOBODY: [Right<'_>; 8] = [
     ("get", "secrets", "default", "a", false),
-    ("list", "secrets", "", "", false),
     ("create", "pods", OWN, "", false),
     ("create", "pods", AGENTS, "", false),
     ("create", "serviceaccounts/token", OWN, "a", false),
@@ -126,7 +125,7 @@ const fn exec(granted: bool) -> [Right<'static>; 2] {
 }
 
 #[rustfmt::skip]
-const AGENT: [Right<'_>; 31] = [
+const AGENT: [Right<'_>; 32] = [
     ("list", TASKS, AGENTS, "", true),
     ("watch", TASKS, AGENTS, "", true),
     ("patch", TASK_STATUS, AGENTS, "a", true),
@@ -158,10 +157,11 @@ const AGENT: [Right<'_>; 31] = [
     ("list", "configmaps", AGENTS, "", false),
     ("update", LEASES, OWN, "clusterbackup-leader", false),
     ("list", "nodes", "", "", false),
+    ("list", "secrets", "", "", false),
 ];
 
 #[rustfmt::skip]
-const LEADER: [Right<'_>; 44] = [
+const LEADER: [Right<'_>; 55] = [
     ("list", BACKUPS, "", "", true),
     ("patch", BACKUPS, "default", "a", true),
     ("update", "backups.clusterbackup.io/status", "default", "a", true),
@@ -172,7 +172,18 @@ const LEADER: [Right<'_>; 44] = [
     ("patch", "backupinstances.clusterbackup.io/status", "default", "a", true),
     ("patch", INSTANCES, "default", "a", false),
     ("get", BACKUP_HOOKS, "default", "a", true),
-    ("list", BACKUP_HOOKS, "", "", false),
+    ("watch", BACKUP_HOOKS, "", "", false),
+    ("list", "widgets.example.com", "", "", true),
+    ("get", "widgets.example.com", "default", "a", false),
+    ("list", "secrets", "", "", true),
+    ("watch", "secrets", "", "", false),
+    ("get", "pods/log", "default", "a", false),
+    ("get", "pods/exec", "default", "a", false),
+    ("watch", "backupvaults.clusterbackup.io", "", "", true),
+    ("patch", "backupvaults.clusterbackup.io/status", "default", "a", true),
+    ("patch", "backupvaults.clusterbackup.io", "default", "a", false),
+    ("create", "recoverypoints.clusterbackup.io", "default", "", true),
+    ("delete", "recoverypoints.clusterbackup.io", "default", "a", false),
     ("create", "subjectaccessreviews.authorization.k8s.io", "", "", true),
     ("create", TASKS, AGENTS, "", true),
     ("patch", TASKS, AGENTS, "a", true),

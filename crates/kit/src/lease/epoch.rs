@@ -48,6 +48,12 @@ impl EpochObject {
         Err(LeaseError::Contested(self.name.clone()))
     }
 
+    /// The epoch that stands there; none if nobody has led yet.
+    pub(super) async fn highest(&self) -> Result<Option<i64>, LeaseError> {
+        let current = self.config_maps.get_opt(&self.name).await?;
+        current.map(|config_map| self.read(&config_map)).transpose()
+    }
+
     fn read(&self, config_map: &ConfigMap) -> Result<i64, LeaseError> {
         let text = config_map.data.as_ref().and_then(|data| data.get(KEY));
         text.and_then(|text| text.parse().ok())

@@ -1,0 +1,179 @@
+//! All objects of an instance, read from the API server and written into a point.
+//!
+//! | module | concern |
+//! |---|---|
+//! | `discovery` | which kinds the cluster serves |
+//! | `reach` | what the requester may read of them |
+//! | `page`, `listing` | a list, page by page, within bounded memory |
+//! | `sink` | where objects go, and what is counted |
+//! | `related` | objects that others need, and the Namespaces |
+
+mod discovery;
+mod listing;
+mod page;
+mod reach;
+mod related;
+mod sink;
+
+use std::collections::BTreeSet;
+
+use clusterbackup_api::backup::ObjectCounts;
+use clusterbackup_api::requester::Requester;
+use clusterbackup_core::inclusion::{Inclusion, Kind};
+use clusterbackup_vault::point::PointWriter;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use kube::Client;
+use tokio::sync::watch;
+
+pub(super) use self::sink::{Sink, Stored};
+
+use self::listing::{ListError, Listing, Span};
+use self::page::Object;
+use self::reach::Reachable;
+use super::point::PointFailure;
+
+/// Kinds that are read at a time. Each takes one page of memory, and one request of the API server.
+const AT_ONCE: usize = 4;
+/// More namespaces than this are read by one listing over all.
+const SINGLY: usize = 20;
+
+/// What is to be read, and for whom.
+pub(super) struct Task<'a> {
+    /// The way to the API server.
+    pub(super) client: &'a Client,
+    /// Which objects.
+    pub(super) inclusion: &'a Inclusion,
+    /// Whose rights count.
+    pub(super) requester: &'a Requester,
+}
+
+/// Reads everything into the point. What can't be read is told in what comes back; an error means that nothing can be
+/// read at all, or written.
+pub(super) async fn store(
+    task: &Task<'_>,
+    writer: PointWriter,
+    progress: watch::Sender<ObjectCounts>,
+) -> Result<Stored, PointFailure> {
+    let sink = Sink::new(writer, progress);
+    let found = discovery::run(task.client).await?;
+    for (group, reason) in &found.unread {
+        sink.unread(&format!("*.{group}"), reason).await;
+    }
+    for text in task.inclusion.idle_types(&found.kinds) {
+        let remark = format!("the cluster has no kind {text}, which the instance names");
+        sink.remark(remark).await;
+    }
+    let cluster = related::namespaces(task.client).await?;
+    let namespaces: BTreeSet<&str> = task.inclusion.filter.namespaces(&cluster).into_iter().collect();
+    let reachable = Reachable::ask(task, &found.kinds, &namespaces).await?;
+    let reading = Reading {
+        task,
+        namespaces,
+        reachable,
+        sink: &sink,
+    };
+    let kinds = task.inclusion.kinds(&found.kinds);
+    sink.expect(kinds.len());
+    let reads: Vec<_> = kinds.into_iter().map(|kind| reading.kind(kind).boxed()).collect();
+    stream::iter(reads)
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+    related::store(&reading, &found.kinds).await?;
+    related::store_namespaces(&reading).await?;
+    Ok(sink.done())
+}
+
+/// A cluster that is being read.
+struct Reading<'a> {
+    task: &'a Task<'a>,
+    /// The namespaces that are taken.
+    namespaces: BTreeSet<&'a str>,
+    reachable: Reachable,
+    sink: &'a Sink,
+}
+
+impl Reading<'_> {
+    /// Stores the objects of a kind that are taken.
+    async fn kind(&self, kind: &Kind) -> Result<(), PointFailure> {
+        let inclusion = self.task.inclusion;
+        let labels = &inclusion.filter.labels;
+        let selector = (!labels.is_everything()).then(|| labels.to_string());
+        for span in self.spans(kind) {
+            let listing = Listing::new(kind, &span, selector.clone());
+            let takes = |object: &Object<'_>| inclusion.takes(object.facts(), &self.namespaces);
+            self.pour(kind, &span, listing, takes).await?;
+        }
+        self.sink.kind_done();
+        Ok(())
+    }
+
+    /// By which lists a kind is read.
+    fn spans(&self, kind: &Kind) -> Vec<Span> {
+        let everywhere = self.reachable.allows(&kind.group_resource, None);
+        if !kind.namespaced || (everywhere && self.namespaces.len() > SINGLY) {
+            return vec![Span::All];
+        }
+        let names = self.namespaces.iter();
+        names.map(|&name| Span::Namespace(name.to_owned())).collect()
+    }
+
+    /// Stores those objects of a list that `takes` takes, if the requester may read it.
+    async fn pour(
+        &self,
+        kind: &Kind,
+        span: &Span,
+        mut listing: Listing,
+        takes: impl Fn(&Object<'_>) -> bool,
+    ) -> Result<(), PointFailure> {
+        let name = kind.group_resource.as_str();
+        if !self.reachable.allows(&kind.group_resource, span.namespace()) {
+            let refusal = self.reachable.refusal(span.namespace());
+            self.sink.unread(name, &refusal).await;
+            return Ok(());
+        }
+        let read = async {
+            while let Some(page) = listing.next(self.task.client).await? {
+                for object in page.objects().map_err(ListError::from)? {
+                    if takes(&object) {
+                        self.sink.add(kind, object).await?;
+                    }
+                }
+            }
+            Ok(())
+        };
+        let done = read.await;
+        if listing.is_inconsistent() {
+            self.sink.inconsistent(name).await;
+        }
+        match done {
+            Ok(()) => Ok(()),
+            Err(Failure::List(error)) => {
+                let reason = error.settle(self.task.client).await?;
+                self.sink.unread(name, &reason).await;
+                Ok(())
+            }
+            Err(Failure::Point(failure)) => Err(failure),
+        }
+    }
+}
+
+/// What stops a list.
+enum Failure {
+    /// It can't be read.
+    List(ListError),
+    /// It can't be written.
+    Point(PointFailure),
+}
+
+impl From<ListError> for Failure {
+    fn from(error: ListError) -> Self {
+        Self::List(error)
+    }
+}
+
+impl From<PointFailure> for Failure {
+    fn from(failure: PointFailure) -> Self {
+        Self::Point(failure)
+    }
+}

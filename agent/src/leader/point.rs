@@ -1,0 +1,290 @@
+//! A recovery point of a backup: one attempt at it, its commit, and its mirror in the cluster.
+
+use clusterbackup_api::backup::{BackupPhase, ObjectCounts, VolumeReport};
+use clusterbackup_api::node_task::BackupReference;
+use clusterbackup_api::{Backup, RecoveryPoint, RecoveryPointSpec, labels};
+use clusterbackup_vault::catalogue;
+use clusterbackup_vault::point::{
+    Attempt, BackupName, Begin, LogLevel, LogLine, Manifest, PointError, PointId, PointPhase, PointResult,
+    PointVolume, PointWriter, Snapshot,
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{ListParams, ObjectMeta, PostParams};
+use kube::{Api, Client, ResourceExt as _};
+use tokio::sync::watch;
+
+use super::error::{Doing as _, DriveError};
+use super::objects::{self, Stored, Task};
+use super::vault::{OpenVault, VaultError};
+
+/// The longest value of a label.
+const LABEL_LIMIT: usize = 63;
+
+/// Why there is no point.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PointFailure {
+    /// Trying again may help.
+    #[error("{0}")]
+    Passing(String),
+    /// A person has to do something first.
+    #[error("{0}")]
+    Final(String),
+}
+
+/// A point whose objects are stored, and that is not committed.
+pub(super) struct Draft(Stored);
+
+/// Begins a point and stores all objects in it.
+pub(super) async fn draft(
+    vault: &OpenVault,
+    backup: &Backup,
+    task: &Task<'_>,
+    epoch: i64,
+    progress: watch::Sender<ObjectCounts>,
+) -> Result<Draft, PointFailure> {
+    let begin = begin(backup, task.client, epoch).await?;
+    let writer = PointWriter::begin(vault.store.clone(), begin, vault.seal.clone()).await?;
+    objects::store(task, writer, progress).await.map(Draft)
+}
+
+/// The point of the backup, if it was committed.
+pub(super) async fn find(vault: &OpenVault, backup: &Backup) -> Result<Option<Manifest>, PointFailure> {
+    Ok(catalogue::find(&vault.store, &id(backup)?).await?)
+}
+
+impl Draft {
+    /// What is not in it that should be.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let Self(stored) = self;
+        let unread = stored.unread.iter().map(|(kind, reasons)| {
+            let reasons: Vec<_> = reasons.iter().map(String::as_str).collect();
+            unread(kind, &reasons.join("; "))
+        });
+        let inconsistent = stored.inconsistent.iter().map(|kind| inconsistent(kind));
+        unread
+            .chain(inconsistent)
+            .chain(stored.remarks.iter().cloned())
+            .collect()
+    }
+
+    /// What was counted.
+    pub(super) fn counts(&self) -> ObjectCounts {
+        self.0.counts
+    }
+
+    /// Makes a point of it.
+    pub(super) async fn commit(
+        self,
+        phase: BackupPhase,
+        volumes: &[VolumeReport],
+        warnings: &[String],
+    ) -> Result<Manifest, PointFailure> {
+        let Self(Stored {
+            mut writer,
+            unread,
+            inconsistent,
+            ..
+        }) = self;
+        let now = Timestamp::now();
+        for warning in warnings {
+            writer.log(&LogLine {
+                time: now,
+                level: LogLevel::Warning,
+                message: warning.clone(),
+            })?;
+        }
+        let result = PointResult {
+            finished: now,
+            phase: if phase == BackupPhase::Completed {
+                PointPhase::Completed
+            } else {
+                PointPhase::CompletedWithWarnings
+            },
+            unread: unread.into_keys().collect(),
+            inconsistent,
+            volumes: volumes.iter().map(volume).collect(),
+        };
+        Ok(writer.commit(result).await?)
+    }
+}
+
+/// What is said of a point that somebody else committed for this backup.
+pub(super) fn warnings(manifest: &Manifest) -> Vec<String> {
+    let unread = manifest
+        .unread
+        .iter()
+        .map(|kind| unread(kind, "the log of the point says why"));
+    unread
+        .chain(manifest.inconsistent.iter().map(|kind| inconsistent(kind)))
+        .collect()
+}
+
+/// What was counted in a point that is committed.
+pub(super) fn counts(manifest: &Manifest) -> ObjectCounts {
+    let count = |kinds: usize| u32::try_from(kinds).unwrap_or(u32::MAX);
+    ObjectCounts {
+        stored: manifest.objects(),
+        bytes: manifest.object_bytes,
+        kinds: count(manifest.counts.len()),
+        kinds_total: count(manifest.counts.len()),
+        kinds_unread: count(manifest.unread.len()),
+    }
+}
+
+fn unread(kind: &str, why: &str) -> String {
+    format!("objects of the kind {kind} are missing in the recovery point: {why}")
+}
+
+fn inconsistent(kind: &str) -> String {
+    format!("the objects of the kind {kind} are of several moments: their list expired while it was read")
+}
+
+/// Makes the object that shows the point in the cluster.
+pub(super) async fn mirror(
+    client: &Client,
+    backup: &Backup,
+    vault: &str,
+    manifest: &Manifest,
+) -> Result<String, DriveError> {
+    let name = manifest.begin.id.as_str().to_owned();
+    let point = RecoveryPoint {
+        metadata: metadata(&name, &manifest.begin.instance),
+        spec: spec(backup, vault, manifest),
+        status: None,
+    };
+    let api = Api::<RecoveryPoint>::namespaced(client.clone(), &backup.namespace().unwrap_or_default());
+    match api.create(&PostParams::default(), &point).await {
+        Ok(_) => Ok(name),
+        Err(kube::Error::Api(answer)) if answer.code == 409 => Ok(name),
+        Err(error) => Err(error).doing("create the RecoveryPoint"),
+    }
+}
+
+fn metadata(name: &str, instance: &str) -> ObjectMeta {
+    let mark = [(labels::INSTANCE.to_owned(), instance.to_owned())].into();
+    let mut metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        ..ObjectMeta::default()
+    };
+    if instance.len() <= LABEL_LIMIT {
+        metadata.labels = Some(mark);
+    } else {
+        metadata.annotations = Some(mark);
+    }
+    metadata
+}
+
+fn spec(backup: &Backup, vault: &str, manifest: &Manifest) -> RecoveryPointSpec {
+    RecoveryPointSpec {
+        vault: vault.to_owned(),
+        instance: manifest.begin.instance.clone(),
+        backup: BackupReference {
+            namespace: backup.namespace().unwrap_or_default(),
+            name: backup.name_any(),
+            uid: backup.uid().unwrap_or_default(),
+        },
+        cluster: manifest.begin.cluster.clone(),
+        started_at: MicroTime(manifest.begin.started),
+        finished_at: MicroTime(manifest.finished),
+        phase: phase(manifest),
+        objects: manifest.objects(),
+        bytes: manifest.object_bytes,
+        stored_bytes: manifest.stored_bytes(),
+        volumes: u32::try_from(manifest.snapshots.len()).unwrap_or(u32::MAX),
+        encrypted: manifest.is_sealed(),
+    }
+}
+
+/// How the backup of a point ended.
+pub(super) const fn phase(manifest: &Manifest) -> BackupPhase {
+    match manifest.phase {
+        PointPhase::Completed => BackupPhase::Completed,
+        PointPhase::CompletedWithWarnings => BackupPhase::CompletedWithWarnings,
+    }
+}
+
+async fn begin(backup: &Backup, client: &Client, epoch: i64) -> Result<Begin, PointFailure> {
+    let now = Timestamp::now();
+    let started = backup
+        .status
+        .as_ref()
+        .and_then(|status| status.started_at.as_ref());
+    // Of two attempts under one epoch there are none at one moment.
+    let attempt = Attempt::new(format!("{epoch}-{}", now.as_nanosecond()));
+    Ok(Begin {
+        id: id(backup)?,
+        attempt: attempt.map_err(|error| PointFailure::Final(error.to_string()))?,
+        cluster: cluster(client).await?,
+        backup: BackupName {
+            namespace: backup.namespace().unwrap_or_default(),
+            name: backup.name_any(),
+        },
+        instance: backup.spec.instance.clone(),
+        started: started.map_or(now, |started| started.0),
+    })
+}
+
+fn id(backup: &Backup) -> Result<PointId, PointFailure> {
+    PointId::new(backup.uid().unwrap_or_default()).map_err(|error| PointFailure::Final(error.to_string()))
+}
+
+/// What tells this cluster from others: the uid of a namespace that nobody can delete.
+async fn cluster(client: &Client) -> Result<String, DriveError> {
+    let system = ListParams::default().fields("metadata.name=kube-system");
+    let found = Api::<Namespace>::all(client.clone()).list(&system).await;
+    let found = found.doing("read the namespace kube-system")?;
+    Ok(found
+        .items
+        .first()
+        .and_then(|namespace| namespace.metadata.uid.clone())
+        .unwrap_or_default())
+}
+
+fn volume(report: &VolumeReport) -> PointVolume {
+    let handle = report.driver.clone().zip(report.handle.clone());
+    PointVolume {
+        namespace: report.namespace.clone(),
+        claim: report.claim.clone(),
+        snapshot: handle.map(|(driver, handle)| Snapshot {
+            driver,
+            handle,
+            size_bytes: None,
+        }),
+        storage_class: None,
+        consistency: report.consistency,
+        skipped: report.skipped,
+        frozen_millis: None,
+    }
+}
+
+impl From<PointError> for PointFailure {
+    fn from(error: PointError) -> Self {
+        if error.is_transient() {
+            Self::Passing(error.to_string())
+        } else {
+            Self::Final(error.to_string())
+        }
+    }
+}
+
+impl From<DriveError> for PointFailure {
+    fn from(error: DriveError) -> Self {
+        if error.is_final() {
+            Self::Final(error.to_string())
+        } else {
+            Self::Passing(error.to_string())
+        }
+    }
+}
+
+impl From<VaultError> for PointFailure {
+    fn from(error: VaultError) -> Self {
+        if error.is_transient() {
+            Self::Passing(error.to_string())
+        } else {
+            Self::Final(error.to_string())
+        }
+    }
+}

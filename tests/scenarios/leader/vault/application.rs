@@ -1,0 +1,164 @@
+//! A realistic application: objects of about thirty kinds in a namespace, what they need outside of it, and what is to be
+//! left out.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use clusterbackup_core::yaml;
+use clusterbackup_tests::eventually;
+use kube::core::discovery::v2::APIGroupDiscoveryList;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::contents::Path;
+use crate::leader::stage::{Ground, LIMIT};
+use crate::steps::create;
+use crate::widgets::Widgets;
+
+/// Its objects, for a namespace SHOP.
+const OBJECTS: &str = include_str!("application.yaml");
+/// What stands still for so long stands.
+const STILL: Duration = Duration::from_secs(2);
+/// Kinds that go into no point.
+const LEFT_OUT: [&str; 2] = ["events", "events.events.k8s.io"];
+
+/// What was created.
+pub(super) struct Application {
+    /// The objects outside of namespaces that belong to it.
+    outside: BTreeSet<Path>,
+    /// Kinds in namespaces: plural name with group, and the path of their lists before the namespace.
+    kinds: Vec<(String, String)>,
+}
+
+impl Application {
+    /// Creates it in the shop.
+    pub(super) async fn create(ground: &Ground) -> Result<Self> {
+        let (admin, shop) = (ground.cluster.admin(), ground.shop.name());
+        let text = json!({ "colour": { "type": "string" } });
+        let widgets = Widgets::served(admin.clone(), shop, &text).await?;
+        create(
+            &admin,
+            Some(shop),
+            &widgets.widget("gear", &json!({ "colour": "red" })),
+        )
+        .await?;
+        for object in yaml::to_json_documents(&OBJECTS.replace("SHOP", shop))? {
+            let namespace = object["metadata"]["namespace"].as_str();
+            let created = eventually("the object is admitted", LIMIT, || async {
+                Ok(create(&admin, namespace, &object).await?)
+            });
+            created.await?;
+        }
+        let definition = format!("widgets.{}", widgets.group);
+        let rbac = "rbac.authorization.k8s.io";
+        let outside = [
+            ("namespaces".to_owned(), shop.to_owned()),
+            ("persistentvolumes".to_owned(), format!("{shop}-data")),
+            (
+                "priorityclasses.scheduling.k8s.io".to_owned(),
+                format!("{shop}-first"),
+            ),
+            (format!("clusterroles.{rbac}"), format!("{shop}-reads")),
+            (format!("clusterrolebindings.{rbac}"), format!("{shop}-reads")),
+            (
+                "customresourcedefinitions.apiextensions.k8s.io".to_owned(),
+                definition,
+            ),
+        ];
+        Ok(Self {
+            outside: outside
+                .into_iter()
+                .map(|(kind, name)| Path::new(&kind, None, &name))
+                .collect(),
+            kinds: kinds(ground).await?,
+        })
+    }
+
+    /// What is there of it, once nothing changes any more. Found by listing every kind, without the code under test.
+    pub(super) async fn settled(&self, ground: &Ground) -> Result<BTreeSet<Path>> {
+        let before = self.versions(ground).await?;
+        sleep(STILL).await;
+        let after = self.versions(ground).await?;
+        if before != after {
+            return Box::pin(self.settled(ground)).await;
+        }
+        let inside = after.into_iter().map(|(path, _)| path);
+        Ok(inside.chain(self.outside.iter().cloned()).collect())
+    }
+
+    /// An object as the API server has it.
+    pub(super) async fn live(&self, ground: &Ground, path: &Path) -> Result<Value> {
+        let place = match &path.namespace {
+            Some(namespace) => {
+                let mut kinds = self.kinds.iter();
+                let (_, root) = kinds
+                    .find(|(kind, _)| *kind == path.kind)
+                    .context("no such kind")?;
+                let (resource, _) = path.kind.split_once('.').unwrap_or((&path.kind, ""));
+                format!("{root}/namespaces/{namespace}/{resource}")
+            }
+            None => match path.kind.split_once('.') {
+                Some((resource, group)) => format!("/apis/{group}/v1/{resource}"),
+                None => format!("/api/v1/{}", path.kind),
+            },
+        };
+        ground.ask_for(&format!("{place}/{}", path.name)).await
+    }
+
+    async fn versions(&self, ground: &Ground) -> Result<BTreeSet<(Path, String)>> {
+        let shop = ground.shop.name();
+        let mut found = BTreeSet::new();
+        for (kind, root) in &self.kinds {
+            let (resource, _) = kind.split_once('.').unwrap_or((kind, ""));
+            let list = ground
+                .ask_for(&format!("{root}/namespaces/{shop}/{resource}"))
+                .await?;
+            for object in list["items"].as_array().context("no list")? {
+                let metadata = &object["metadata"];
+                let excluded = metadata["labels"]["velero.io/exclude-from-backup"] == "true";
+                let name = metadata["name"].as_str().context("no name")?;
+                let version = metadata["resourceVersion"].as_str().context("no version")?;
+                if !excluded {
+                    found.insert((Path::new(kind, Some(shop), name), version.to_owned()));
+                }
+            }
+        }
+        ensure!(found.len() > 30, "only {found:#?}");
+        Ok(found)
+    }
+}
+
+/// Every kind in namespaces of which there can be objects.
+async fn kinds(ground: &Ground) -> Result<Vec<(String, String)>> {
+    let admin = ground.cluster.admin();
+    let core = admin.list_core_api_versions_aggregated().await?;
+    let groups = admin.list_api_groups_aggregated().await?;
+    let mut kinds = Vec::new();
+    let lists: [APIGroupDiscoveryList; 2] = [core, groups];
+    for group in lists.into_iter().flat_map(|list| list.items) {
+        let name = group
+            .metadata
+            .and_then(|metadata| metadata.name)
+            .unwrap_or_default();
+        let version = group
+            .versions
+            .into_iter()
+            .next()
+            .context("a group without versions")?;
+        let number = version.version.context("a version without a name")?;
+        for resource in version.resources {
+            let plural = resource.resource.context("a kind without a name")?;
+            let can = |verb: &str| resource.verbs.iter().any(|served| served == verb);
+            let (kind, root) = match name.as_str() {
+                "" => (plural, format!("/api/{number}")),
+                name => (format!("{plural}.{name}"), format!("/apis/{name}/{number}")),
+            };
+            let inside = resource.scope.as_deref() == Some("Namespaced");
+            if inside && can("list") && can("create") && !LEFT_OUT.contains(&kind.as_str()) {
+                kinds.push((kind, root));
+            }
+        }
+    }
+    Ok(kinds)
+}
