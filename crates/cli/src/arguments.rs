@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod backup;
 pub(crate) mod hooks;
+pub(crate) mod vault;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clusterbackup_core::object::GroupResource;
@@ -47,6 +48,12 @@ pub(crate) enum Command {
     /// Back applications up, and see what became of it.
     #[command(subcommand)]
     Backup(backup::Backup),
+    /// Look at recovery points, and at what is in them.
+    #[command(subcommand)]
+    Rp(vault::Points),
+    /// Look at vaults, and make keys for them.
+    #[command(subcommand)]
+    Vault(vault::Vault),
     /// Look at the nodes' agents and their leader.
     #[command(subcommand)]
     Agents(agents::Agents),

@@ -149,7 +149,16 @@ mod tests {
         for (line, words, files) in [
             (
                 "",
-                &["rules", "hooks", "intercept", "backup", "agents", "completion"][..],
+                &[
+                    "rules",
+                    "hooks",
+                    "intercept",
+                    "backup",
+                    "rp",
+                    "vault",
+                    "agents",
+                    "completion",
+                ][..],
                 false,
             ),
             ("in", &["intercept"], false),
@@ -168,6 +177,8 @@ mod tests {
             ("backup ", &["create", "describe", "logs", "cancel"], false),
             ("backup create ", &[], false),
             ("backup describe -o ", &["text", "json", "yaml"], false),
+            ("rp ", &["list", "describe", "get"], false),
+            ("vault ", &["check", "keygen"], false),
             ("agents ", &["status"], false),
             ("completion p", &["powershell"], false),
         ] {

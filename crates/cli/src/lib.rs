@@ -11,6 +11,8 @@
 //! - `hooks`: `hooks check`
 //! - `status`, `metrics`: `intercept status`
 //! - `backup`: `backup create`, `describe`, `logs`, `cancel`
+//! - `points`: `rp list`, `describe`, `get`
+//! - `vault`: `vault check`, `keygen`
 //! - `agents`: `agents status`
 //! - `cluster`: how the cluster of the current context is asked
 //! - `output`: how results are written
@@ -39,10 +41,12 @@ mod origin;
 mod outcome;
 mod output;
 mod picture;
+mod points;
 mod print;
 mod reference;
 mod rule_text;
 mod status;
+mod vault;
 mod words;
 
 use std::io::{self, ErrorKind, Write as _};
@@ -75,6 +79,9 @@ enum Error {
     /// The cluster doesn't say.
     #[error("{0}")]
     Cluster(String),
+    /// A vault doesn't give what is wanted.
+    #[error("{0}")]
+    Vault(String),
     /// Nothing can be asked at all.
     #[error("failed to start: {0}")]
     Runtime(io::Error),
@@ -111,6 +118,8 @@ fn run(arguments: &Arguments, out: &mut dyn io::Write) -> Result<ExitCode, Error
         Command::Hooks(arguments::hooks::Hooks::Check(arguments)) => hooks::run(arguments, out),
         Command::Intercept(Intercept::Status(arguments)) => status::run(arguments, out),
         Command::Backup(command) => backup::run(command, out),
+        Command::Rp(command) => points::run(command, out),
+        Command::Vault(command) => vault::run(command, out),
         Command::Agents(command) => agents::run(command, out),
         Command::Completion(arguments) => completion::run(arguments, out),
         Command::Complete(arguments) => completion::complete(arguments, out),

@@ -7,3 +7,8 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
         _ => format!("{count} {what}s"),
     }
 }
+
+/// `12.4 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}

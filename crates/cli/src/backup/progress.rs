@@ -6,8 +6,10 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use clusterbackup_api::backup::{BackupPhase, BackupStatus, Counts};
+use clusterbackup_api::backup::{BackupPhase, BackupStatus, Counts, ObjectCounts};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::words::stored;
 
 /// How often the spinner moves.
 const TICK: Duration = Duration::from_millis(120);
@@ -75,6 +77,7 @@ fn complain(text: fmt::Arguments<'_>) {
 pub(super) struct Picture {
     phase: Option<BackupPhase>,
     counts: Counts,
+    objects: ObjectCounts,
 }
 
 impl Picture {
@@ -82,6 +85,7 @@ impl Picture {
         Self {
             phase: status.and_then(|status| status.phase),
             counts: status.map(|status| status.counts.clone()).unwrap_or_default(),
+            objects: status.and_then(|status| status.objects).unwrap_or_default(),
         }
     }
 
@@ -98,8 +102,8 @@ impl Picture {
     }
 
     /// What is counted: its name, how many are done, of how many, and what is to be said of them.
-    fn rows(&self) -> [Row; 3] {
-        let counts = &self.counts;
+    fn rows(&self) -> [Row; 4] {
+        let (counts, objects) = (&self.counts, &self.objects);
         [
             Row {
                 name: "pods",
@@ -111,13 +115,19 @@ impl Picture {
                 name: "hooks",
                 done: counts.hooks_succeeded + counts.hooks_failed,
                 all: counts.hooks,
-                remarks: vec![(counts.hooks_failed, "failed")],
+                remarks: counted(&[(counts.hooks_failed, "failed")]),
             },
             Row {
                 name: "cuts",
                 done: counts.taken + counts.failed + counts.skipped,
                 all: counts.claims,
-                remarks: vec![(counts.skipped, "skipped"), (counts.failed, "failed")],
+                remarks: counted(&[(counts.skipped, "skipped"), (counts.failed, "failed")]),
+            },
+            Row {
+                name: "kinds",
+                done: objects.kinds,
+                all: objects.kinds_total,
+                remarks: vec![stored(objects)],
             },
         ]
     }
@@ -140,22 +150,22 @@ struct Row {
     name: &'static str,
     done: u32,
     all: u32,
-    remarks: Vec<(u32, &'static str)>,
+    remarks: Vec<String>,
+}
+
+/// How much there is of each, where there is some.
+fn counted(counts: &[(u32, &str)]) -> Vec<String> {
+    let some = counts.iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, what)| format!("{count} {what}")).collect()
 }
 
 impl Row {
     /// ` (1 skipped, 2 failed)`, or nothing.
     fn remark(&self) -> String {
-        let said: Vec<_> = self
-            .remarks
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
-            .collect();
-        if said.is_empty() {
+        if self.remarks.is_empty() {
             return String::new();
         }
-        format!(" ({})", said.join(", "))
+        format!(" ({})", self.remarks.join(", "))
     }
 }
 
@@ -163,7 +173,7 @@ impl Row {
 pub(super) struct Bars {
     all: MultiProgress,
     phase: ProgressBar,
-    rows: [ProgressBar; 3],
+    rows: [ProgressBar; 4],
     backup: String,
 }
 
@@ -179,7 +189,7 @@ impl Bars {
             bar
         };
         Self {
-            rows: [row(), row(), row()],
+            rows: [row(), row(), row(), row()],
             phase,
             backup: backup.to_owned(),
             all,
@@ -223,6 +233,13 @@ mod tests {
                 skipped: 1,
                 failed: 0,
             },
+            objects: Some(ObjectCounts {
+                stored: 3420,
+                bytes: 13_000_000,
+                kinds: 12,
+                kinds_total: 40,
+                kinds_unread: 0,
+            }),
             ..BackupStatus::default()
         }
     }
@@ -234,7 +251,7 @@ mod tests {
             (Some(BackupStatus::default()), "waiting for the leader"),
             (
                 Some(running()),
-                "running: pods 3/5, hooks 7/12 (1 failed), cuts 4/9 (1 skipped)",
+                "running: pods 3/5, hooks 7/12 (1 failed), cuts 4/9 (1 skipped), kinds 12/40 (3420 objects, 12.40 MiB)",
             ),
             (
                 Some(BackupStatus {
@@ -262,6 +279,7 @@ mod tests {
             "3/5",
             "7/12 (1 failed)",
             "4/9 (1 skipped)",
+            "12/40 (3420 objects, 12.40 MiB)",
         ] {
             assert!(shown.contains(part), "{part} is missing in\n{shown}");
         }

@@ -9,7 +9,7 @@ use clusterbackup_api::{Backup, NodeTask};
 use kube::ResourceExt as _;
 use serde::Serialize;
 
-use super::words::{command, millis, span, thaw};
+use super::words::{command, millis, span, stored, thaw};
 use crate::output;
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -122,6 +122,15 @@ impl Report {
             out,
             "Volumes:   {} claims, {} cut, {} skipped, {} failed",
             counts.claims, counts.taken, counts.skipped, counts.failed
+        )?;
+        let Some(objects) = &status.objects else {
+            return Ok(());
+        };
+        let point = status.recovery_point.as_deref().unwrap_or("none");
+        writeln!(
+            out,
+            "Objects:   {}, in the recovery point {point}",
+            stored(objects)
         )
     }
 

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use clusterbackup_api::backup::ObjectCounts;
 use clusterbackup_api::node_task::{ExecOutcome, ExecReport, Killed, PodReport, Stage, Thaw};
 use clusterbackup_core::duration::Span;
+
+use crate::words::size;
 
 /// `pre hook shop/hooks/freeze in shop/db-0 (postgres) failed with exit code 3 after 35ms`.
 pub(super) fn command(pod: &PodReport, exec: &ExecReport) -> String {
@@ -77,6 +80,11 @@ pub(super) fn span(duration: Duration) -> String {
         u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
     ))
     .to_string()
+}
+
+/// `3420 objects, 12.4 MiB`.
+pub(super) fn stored(objects: &ObjectCounts) -> String {
+    format!("{} objects, {}", objects.stored, size(objects.bytes))
 }
 
 /// `: why`, or nothing.
