@@ -21,6 +21,7 @@ pub mod pattern;
 pub mod quantity;
 pub mod report;
 pub mod retention;
+pub mod schedule;
 pub mod schema;
 pub mod selection;
 pub mod selector;

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the core may depend on; none of it does I/O or knows the time, save jiff, whose impure half is named below.
-const DEPENDENCIES: [&str; 9] = [
+const DEPENDENCIES: [&str; 10] = [
+    "croner",
     "granit-parser",
     "jiff",
     "json-patch",

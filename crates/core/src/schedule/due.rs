@@ -1,0 +1,57 @@
+//! What to do now: wait, start one backup, or leave slots out because one runs.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Jitter, Schedule};
+
+/// So many slots are counted at most: looking after a year of them must not take long.
+pub const MAX_COUNTED: usize = 1000;
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing before this moment.
+    Wait(Timestamp),
+    /// One backup is to be started.
+    Start {
+        /// Its slot: with the start, all slots up to this one are settled.
+        slot: Timestamp,
+        /// The earlier slots that were missed and have no backup of their own, [`MAX_COUNTED`] at most.
+        missed: usize,
+    },
+    /// A backup still runs, so these slots have none.
+    Skip {
+        /// The last of them: with the note of it, all slots up to this one are settled.
+        slot: Timestamp,
+        /// How many they are, [`MAX_COUNTED`] at most.
+        skipped: usize,
+    },
+}
+
+impl Schedule {
+    /// What is to be done now. `settled`: the last settled slot, or the moment from which the schedule holds; `runs`:
+    /// whether a backup of the instance is under way.
+    pub fn due(&self, settled: Timestamp, runs: bool, jitter: Jitter, now: Timestamp) -> Due {
+        let has_come = |slot: &Timestamp| self.start(*slot, jitter) <= now;
+        let newest = self.slots_back(now).find(has_come).filter(|slot| *slot > settled);
+        let Some(slot) = newest else {
+            let next = self.next(settled).map(|slot| self.start(slot, jitter));
+            return Due::Wait(next.unwrap_or(Timestamp::MAX));
+        };
+        let open = self.slots_back(slot).take_while(|slot| *slot > settled);
+        let count = open.take(MAX_COUNTED).count();
+        if runs {
+            return Due::Skip { slot, skipped: count };
+        }
+        Due::Start {
+            slot,
+            missed: count.saturating_sub(1),
+        }
+    }
+
+    /// The slots up to a moment, the latest first.
+    fn slots_back(&self, at: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let before = |slot: &Timestamp| slot.checked_sub(SignedDuration::from_secs(1)).ok();
+        std::iter::successors(self.latest(at), move |slot| self.latest(before(slot)?))
+    }
+}
