@@ -1,7 +1,8 @@
 //! Against Velero itself: its rule engine on the same rules and objects, and its server restoring with and without the
-//! webhook. Run by `cargo xtask test --peers`.
+//! webhook, and the archives that it writes. Run by `cargo xtask test --peers`.
 
 mod application;
+mod archive;
 mod engine;
 mod guide;
 mod restores;
@@ -13,6 +14,7 @@ use clusterbackup_tests::runner;
 
 fn main() -> ExitCode {
     runner::run(&[
+        archive::SCENARIOS,
         engine::SCENARIOS,
         guide::SCENARIOS,
         restores::SCENARIOS,

@@ -6,7 +6,9 @@
 //! - `catalogue`: which points there are
 //! - `lifecycle`: what was decided about a point after it was made
 //! - `seal`: parts that only the key's owner reads
+//! - `archive`: the backups of Velero and AKS Backup, which are read and never written
 
+pub mod archive;
 pub mod catalogue;
 pub mod lifecycle;
 pub mod location;

@@ -30,7 +30,7 @@ mod part;
 mod reader;
 #[cfg(test)]
 pub(crate) mod sample;
-mod segment;
+pub(crate) mod segment;
 mod verify;
 mod writer;
 

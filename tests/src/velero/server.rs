@@ -1,11 +1,12 @@
 //! Velero's server in a cluster, as a process beside it, and the backups and restores it is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clusterbackup_vault::store::Store;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PostParams};
@@ -82,6 +83,17 @@ impl Velero {
         let status = &ended.data["status"];
         ensure!(status["phase"] == "Completed", "backup {name}: {status}");
         Ok(())
+    }
+
+    /// Where its backups are.
+    pub fn store(&self) -> Store {
+        self.storage.store()
+    }
+
+    /// What Velero says it wrote: `<ns>/<name>` by `<group>/<version>/<Kind>`.
+    pub fn resource_list(&self, backup: &str) -> Result<BTreeMap<String, BTreeSet<String>>> {
+        self.storage
+            .read(&format!("backups/{backup}/{backup}-resource-list.json.gz"))
     }
 
     /// Restores from a backup and waits for the end, whatever it is.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use clusterbackup_vault::store::{FileStore, Store};
 use serde::de::DeserializeOwned;
 
 use crate::process::Warden;
@@ -41,6 +42,11 @@ impl Storage {
     /// The file with the credentials, as Velero's plugin reads it.
     pub(super) fn credentials(&self) -> &Path {
         &self.credentials
+    }
+
+    /// What Velero wrote.
+    pub(super) fn store(&self) -> Store {
+        Arc::new(FileStore::new(&self.folder))
     }
 
     /// A compressed JSON document that Velero wrote.

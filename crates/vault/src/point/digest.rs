@@ -22,7 +22,7 @@ impl Digest {
     }
 
     /// Its first half: enough to tell objects apart, where many are remembered.
-    pub(super) fn short(self) -> [u8; 16] {
+    pub(crate) fn short(self) -> [u8; 16] {
         let mut half = [0; 16];
         half.copy_from_slice(&self.0[..16]);
         half

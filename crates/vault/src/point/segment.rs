@@ -12,7 +12,7 @@ use crate::store::Key;
 pub(super) const FULL: usize = 8 << 20;
 
 /// The largest object that is stored: well above what an API server takes.
-pub(super) const LARGEST_OBJECT: usize = 16 << 20;
+pub(crate) const LARGEST_OBJECT: usize = 16 << 20;
 
 /// What a tar archive adds to an object at most: its header, a long name with a header of its own, and what fills up.
 const AROUND_OBJECT: usize = 16 << 10;
@@ -128,7 +128,7 @@ impl Segment {
 }
 
 /// Where an object lies in the archive: `resources/<plural.group>/{cluster|namespaces/<ns>}/<name>.json`.
-pub(super) fn path(group_resource: &str, namespace: Option<&str>, name: &str) -> String {
+pub(crate) fn path(group_resource: &str, namespace: Option<&str>, name: &str) -> String {
     match namespace {
         Some(namespace) => format!("resources/{group_resource}/namespaces/{namespace}/{name}.json"),
         None => format!("resources/{group_resource}/cluster/{name}.json"),
@@ -157,6 +157,6 @@ pub(super) fn checked_path(entry: &Entry) -> Result<String, PointError> {
 }
 
 /// What the API server takes as a name can be one; this holds for whatever else made the entry.
-fn is_file_name(name: &str) -> bool {
+pub(crate) fn is_file_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && name.len() <= LONGEST_NAME && !name.contains(['/', '\0'])
 }
