@@ -1,15 +1,5 @@
 //! `BackupInstance`: what is protected.
 
-#![expect(
-    unreachable_pub,
-    reason = "KubeSchema declares a copy of the struct inside of a function"
-)]
-#![expect(clippy::duplicated_attributes, reason = "each printed column says its type")]
-#![expect(
-    clippy::doc_markdown,
-    reason = "the comments are shown by kubectl explain, as plain text"
-)]
-
 use clusterbackup_core::duration::Span;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};

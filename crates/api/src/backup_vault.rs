@@ -1,15 +1,5 @@
 //! `BackupVault`: where recovery points lie.
 
-#![expect(
-    unreachable_pub,
-    reason = "KubeSchema declares a copy of the struct inside of a function"
-)]
-#![expect(clippy::duplicated_attributes, reason = "each printed column says its type")]
-#![expect(
-    clippy::doc_markdown,
-    reason = "the comments are shown by kubectl explain, as plain text"
-)]
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};

@@ -5,16 +5,6 @@
 //! between leaves nothing frozen. A unit without a barrier runs through by itself: pre hooks, cuts, undo. A unit
 //! with one stops twice and goes on when the leader has raised its `released`: before the cut and before the undo.
 
-#![expect(
-    unreachable_pub,
-    reason = "KubeSchema declares a copy of the struct inside of a function"
-)]
-#![expect(clippy::duplicated_attributes, reason = "each printed column says its type")]
-#![expect(
-    clippy::doc_markdown,
-    reason = "the comments are shown by kubectl explain, as plain text"
-)]
-
 mod report;
 
 use std::collections::BTreeMap;

@@ -1,15 +1,6 @@
 //! `RecoveryPoint`: a vault's entry of its catalogue, as the cluster shows it. The vault is the truth: deleting the object
 //! deletes no data.
 
-#![expect(
-    unreachable_pub,
-    reason = "KubeSchema declares a copy of the struct inside of a function"
-)]
-#![expect(
-    clippy::doc_markdown,
-    reason = "the comments are shown by kubectl explain, as plain text"
-)]
-
 use clusterbackup_core::report::BackupPhase;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 use kube::{CustomResource, KubeSchema};

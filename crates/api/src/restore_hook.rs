@@ -1,10 +1,5 @@
 //! `RestoreHook`: commands after a restore, in the group and shape of AKS Backup.
 
-#![expect(
-    unreachable_pub,
-    reason = "KubeSchema declares a copy of the struct inside of a function"
-)]
-
 use clusterbackup_core::duration::Span;
 use clusterbackup_core::hook::OnError;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;

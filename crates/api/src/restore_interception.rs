@@ -1,14 +1,5 @@
 //! `RestoreInterception`: whose restored objects the webhook changes, and how.
 
-#![expect(
-    unreachable_pub,
-    reason = "KubeSchema declares a copy of the struct inside of a function"
-)]
-#![expect(
-    clippy::doc_markdown,
-    reason = "the comments are shown by kubectl explain, as plain text"
-)]
-
 mod policy;
 
 use std::collections::BTreeMap;
