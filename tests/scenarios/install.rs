@@ -3,10 +3,11 @@
 pub(crate) mod rights;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_tests::cluster::KubectlOutput;
-use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook, webhook, workspace};
+use clusterbackup_tests::{Cluster, ReplicaOptions, Webhook, eventually, webhook, workspace};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use kube::api::{ObjectMeta, PostParams};
@@ -28,6 +29,9 @@ scenarios! {
         every_component_goes_in,
     ],
 }
+
+/// Namespaces go when all that is in them has gone.
+const GONE: Duration = Duration::from_mins(1);
 
 /// What everything that we ship carries, so that no restore brings an old installation back.
 const EXCLUDED: &str = "/metadata/labels/velero.io~1exclude-from-backup";
@@ -223,14 +227,18 @@ async fn installing_again_changes_nothing_and_uninstalling_leaves_nothing_in_the
         "--ignore-not-found",
     ];
     cluster.kubectl(&doors).await?.success()?;
-    kustomized(&cluster, &["delete", "--ignore-not-found"], &folder)
-        .await?
-        .success()?;
-    let left = cluster
-        .kubectl(&["get", KINDS, OURS, "--output=name"])
-        .await?
-        .success()?;
-    ensure!(left.is_empty(), "{left}");
+    // kubectl's own waiting was seen to go on for ever where kinds are removed seconds after they came.
+    let delete = ["delete", "--ignore-not-found", "--wait=false"];
+    kustomized(&cluster, &delete, &folder).await?.success()?;
+    eventually("nothing of ours is left", GONE, || async {
+        let left = cluster
+            .kubectl(&["get", KINDS, OURS, "--output=name"])
+            .await?
+            .success()?;
+        ensure!(left.is_empty(), "{left}");
+        Ok(())
+    })
+    .await?;
     let mut opted = opted;
     opted["metadata"]["name"] = json!("afterwards");
     create(&cluster.admin(), Some("default"), &opted)

@@ -7,7 +7,7 @@ mod site;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::config::Kubeconfig;
 use kube::{Api, Client};
+use tokio::process::Command;
 
 use self::control_plane::{ControlPlane, Ground};
 pub(crate) use self::network::{Network, run};
@@ -200,10 +201,9 @@ impl Cluster {
             .arg(self.folder().join("kubectl"))
             .args(arguments)
             .current_dir(workspace::root())
-            .stdin(Stdio::null());
-        let output = tokio::task::spawn_blocking(move || command.output())
-            .await?
-            .context("failed to run kubectl")?;
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let output = command.output().await.context("failed to run kubectl")?;
         Ok(KubectlOutput {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

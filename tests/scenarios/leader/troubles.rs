@@ -231,6 +231,7 @@ async fn a_cancelled_backup_ends_without_a_silent_agent_and_says_what_is_not_kno
     frozen.freezes().await?;
     // Nor is there a watchdog: nobody thaws it.
     here.agent.kill().await?;
+    knobs.goes_on(Operation::CreateSnapshot)?;
     stage.cancel("nightly").await?;
     let ended = |status: &BackupStatus| status.phase == Some(BackupPhase::Cancelled);
     let status = stage
@@ -257,7 +258,6 @@ async fn a_cancelled_backup_ends_without_a_silent_agent_and_says_what_is_not_kno
     ensure!(frozen.is_frozen(), "somebody thawed it");
     let _agents = (here.place.agent().await?, there.place.agent().await?);
     frozen.goes_on().await?;
-    knobs.goes_on(Operation::CreateSnapshot)?;
     eventually("the tasks are at their end", LIMIT, || async {
         let tasks = stage.tasks().await?;
         let phases: Vec<_> = tasks
