@@ -23,7 +23,7 @@ scenarios! {
 /// Longer than a boot takes: nobody thaws because it is over.
 const MAX_FREEZE: &str = "5m";
 /// Until the kubelet has started the pods of the node again.
-const BOOT: Duration = Duration::from_mins(1);
+const BOOT: Duration = Duration::from_mins(3);
 
 async fn a_node_that_loses_its_power_thaws_after_its_boot_and_gives_up_what_is_gone(
     mut nodes: Nodes,
