@@ -1,9 +1,10 @@
 //! The kubectl plugin, run as a person runs it.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
+use tokio::process::Command;
 
 use crate::program;
 
@@ -24,13 +25,12 @@ pub async fn plugin(kubeconfig: Option<&Path>, arguments: &[&str]) -> Result<Ran
     command
         .args(arguments)
         .env_remove("KUBECONFIG")
-        .stdin(Stdio::null());
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     if let Some(kubeconfig) = kubeconfig {
         command.env("KUBECONFIG", kubeconfig);
     }
-    let output = tokio::task::spawn_blocking(move || command.output())
-        .await?
-        .context("failed to run the plugin")?;
+    let output = command.output().await.context("failed to run the plugin")?;
     Ok(Ran {
         code: output.status.code(),
         out: String::from_utf8(output.stdout)?,

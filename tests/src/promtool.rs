@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
+use tokio::process::Command;
 
 use crate::tools;
 
@@ -38,10 +39,8 @@ impl Promtool {
 
     async fn run(&self, command: &[&str], files: &[&Path], input: Stdio) -> Result<()> {
         let mut promtool = Command::new(&self.0);
-        promtool.args(command).args(files).stdin(input);
-        let output = tokio::task::spawn_blocking(move || promtool.output())
-            .await?
-            .context("failed to run promtool")?;
+        promtool.args(command).args(files).stdin(input).kill_on_drop(true);
+        let output = promtool.output().await.context("failed to run promtool")?;
         ensure!(
             output.status.success(),
             "promtool {} says ({}):\n{}{}",

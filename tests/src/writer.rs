@@ -170,9 +170,9 @@ impl Writer {
     async fn run(&self, hook: impl Fn(&str) -> Vec<String>) -> Result<()> {
         let control = self.control.to_str().context("the folder is not text")?;
         let words = hook(control);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]);
-        let status = tokio::task::spawn_blocking(move || command.status()).await??;
+        let mut command = tokio::process::Command::new(&words[0]);
+        command.args(&words[1..]).kill_on_drop(true);
+        let status = command.status().await?;
         ensure!(status.success(), "{words:?}: {status}");
         Ok(())
     }

@@ -259,32 +259,31 @@ fn volume(report: &VolumeReport) -> PointVolume {
     }
 }
 
-impl From<PointError> for PointFailure {
-    fn from(error: PointError) -> Self {
-        if error.is_transient() {
+impl PointFailure {
+    /// Of an error that may pass by itself, or doesn't.
+    fn of(error: &impl ToString, transient: bool) -> Self {
+        if transient {
             Self::Passing(error.to_string())
         } else {
             Self::Final(error.to_string())
         }
+    }
+}
+
+impl From<PointError> for PointFailure {
+    fn from(error: PointError) -> Self {
+        Self::of(&error, error.is_transient())
     }
 }
 
 impl From<DriveError> for PointFailure {
     fn from(error: DriveError) -> Self {
-        if error.is_final() {
-            Self::Final(error.to_string())
-        } else {
-            Self::Passing(error.to_string())
-        }
+        Self::of(&error, !error.is_final())
     }
 }
 
 impl From<VaultError> for PointFailure {
     fn from(error: VaultError) -> Self {
-        if error.is_transient() {
-            Self::Passing(error.to_string())
-        } else {
-            Self::Final(error.to_string())
-        }
+        Self::of(&error, error.is_transient())
     }
 }

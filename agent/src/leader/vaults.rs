@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
+use clusterbackup_api::BackupVault;
 use clusterbackup_api::backup_vault::BackupVaultStatus;
-use clusterbackup_api::{BackupVault, conditions as merged};
+use clusterbackup_api::conditions::{self, READY};
 use futures::StreamExt as _;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::WatchStreamExt as _;
@@ -23,8 +24,6 @@ use super::world::World;
 
 /// Between two looks at a vault that nobody changes.
 const PAUSE: Duration = Duration::from_mins(5);
-/// What it is called in the status.
-const READY: &str = "Ready";
 
 type Key = (String, String);
 
@@ -93,7 +92,7 @@ async fn write(world: &World, vault: &BackupVault, tried: Result<(), VaultError>
         Err(error) => ("False", error.reason(), error.to_string()),
     };
     let mut conditions = vault.status.clone().unwrap_or_default().conditions;
-    merged::merge(&mut conditions, condition(READY, status, reason, message));
+    conditions::merge(&mut conditions, condition(READY, status, reason, message));
     let status = BackupVaultStatus {
         observed_generation: vault.metadata.generation,
         encrypted: !vault.spec.recipients().is_empty(),
