@@ -22,6 +22,8 @@ use crate::{conditions, schema};
     shortname = "bi",
     category = "clusterbackup",
     doc = "What is protected: the namespaces, which of their pods and claims, by which hooks.",
+    validation = Rule::new("!has(self.spec.policy) || has(self.spec.vault)")
+        .message("spec.policy says for how long recovery points are kept, and they lie in a vault: name one in spec.vault"),
     printcolumn(name = "Namespaces", type_ = "string", json_path = ".spec.includedNamespaces"),
     printcolumn(name = "Requester", type_ = "string", json_path = ".spec.requester.username"),
     printcolumn(
@@ -50,6 +52,11 @@ pub struct BackupInstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_object_name")]
     pub vault: Option<String>,
+    /// The BackupPolicy in the same namespace by which backups run and recovery points are kept. Default: none; then backups
+    /// run when somebody asks, and recovery points are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional_object_name")]
+    pub policy: Option<String>,
     /// The kinds that are stored, as plural names with or without their group, or globs: configmaps, deployments.apps,
     /// *.example.com. At most 200. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ pub mod access;
 pub mod backup;
 pub mod backup_hook;
 pub mod backup_instance;
+pub mod backup_policy;
 pub mod backup_vault;
 pub mod conditions;
 mod decided;
@@ -37,6 +38,7 @@ use kube::CustomResourceExt;
 pub use backup::{Backup, BackupSpec, BackupStatus};
 pub use backup_hook::{BackupHook, BackupHookSpec};
 pub use backup_instance::{BackupInstance, BackupInstanceSpec};
+pub use backup_policy::{BackupPolicy, BackupPolicySpec};
 pub use backup_vault::{BackupVault, BackupVaultSpec};
 pub use misplaced::is_misplaced;
 pub use node_task::{NodeTask, NodeTaskSpec, NodeTaskStatus};
@@ -60,6 +62,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     readable(vec![
         RestoreInterception::crd(),
         BackupVault::crd(),
+        BackupPolicy::crd(),
         BackupInstance::crd(),
         Backup::crd(),
         RecoveryPoint::crd(),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clusterbackup_api::{
-    Backup, BackupHook, BackupInstance, BackupVault, RestoreHook, RestoreInterception, labels,
+    Backup, BackupHook, BackupInstance, BackupPolicy, BackupVault, RestoreHook, RestoreInterception, labels,
 };
 use clusterbackup_core::hook;
 use clusterbackup_core::modifier::{Rename, RuleOutcome, RuleSet};
@@ -59,12 +59,16 @@ fn every_sample_of_a_backup_makes_sense_and_undoes_what_it_does() {
                 let vault = serde_json::from_value::<BackupVault>(object).unwrap();
                 assert!(vault.spec.operational.place().is_some());
             }
+            "BackupPolicy" => {
+                let policy = serde_json::from_value::<BackupPolicy>(object).unwrap();
+                assert!(policy.spec.schedule().is_ok() && policy.spec.operational().is_ok());
+            }
             "Backup" => drop(serde_json::from_value::<Backup>(object).unwrap()),
             other => panic!("a sample of {other} is not tried"),
         }
         kinds.insert(kind);
     }
-    assert_eq!(kinds.len(), 5, "{kinds:?}");
+    assert_eq!(kinds.len(), 6, "{kinds:?}");
 }
 
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
