@@ -208,8 +208,8 @@ mod tests {
             json!({ "cron": "30 2 * * 1-5", "timeZone": "UTC" }),
         ] {
             let spec = policy(
-                schedule,
-                json!({ "days": 7, "firstOfWeek": 30, "firstOfYear": 360 }),
+                &schedule,
+                &json!({ "days": 7, "firstOfWeek": 30, "firstOfYear": 360 }),
             );
             assert!(spec.schedule().is_ok(), "{spec:?}");
             assert!(spec.operational().is_ok(), "{spec:?}");
