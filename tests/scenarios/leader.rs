@@ -4,6 +4,8 @@
 pub(crate) mod backups;
 pub(crate) mod barriers;
 pub(crate) mod changes;
+pub(crate) mod deaths;
+pub(crate) mod expired;
 pub(crate) mod hooks;
 pub(crate) mod readiness;
 pub(crate) mod requesters;

@@ -65,6 +65,8 @@ fn main() -> ExitCode {
         leader::backups::SCENARIOS,
         leader::barriers::SCENARIOS,
         leader::changes::SCENARIOS,
+        leader::deaths::SCENARIOS,
+        leader::expired::SCENARIOS,
         leader::hooks::SCENARIOS,
         leader::readiness::SCENARIOS,
         leader::requesters::SCENARIOS,

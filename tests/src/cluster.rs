@@ -82,6 +82,11 @@ impl Cluster {
         Self::start_with(Apis::Every).await
     }
 
+    /// The same as the usual one, but its API server forgets what was a few seconds ago: no list can be continued as late.
+    pub async fn start_forgetful() -> Result<Self> {
+        Self::start_with(Apis::Forgetful).await
+    }
+
     /// In a network namespace where nodes can join it.
     pub(crate) async fn start_for_nodes() -> Result<Self> {
         let tools = tokio::task::spawn_blocking(Tools::locate).await??;

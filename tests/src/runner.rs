@@ -20,12 +20,18 @@ const THREADS: usize = 4;
 /// Each takes half a gigabyte and a processor while it starts.
 const OWN_CLUSTERS: usize = 2;
 const LIMIT: Duration = Duration::from_mins(3);
+/// How many rounds a drill has where nothing else is asked for, and how many more seconds for each.
+const ROUNDS: u32 = 3;
+const ROUND: Duration = Duration::from_secs(30);
 /// As many as it takes to move from one to the other.
 const NODES: u8 = 2;
 /// A drill waits for what a kubelet or a controller does every minute only.
 const NODES_LIMIT: Duration = Duration::from_mins(6);
 /// Velero does one restore after the other, whoever asks, and is started in this time.
 const VELERO_LIMIT: Duration = Duration::from_mins(15);
+
+/// The variable that says how many rounds drills have.
+pub const ROUNDS_VARIABLE: &str = "CLUSTERBACKUP_ROUNDS";
 
 /// One scenario.
 #[derive(Clone, Copy)]
@@ -51,7 +57,11 @@ pub enum Run {
     RuleEngine(for<'a> fn(&'a RuleEngine) -> LocalBoxFuture<'a, Result<()>>),
     /// A cluster of its own, without the webhook.
     Own(fn(Cluster) -> LocalBoxFuture<'static, Result<()>>),
-    /// The same, and promtool.
+    /// The same, but the API server forgets soon what was.
+    OwnForgetful(fn(Cluster) -> LocalBoxFuture<'static, Result<()>>),
+    /// A cluster of its own, and how many rounds the drill has.
+    OwnRounds(fn((Cluster, u32)) -> LocalBoxFuture<'static, Result<()>>),
+    /// A cluster of its own, and promtool.
     OwnWatched(fn((Cluster, Promtool)) -> LocalBoxFuture<'static, Result<()>>),
     /// The shared cluster of two nodes with the shipped manifests installed, which it leaves as it found it.
     Nodes(for<'a> fn(&'a NodesContext) -> LocalBoxFuture<'a, Result<()>>),
@@ -232,10 +242,17 @@ impl Stage {
                     let engine = shared(&self.rule_engine, "rule engine of Velero", start).await?;
                     scenario(&engine).await
                 }
-                Run::Own(scenario) => self.own(scenario).await,
+                Run::Own(scenario) => self.own(Cluster::start(), LIMIT, scenario).await,
+                Run::OwnForgetful(scenario) => self.own(Cluster::start_forgetful(), LIMIT, scenario).await,
+                Run::OwnRounds(scenario) => {
+                    let rounds = rounds()?;
+                    let scenario = |cluster| scenario((cluster, rounds));
+                    self.own(Cluster::start(), LIMIT + ROUND * rounds, scenario).await
+                }
                 Run::OwnWatched(scenario) => {
                     let promtool = Promtool::locate().await?;
-                    self.own(|cluster| scenario((cluster, promtool))).await
+                    let scenario = |cluster| scenario((cluster, promtool));
+                    self.own(Cluster::start(), LIMIT, scenario).await
                 }
                 Run::Nodes(scenario) => {
                     let _beside_others = self.alone_on_nodes.read().await;
@@ -261,11 +278,16 @@ impl Stage {
         })
     }
 
-    async fn own(&self, scenario: impl FnOnce(Cluster) -> LocalBoxFuture<'static, Result<()>>) -> Result<()> {
+    async fn own(
+        &self,
+        cluster: impl Future<Output = Result<Cluster>>,
+        limit: Duration,
+        scenario: impl FnOnce(Cluster) -> LocalBoxFuture<'static, Result<()>>,
+    ) -> Result<()> {
         let _turn = self.own.acquire().await?;
-        let cluster = Cluster::start().await.context("failed to start a cluster")?;
+        let cluster = cluster.await.context("failed to start a cluster")?;
         let logs = logs(&cluster);
-        bounded(LIMIT, scenario(cluster)).await.context(logs)
+        bounded(limit, scenario(cluster)).await.context(logs)
     }
 
     async fn nodes(
@@ -309,6 +331,16 @@ impl Stage {
         drop(self.runtime.block_on(self.csi.lock()).take());
         drop(self.runtime.block_on(self.webhook.lock()).take());
         drop(self.runtime.block_on(self.cluster.lock()).take());
+    }
+}
+
+/// How many rounds a drill has.
+fn rounds() -> Result<u32> {
+    match std::env::var(ROUNDS_VARIABLE) {
+        Ok(rounds) => rounds
+            .parse()
+            .with_context(|| format!("{ROUNDS_VARIABLE} is no number")),
+        Err(_) => Ok(ROUNDS),
     }
 }
 

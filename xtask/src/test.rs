@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// Only against Velero itself, which no other run does: built with Go, for minutes the first time.
     #[arg(long, conflicts_with = "only")]
     peers: bool,
+    /// Only the drills of the scenarios, with hundreds of rounds: a leader is killed in each. Takes hours.
+    #[arg(long, conflicts_with_all = ["only", "peers"])]
+    long: bool,
     /// Without the tier on real nodes, which needs root.
     #[arg(long)]
     no_nodes: bool,
@@ -31,10 +34,11 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     fn tiers(&self) -> Vec<Tier> {
-        match (self.peers, self.only.is_empty()) {
-            (true, _) => vec![Tier::Peers],
-            (false, true) => Tier::DEFAULT.to_vec(),
-            (false, false) => Tier::value_variants()
+        match (self.peers, self.long, self.only.is_empty()) {
+            (true, ..) => vec![Tier::Peers],
+            (_, true, _) => vec![Tier::Long],
+            (_, _, true) => Tier::DEFAULT.to_vec(),
+            (_, _, false) => Tier::value_variants()
                 .iter()
                 .copied()
                 .filter(|tier| self.only.contains(tier))

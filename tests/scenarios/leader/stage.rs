@@ -1,6 +1,7 @@
 //! The stage: the ground with a CSI driver on it, applications with volumes, and what their snapshots hold.
 
 mod ground;
+mod midway;
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
 pub(super) use self::ground::{Ground, Node, exec};
+pub(super) use self::midway::filling;
 pub(super) use clusterbackup_tests::stage::App;
 use clusterbackup_tests::stage::shell;
 

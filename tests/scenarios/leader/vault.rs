@@ -13,7 +13,8 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use self::application::Application;
-use self::contents::{Path, contents};
+pub(super) use self::contents::Path;
+use self::contents::contents;
 use super::stage::{Ground, LIMIT};
 use crate::runner::scenarios;
 use crate::steps::create;
@@ -227,7 +228,7 @@ fn with(spec: &Value, switch: &str) -> Value {
 
 impl Ground {
     /// Makes a vault in a folder of its own, and waits until it is ready to be used by a leader, once there is one.
-    async fn vault(&self, name: &str) -> Result<()> {
+    pub(super) async fn vault(&self, name: &str) -> Result<()> {
         let folder = self.leaders.vaults().join(name);
         std::fs::create_dir_all(&folder)?;
         self.vault_at(name, &folder).await
@@ -260,7 +261,7 @@ impl Ground {
     }
 
     /// What stands in the point of a backup.
-    fn stored(&self, status: &BackupStatus) -> Result<BTreeMap<Path, Value>> {
+    pub(super) fn stored(&self, status: &BackupStatus) -> Result<BTreeMap<Path, Value>> {
         let id = status.recovery_point.as_deref().unwrap_or_default();
         contents(&self.leaders.vaults().join("vault"), id)
     }

@@ -16,6 +16,8 @@ pub(super) enum Apis {
     Usual,
     /// Every one there is, alpha and beta.
     Every,
+    /// Those that are on by default; what the cluster was like a few seconds ago is forgotten.
+    Forgetful,
 }
 
 /// The place of one control plane.
@@ -62,6 +64,13 @@ impl Site {
                 "--endpoint-reconciler-type=none",
                 "--runtime-config=api/all=true",
                 "--feature-gates=AllAlpha=true,AllBeta=true",
+            ],
+            Self::Loopback(Apis::Forgetful) => &[
+                "--advertise-address=192.0.2.1",
+                "--endpoint-reconciler-type=none",
+                "--etcd-compaction-interval=1s",
+                // Else it goes on from its own memory of that state for a while, as it has done since 1.34.
+                "--feature-gates=ListFromCacheSnapshot=false",
             ],
             Self::Network(_) => &[
                 "--endpoint-reconciler-type=lease",

@@ -7,10 +7,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use clusterbackup_tests::process::Ward;
+use clusterbackup_tests::runner::ROUNDS_VARIABLE;
 use clusterbackup_tests::tools::{CsiTools, Peers, StoreTools, Tools};
 use clusterbackup_tests::{Nodes, workspace};
 
 use crate::{demo, manifests};
+
+/// How many rounds the drills have in the long tier.
+const ROUNDS: &str = "200";
 
 /// A tier, in the order of running: what fails fast comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -23,6 +27,7 @@ pub(crate) enum Tier {
     Nodes,
     Demo,
     Peers,
+    Long,
 }
 
 /// How a tier went.
@@ -46,7 +51,7 @@ pub(super) struct Counts {
 }
 
 impl Tier {
-    /// Those that are run where nothing is asked for. The peers take minutes to build the first time.
+    /// Those that are run where nothing is asked for. The peers take minutes to build the first time, the long drills hours.
     pub(super) const DEFAULT: [Self; 7] = [
         Self::Format,
         Self::Lints,
@@ -67,6 +72,7 @@ impl Tier {
             Self::Nodes => "scenarios on real nodes, with the shipped manifests",
             Self::Demo => "the demo, which checks its own story",
             Self::Peers => "against Velero itself",
+            Self::Long => "drills on a real cluster, hundreds of rounds",
         }
     }
 
@@ -76,7 +82,7 @@ impl Tier {
             Self::Format => missing_component("fmt", "rustfmt"),
             Self::Lints => missing_component("clippy", "clippy"),
             Self::Generated | Self::Unit => None,
-            Self::Scenarios => Tools::obstacle()
+            Self::Scenarios | Self::Long => Tools::obstacle()
                 .or_else(CsiTools::obstacle)
                 .or_else(StoreTools::obstacle),
             Self::Nodes => Tools::obstacle().or_else(Nodes::obstacle),
@@ -101,11 +107,17 @@ impl Tier {
                 Counts::one_check(all && passes(&named)?)
             }
             Self::Generated => Counts::of_task(manifests::run(true)),
-            Self::Unit => tests(&["test", "--workspace", "--no-fail-fast"], None)?,
-            Self::Scenarios => tests(&["test", "--workspace", "--test", "scenarios"], filter)?,
-            Self::Nodes => tests(&["test", "--workspace", "--test", "nodes"], filter)?,
+            Self::Unit => counted(tests(&["test", "--workspace", "--no-fail-fast"], None))?,
+            Self::Scenarios => counted(tests(&["test", "--workspace", "--test", "scenarios"], filter))?,
+            Self::Nodes => counted(tests(&["test", "--workspace", "--test", "nodes"], filter))?,
             Self::Demo => Counts::of_task(demo::run(&demo::Arguments::default())),
-            Self::Peers => tests(&["test", "--workspace", "--test", "peers"], filter)?,
+            Self::Peers => counted(tests(&["test", "--workspace", "--test", "peers"], filter))?,
+            Self::Long => {
+                let drills = filter.unwrap_or("leader::deaths::a_leader_may_die");
+                let mut drills = tests(&["test", "--workspace", "--test", "scenarios"], Some(drills));
+                drills.env(ROUNDS_VARIABLE, ROUNDS);
+                counted(drills)?
+            }
         };
         Ok(Outcome::Run(counts))
     }
@@ -122,6 +134,7 @@ impl fmt::Display for Tier {
             Self::Nodes => "nodes",
             Self::Demo => "demo",
             Self::Peers => "peers",
+            Self::Long => "long",
         })
     }
 }
@@ -179,17 +192,18 @@ fn passes(arguments: &[&str]) -> Result<bool> {
     Ok(cargo.wait()?.success())
 }
 
-/// A command of cargo that runs tests, whose output is shown and counted.
-fn tests(arguments: &[&str], filter: Option<&str>) -> Result<Counts> {
+/// A command of cargo that runs tests.
+fn tests(arguments: &[&str], filter: Option<&str>) -> Command {
     let mut cargo = workspace::cargo();
     cargo.args(arguments).arg("--").args(filter);
     if std::io::stdout().is_terminal() {
         cargo.args(["--color", "always"]);
     }
-    counted(&mut cargo)
+    cargo
 }
 
-fn counted(command: &mut Command) -> Result<Counts> {
+/// What a command that runs tests says, shown and counted.
+fn counted(mut command: Command) -> Result<Counts> {
     let mut cargo = Ward::start(command.stdout(Stdio::piped()))?;
     let output = cargo.output().context("no output of cargo")?;
     let mut counts = Counts::default();
@@ -246,7 +260,9 @@ mod tests {
 
     #[test]
     fn a_runner_that_dies_without_a_closing_line_has_failed() {
-        let counts = counted(Command::new("sh").args(["-c", "echo running 1 test; exit 101"])).unwrap();
+        let mut dies = Command::new("sh");
+        dies.args(["-c", "echo running 1 test; exit 101"]);
+        let counts = counted(dies).unwrap();
         assert_eq!(
             counts,
             Counts {

@@ -9,17 +9,17 @@ use serde_json::Value;
 
 /// Where an object stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Path {
+pub(in crate::leader) struct Path {
     /// The plural name, and the group behind a dot.
-    pub(super) kind: String,
+    pub(in crate::leader) kind: String,
     /// None outside of namespaces.
-    pub(super) namespace: Option<String>,
+    pub(in crate::leader) namespace: Option<String>,
     /// Its name.
-    pub(super) name: String,
+    pub(in crate::leader) name: String,
 }
 
 impl Path {
-    pub(super) fn new(kind: &str, namespace: Option<&str>, name: &str) -> Self {
+    pub(in crate::leader) fn new(kind: &str, namespace: Option<&str>, name: &str) -> Self {
         Self {
             kind: kind.to_owned(),
             namespace: namespace.map(str::to_owned),
