@@ -10,7 +10,7 @@
 //! | `instances` | whether backups could run |
 //! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
-//! | `objects`, `point` | what is stored of a cluster, and the recovery point that it goes into |
+//! | `objects`, `point`, `point_failure` | what is stored of a cluster, and the recovery point that it goes into |
 //! | `vault`, `vaults` | where points lie, and whether that can be used |
 //! | `own_cuts` | claims that no running pod mounts |
 //! | `retain`, `discard`, `contents`, `groups` | what becomes of snapshots, and of the labels of groups |
@@ -32,6 +32,7 @@ mod objects;
 mod own_cuts;
 mod plan;
 mod point;
+mod point_failure;
 mod record;
 mod report;
 mod retain;

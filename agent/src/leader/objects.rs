@@ -30,7 +30,7 @@ pub(super) use self::sink::{Sink, Stored};
 use self::listing::{ListError, Listing, Span};
 use self::page::Object;
 use self::reach::Reachable;
-use super::point::PointFailure;
+use super::point_failure::PointFailure;
 
 /// Kinds that are read at a time. Each takes one page of memory, and one request of the API server.
 const AT_ONCE: usize = 4;

@@ -5,8 +5,8 @@ use clusterbackup_api::node_task::BackupReference;
 use clusterbackup_api::{Backup, RecoveryPoint, RecoveryPointSpec, labels};
 use clusterbackup_vault::catalogue;
 use clusterbackup_vault::point::{
-    Attempt, BackupName, Begin, LogLevel, LogLine, Manifest, PointError, PointId, PointPhase, PointResult,
-    PointVolume, PointWriter, Snapshot,
+    Attempt, BackupName, Begin, LogLevel, LogLine, Manifest, PointId, PointPhase, PointResult, PointVolume,
+    PointWriter, Snapshot,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
@@ -17,21 +17,11 @@ use tokio::sync::watch;
 
 use super::error::{Doing as _, DriveError};
 use super::objects::{self, Stored, Task};
-use super::vault::{OpenVault, VaultError};
+use super::point_failure::PointFailure;
+use super::vault::OpenVault;
 
 /// The longest value of a label.
 const LABEL_LIMIT: usize = 63;
-
-/// Why there is no point.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum PointFailure {
-    /// Trying again may help.
-    #[error("{0}")]
-    Passing(String),
-    /// A person has to do something first.
-    #[error("{0}")]
-    Final(String),
-}
 
 /// A point whose objects are stored, and that is not committed.
 pub(super) struct Draft(Stored);
@@ -256,34 +246,5 @@ fn volume(report: &VolumeReport) -> PointVolume {
         consistency: report.consistency,
         skipped: report.skipped,
         frozen_millis: None,
-    }
-}
-
-impl PointFailure {
-    /// Of an error that may pass by itself, or doesn't.
-    fn of(error: &impl ToString, transient: bool) -> Self {
-        if transient {
-            Self::Passing(error.to_string())
-        } else {
-            Self::Final(error.to_string())
-        }
-    }
-}
-
-impl From<PointError> for PointFailure {
-    fn from(error: PointError) -> Self {
-        Self::of(&error, error.is_transient())
-    }
-}
-
-impl From<DriveError> for PointFailure {
-    fn from(error: DriveError) -> Self {
-        Self::of(&error, !error.is_final())
-    }
-}
-
-impl From<VaultError> for PointFailure {
-    fn from(error: VaultError) -> Self {
-        Self::of(&error, error.is_transient())
     }
 }

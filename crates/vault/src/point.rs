@@ -4,6 +4,7 @@
 //! - `digest`: SHA-256
 //! - `document`: JSON in clear text that carries its own hash
 //! - `manifest`: what says that the point exists, and what it is made of
+//! - `compression`: how parts are compressed
 //! - `part`: one blob on its way to the store
 //! - `segment`: objects as a tar archive
 //! - `lines`: JSON lines, compressed as they come
@@ -13,6 +14,7 @@
 //! - `verify`: compares all of it with what was written
 //! - `error`: what can go wrong
 
+mod compression;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]

@@ -18,7 +18,8 @@ use crate::leader::error::DriveError;
 use crate::leader::events::Reason;
 use crate::leader::metrics::PointOutcome;
 use crate::leader::objects::Task;
-use crate::leader::point::{self, PointFailure};
+use crate::leader::point;
+use crate::leader::point_failure::PointFailure;
 use crate::leader::subject::{PlanError, Subject};
 use crate::leader::vault::OpenVault;
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::page::{Answer, Page, PageError, ask};
 use crate::leader::error::DriveError;
-use crate::leader::point::PointFailure;
+use crate::leader::point_failure::PointFailure;
 
 /// The memory of one page. With those that are read at a time this is what objects take before they are compressed.
 const ROOM: usize = 8 << 20;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Reading;
 use super::listing::{ListError, Listing, Span};
 use super::page::Object;
-use crate::leader::point::PointFailure;
+use crate::leader::point_failure::PointFailure;
 
 /// The namespaces, as they stand now. One that is being deleted is not there any more.
 pub(super) async fn namespaces(client: &Client) -> Result<Vec<Namespace>, PointFailure> {

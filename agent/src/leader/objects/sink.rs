@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
 use super::page::Object;
-use crate::leader::point::PointFailure;
+use crate::leader::point_failure::PointFailure;
 
 /// Takes objects from several readers.
 pub(in crate::leader) struct Sink {

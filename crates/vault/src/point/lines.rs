@@ -6,7 +6,7 @@ use std::iter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::part::LEVEL;
+use super::compression::LEVEL;
 
 /// The longest line.
 pub(super) const LONGEST: usize = 4 << 20;

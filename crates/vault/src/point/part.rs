@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
+use super::compression::LEVEL;
 use super::layout::{self, Attempt, Part, PartFile};
 use super::lines::Lines;
 use super::{Damage, Digest, PointError, PointId, Stored};
@@ -24,12 +25,6 @@ pub(super) enum Packing {
     AsIs,
     Zstd,
 }
-
-/// More brings little on JSON, and costs much.
-pub(super) const LEVEL: i32 = 3;
-
-/// What reading needs at most: more than `LEVEL` takes, and far less than a forged part could ask for.
-pub(super) const WINDOW_LOG: u32 = 23;
 
 /// The largest part that is stored, with what sealing adds.
 pub(super) const LARGEST: u64 = (Lines::LARGEST + (1 << 20)) as u64;

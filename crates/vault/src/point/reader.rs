@@ -13,7 +13,9 @@ use tokio::task::spawn_blocking;
 
 use super::layout::{self, Part, PartFile};
 use super::segment::Segment;
-use super::{Entry, IndexEntry, LogLine, Manifest, PointError, PointId, PointVolume, lines, part};
+use super::{
+    Entry, IndexEntry, LogLine, Manifest, PointError, PointId, PointVolume, compression, lines, part,
+};
 use crate::seal::Identity;
 use crate::store::{Key, Store};
 
@@ -219,7 +221,9 @@ fn zstd(key: &Key, content: Content) -> Result<impl Read + Send + use<>, PointEr
     let unreadable = |error| PointError::unreadable(key, error);
     let mut decoder = zstd::Decoder::new(content).map_err(unreadable)?;
     // What we write needs 2 MiB of memory to read; a forged part could ask for 128.
-    decoder.window_log_max(part::WINDOW_LOG).map_err(unreadable)?;
+    decoder
+        .window_log_max(compression::WINDOW_LOG)
+        .map_err(unreadable)?;
     Ok(decoder)
 }
 
