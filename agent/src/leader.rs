@@ -11,6 +11,7 @@
 //! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
 //! | `objects`, `point`, `point_failure` | what is stored of a cluster, and the recovery point that it goes into |
+//! | `mirror`, `catalogue` | what shows points in the cluster, and keeps to what their vaults have |
 //! | `vault`, `vaults` | where points lie, and whether that can be used |
 //! | `own_cuts` | claims that no running pod mounts |
 //! | `retain`, `discard`, `contents`, `groups` | what becomes of snapshots, and of the labels of groups |
@@ -18,6 +19,7 @@
 
 mod backups;
 mod barrier;
+mod catalogue;
 mod conditions;
 mod contents;
 mod discard;
@@ -27,6 +29,7 @@ mod events;
 mod groups;
 mod instances;
 mod metrics;
+mod mirror;
 mod news;
 mod objects;
 mod own_cuts;

@@ -3,6 +3,7 @@
 
 pub(crate) mod backups;
 pub(crate) mod barriers;
+pub(crate) mod catalogue;
 pub(crate) mod changes;
 pub(crate) mod deaths;
 pub(crate) mod expired;

@@ -64,6 +64,7 @@ fn main() -> ExitCode {
         install::rights::SCENARIOS,
         leader::backups::SCENARIOS,
         leader::barriers::SCENARIOS,
+        leader::catalogue::SCENARIOS,
         leader::changes::SCENARIOS,
         leader::deaths::SCENARIOS,
         leader::expired::SCENARIOS,

@@ -1,8 +1,7 @@
-//! A recovery point of a backup: one attempt at it, its commit, and its mirror in the cluster.
+//! A recovery point of a backup: one attempt at it, and its commit.
 
+use clusterbackup_api::Backup;
 use clusterbackup_api::backup::{BackupPhase, ObjectCounts, VolumeReport};
-use clusterbackup_api::node_task::BackupReference;
-use clusterbackup_api::{Backup, RecoveryPoint, RecoveryPointSpec, labels};
 use clusterbackup_vault::catalogue;
 use clusterbackup_vault::point::{
     Attempt, BackupName, Begin, LogLevel, LogLine, Manifest, PointId, PointPhase, PointResult, PointVolume,
@@ -10,8 +9,7 @@ use clusterbackup_vault::point::{
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{ListParams, ObjectMeta, PostParams};
+use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::watch;
 
@@ -19,9 +17,6 @@ use super::error::{Doing as _, DriveError};
 use super::objects::{self, Stored, Task};
 use super::point_failure::PointFailure;
 use super::vault::OpenVault;
-
-/// The longest value of a label.
-const LABEL_LIMIT: usize = 63;
 
 /// A point whose objects are stored, and that is not committed.
 pub(super) struct Draft(Stored);
@@ -129,70 +124,6 @@ fn unread(kind: &str, why: &str) -> String {
 
 fn inconsistent(kind: &str) -> String {
     format!("the objects of the kind {kind} are of several moments: their list expired while it was read")
-}
-
-/// Makes the object that shows the point in the cluster.
-pub(super) async fn mirror(
-    client: &Client,
-    backup: &Backup,
-    vault: &str,
-    manifest: &Manifest,
-) -> Result<String, DriveError> {
-    let name = manifest.begin.id.as_str().to_owned();
-    let point = RecoveryPoint {
-        metadata: metadata(&name, &manifest.begin.instance),
-        spec: spec(backup, vault, manifest),
-        status: None,
-    };
-    let api = Api::<RecoveryPoint>::namespaced(client.clone(), &backup.namespace().unwrap_or_default());
-    match api.create(&PostParams::default(), &point).await {
-        Ok(_) => Ok(name),
-        Err(kube::Error::Api(answer)) if answer.code == 409 => Ok(name),
-        Err(error) => Err(error).doing("create the RecoveryPoint"),
-    }
-}
-
-fn metadata(name: &str, instance: &str) -> ObjectMeta {
-    let mark = [(labels::INSTANCE.to_owned(), instance.to_owned())].into();
-    let mut metadata = ObjectMeta {
-        name: Some(name.to_owned()),
-        ..ObjectMeta::default()
-    };
-    if instance.len() <= LABEL_LIMIT {
-        metadata.labels = Some(mark);
-    } else {
-        metadata.annotations = Some(mark);
-    }
-    metadata
-}
-
-fn spec(backup: &Backup, vault: &str, manifest: &Manifest) -> RecoveryPointSpec {
-    RecoveryPointSpec {
-        vault: vault.to_owned(),
-        instance: manifest.begin.instance.clone(),
-        backup: BackupReference {
-            namespace: backup.namespace().unwrap_or_default(),
-            name: backup.name_any(),
-            uid: backup.uid().unwrap_or_default(),
-        },
-        cluster: manifest.begin.cluster.clone(),
-        started_at: MicroTime(manifest.begin.started),
-        finished_at: MicroTime(manifest.finished),
-        phase: phase(manifest),
-        objects: manifest.objects(),
-        bytes: manifest.object_bytes,
-        stored_bytes: manifest.stored_bytes(),
-        volumes: u32::try_from(manifest.snapshots.len()).unwrap_or(u32::MAX),
-        encrypted: manifest.is_sealed(),
-    }
-}
-
-/// How the backup of a point ended.
-pub(super) const fn phase(manifest: &Manifest) -> BackupPhase {
-    match manifest.phase {
-        PointPhase::Completed => BackupPhase::Completed,
-        PointPhase::CompletedWithWarnings => BackupPhase::CompletedWithWarnings,
-    }
 }
 
 async fn begin(backup: &Backup, client: &Client, epoch: i64) -> Result<Begin, PointFailure> {

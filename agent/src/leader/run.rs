@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::backups::Backups;
+use super::catalogue;
 use super::error::DriveError;
 use super::events::Events;
 use super::instances::Instances;
@@ -148,7 +149,8 @@ impl Leading {
             ..self.world.clone()
         };
         let (looking, trying) = (Instances::run(world.client.clone()), vaults::run(world.clone()));
-        let work = async { tokio::try_join!(Backups::run(world), looking, trying).map(drop) };
+        let showing = catalogue::run(world.clone());
+        let work = async { tokio::try_join!(Backups::run(world), looking, trying, showing).map(drop) };
         let done = term.work(Box::pin(work)).await;
         let released = self.stopping.is_cancelled();
         metrics.leads_no_more(if released {

@@ -30,6 +30,11 @@ use crate::{conditions, schema};
     printcolumn(name = "Phase", type_ = "string", json_path = ".spec.phase"),
     printcolumn(name = "Objects", type_ = "integer", json_path = ".spec.objects"),
     printcolumn(name = "Volumes", type_ = "integer", json_path = ".spec.volumes"),
+    printcolumn(
+        name = "Available",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Available\")].status"
+    ),
     printcolumn(name = "Finished", type_ = "date", json_path = ".spec.finishedAt")
 )]
 pub struct RecoveryPointSpec {
@@ -64,8 +69,10 @@ pub struct RecoveryPointSpec {
 
 /// What is known of a point beside what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RecoveryPointStatus {
-    /// Available: whether its vault has it.
+    /// Available: whether its vault has it. False where the vault doesn't, or has it damaged; Unknown where the vault can't
+    /// be read, or lists nothing at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,

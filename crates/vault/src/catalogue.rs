@@ -5,7 +5,7 @@
 mod leftover;
 
 use futures::future;
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 pub use self::leftover::{Leftover, discard, leftovers};
 use crate::point::{Manifest, PointError, PointId, layout};
@@ -20,6 +20,20 @@ pub async fn find(store: &Store, id: &PointId) -> Result<Option<Manifest>, Point
         Err(PointError::NoSuchPoint(_)) => Ok(None),
         loaded => loaded.map(Some),
     }
+}
+
+/// The names of all points, in their order, without a look at their manifests. Files that are none are left out.
+pub fn names(store: &Store) -> BoxStream<'_, Result<PointId, PointError>> {
+    let folder = match layout::catalogue() {
+        Ok(folder) => folder,
+        Err(error) => return stream::once(future::ready(Err(error.into()))).boxed(),
+    };
+    let blobs = store
+        .list(Some(folder))
+        .map_err(|source| PointError::store(folder, source));
+    blobs
+        .try_filter_map(async |blob| Ok(layout::point_of_manifest(&blob.key)))
+        .boxed()
 }
 
 /// All points, in the order of their names. A manifest that is damaged is an error of its own among them.
@@ -45,8 +59,6 @@ pub fn list(store: &Store) -> BoxStream<'_, Result<Manifest, PointError>> {
 
 #[cfg(test)]
 mod tests {
-    use futures::TryStreamExt as _;
-
     use super::*;
     use crate::point::{Damage, sample};
     use crate::seal::Seal;
@@ -77,6 +89,8 @@ mod tests {
         let listed: Vec<_> = list(&store).collect().await;
         let whole: Vec<_> = listed.iter().map(Result::is_ok).collect();
         assert_eq!(whole, [true, false, true, false]);
+        let named: Vec<_> = names(&store).try_collect().await.unwrap();
+        assert_eq!(named, [sample::id(0), sample::id(1), sample::id(2)]);
     }
 
     #[tokio::test]

@@ -161,7 +161,7 @@ const AGENT: [Right<'_>; 32] = [
 ];
 
 #[rustfmt::skip]
-const LEADER: [Right<'_>; 55] = [
+const LEADER: [Right<'_>; 58] = [
     ("list", BACKUPS, "", "", true),
     ("patch", BACKUPS, "default", "a", true),
     ("update", "backups.clusterbackup.io/status", "default", "a", true),
@@ -183,7 +183,10 @@ const LEADER: [Right<'_>; 55] = [
     ("patch", "backupvaults.clusterbackup.io/status", "default", "a", true),
     ("patch", "backupvaults.clusterbackup.io", "default", "a", false),
     ("create", "recoverypoints.clusterbackup.io", "default", "", true),
-    ("delete", "recoverypoints.clusterbackup.io", "default", "a", false),
+    ("watch", "recoverypoints.clusterbackup.io", "", "", true),
+    ("delete", "recoverypoints.clusterbackup.io", "default", "a", true),
+    ("update", "recoverypoints.clusterbackup.io/status", "default", "a", true),
+    ("patch", "recoverypoints.clusterbackup.io", "default", "a", false),
     ("create", "subjectaccessreviews.authorization.k8s.io", "", "", true),
     ("create", TASKS, AGENTS, "", true),
     ("patch", TASKS, AGENTS, "a", true),

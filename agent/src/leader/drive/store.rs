@@ -17,6 +17,7 @@ use super::{Drive, Orders};
 use crate::leader::error::DriveError;
 use crate::leader::events::Reason;
 use crate::leader::metrics::PointOutcome;
+use crate::leader::mirror;
 use crate::leader::objects::Task;
 use crate::leader::point;
 use crate::leader::point_failure::PointFailure;
@@ -261,6 +262,7 @@ impl Drive {
     }
 
     async fn mirror(&self, vault: &OpenVault, manifest: &Manifest) -> Result<String, DriveError> {
-        point::mirror(&self.world.client, self.record.backup(), &vault.name, manifest).await
+        let namespace = self.record.backup().namespace().unwrap_or_default();
+        mirror::create(&self.world.client, &namespace, &mirror::of(&vault.name, manifest)).await
     }
 }

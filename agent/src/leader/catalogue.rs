@@ -1,0 +1,176 @@
+//! Shows in the cluster what the vaults have: their points as `RecoveryPoint`s, whoever made them. A vault is looked at when
+//! it changes, when one of its `RecoveryPoint`s is deleted or comes, and now and then.
+//!
+//! The vault is the truth. Deleting the objects deletes no data: they come again.
+//!
+//! - `inventory`: what a vault has, as far as that was read
+//! - `difference`: what has to be done so that the cluster shows it
+//! - `pass`: one vault, looked at once
+
+mod difference;
+mod inventory;
+mod pass;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::time::Duration;
+
+use clusterbackup_api::{BackupVault, RecoveryPoint};
+use futures::StreamExt as _;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, ResourceExt as _};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use self::inventory::Inventory;
+use super::error::DriveError;
+use super::world::World;
+
+/// Between two looks at a vault of which nothing is heard.
+const PAUSE: Duration = Duration::from_secs(30);
+/// What changes at once is looked at once.
+const SOON: Duration = Duration::from_millis(200);
+/// Objects a page.
+const PAGE: u32 = 500;
+
+/// A vault's namespace and name.
+type Key = (String, String);
+
+/// The vaults of the cluster.
+struct Catalogues {
+    world: World,
+    known: BTreeMap<Key, Known>,
+    /// What a listing under way has named so far.
+    listed: BTreeSet<Key>,
+    passes: JoinSet<(Key, Inventory)>,
+}
+
+/// A vault, and when it is looked at next.
+struct Known {
+    vault: BackupVault,
+    due: Instant,
+    /// What is known of it; nothing while somebody looks.
+    inventory: Option<Inventory>,
+}
+
+/// Looks at vaults for as long as it is polled. It ends only by a failure of its own.
+pub(super) async fn run(world: World) -> Result<(), DriveError> {
+    let config = || watcher::Config::default().page_size(PAGE);
+    let vaults = Api::<BackupVault>::all(world.client.clone());
+    let mut vaults = pin!(watcher(vaults, config()).default_backoff());
+    let points = Api::<RecoveryPoint>::all(world.client.clone());
+    let mut points = pin!(watcher(points, config()).default_backoff());
+    let mut catalogues = Catalogues {
+        world,
+        known: BTreeMap::new(),
+        listed: BTreeSet::new(),
+        passes: JoinSet::new(),
+    };
+    loop {
+        let due = catalogues.next();
+        tokio::select! {
+            event = vaults.next() => match event {
+                Some(Ok(event)) => catalogues.absorb(event),
+                Some(Err(error)) => warn!(%error, "watching BackupVaults"),
+                None => return Err(DriveError::Ended("the watch of BackupVaults")),
+            },
+            event = points.next() => match event {
+                Some(Ok(event)) => catalogues.hear(&event),
+                Some(Err(error)) => warn!(%error, "watching RecoveryPoints"),
+                None => return Err(DriveError::Ended("the watch of RecoveryPoints")),
+            },
+            Some(passed) = catalogues.passes.join_next() => match passed {
+                Ok((key, inventory)) => catalogues.put_back(&key, inventory),
+                Err(error) => warn!(%error, "looking at a vault"),
+            },
+            () = sleep_until(due) => catalogues.look(),
+        }
+    }
+}
+
+impl Catalogues {
+    fn absorb(&mut self, event: Event<BackupVault>) {
+        match event {
+            Event::Init => self.listed.clear(),
+            Event::InitApply(vault) => {
+                self.listed.insert(key(&vault));
+                self.see(vault);
+            }
+            Event::InitDone => self.known.retain(|key, _| self.listed.contains(key)),
+            Event::Apply(vault) => self.see(vault),
+            Event::Delete(vault) => drop(self.known.remove(&key(&vault))),
+        }
+    }
+
+    fn see(&mut self, vault: BackupVault) {
+        let known = self.known.remove(&key(&vault));
+        self.known.insert(key(&vault), Known::since(known, vault));
+    }
+
+    /// What is new of a point is a reason to look at its vault.
+    fn hear(&mut self, event: &Event<RecoveryPoint>) {
+        let (Event::Apply(point) | Event::Delete(point)) = event else {
+            return;
+        };
+        let settled = matches!(event, Event::Apply(_)) && point.status.is_some();
+        let key = (point.namespace().unwrap_or_default(), point.spec.vault.clone());
+        if let Some(known) = self.known.get_mut(&key).filter(|_| !settled) {
+            known.due = known.due.min(Instant::now() + SOON);
+        }
+    }
+
+    /// When somebody has to look next.
+    fn next(&self) -> Instant {
+        let idle = self.known.values().filter(|known| known.inventory.is_some());
+        let next = idle.map(|known| known.due).min();
+        next.unwrap_or_else(|| Instant::now() + PAUSE)
+    }
+
+    /// Looks at every vault that is due, at all of them at once: one that doesn't answer keeps nobody from the others.
+    fn look(&mut self) {
+        let now = Instant::now();
+        for (key, known) in self.known.iter_mut().filter(|(_, known)| known.due <= now) {
+            let Some(mut inventory) = known.inventory.take() else {
+                continue;
+            };
+            known.due = now + PAUSE;
+            let (world, vault, key) = (self.world.clone(), known.vault.clone(), key.clone());
+            self.passes.spawn(async move {
+                pass::pass(&world, &vault, &mut inventory).await;
+                (key, inventory)
+            });
+        }
+    }
+
+    fn put_back(&mut self, key: &Key, inventory: Inventory) {
+        if let Some(known) = self.known.get_mut(key) {
+            known.inventory.get_or_insert(inventory);
+        }
+    }
+}
+
+impl Known {
+    /// As it is seen now: what it says is looked at once, what others write into it changes nothing.
+    fn since(before: Option<Self>, vault: BackupVault) -> Self {
+        let same = before.filter(|known| known.vault.uid() == vault.uid());
+        let Some(before) = same else {
+            return Self {
+                vault,
+                due: Instant::now(),
+                inventory: Some(Inventory::default()),
+            };
+        };
+        let unchanged = before.vault.metadata.generation == vault.metadata.generation;
+        Self {
+            vault,
+            due: if unchanged { before.due } else { Instant::now() },
+            inventory: before.inventory,
+        }
+    }
+}
+
+fn key(vault: &BackupVault) -> Key {
+    (vault.namespace().unwrap_or_default(), vault.name_any())
+}

@@ -1,0 +1,73 @@
+//! The object that shows a recovery point in the cluster. It is made from the manifest alone: by whoever commits the point,
+//! and by whoever finds it in a vault.
+
+use clusterbackup_api::backup::BackupPhase;
+use clusterbackup_api::node_task::BackupReference;
+use clusterbackup_api::{RecoveryPoint, RecoveryPointSpec, labels};
+use clusterbackup_vault::point::{Manifest, PointPhase};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client, ResourceExt as _};
+
+use super::error::{Doing as _, DriveError};
+
+/// The longest value of a label.
+const LABEL_LIMIT: usize = 63;
+
+/// What shows this point of the vault.
+pub(super) fn of(vault: &str, manifest: &Manifest) -> RecoveryPoint {
+    let begin = &manifest.begin;
+    RecoveryPoint {
+        metadata: metadata(begin.id.as_str(), &begin.instance),
+        spec: RecoveryPointSpec {
+            vault: vault.to_owned(),
+            instance: begin.instance.clone(),
+            backup: BackupReference {
+                namespace: begin.backup.namespace.clone(),
+                name: begin.backup.name.clone(),
+                uid: begin.id.as_str().to_owned(),
+            },
+            cluster: begin.cluster.clone(),
+            started_at: MicroTime(begin.started),
+            finished_at: MicroTime(manifest.finished),
+            phase: match manifest.phase {
+                PointPhase::Completed => BackupPhase::Completed,
+                PointPhase::CompletedWithWarnings => BackupPhase::CompletedWithWarnings,
+            },
+            objects: manifest.objects(),
+            bytes: manifest.object_bytes,
+            stored_bytes: manifest.stored_bytes(),
+            volumes: u32::try_from(manifest.snapshots.len()).unwrap_or(u32::MAX),
+            encrypted: manifest.is_sealed(),
+        },
+        status: None,
+    }
+}
+
+/// Makes it, unless it is there. Answers its name.
+pub(super) async fn create(
+    client: &Client,
+    namespace: &str,
+    point: &RecoveryPoint,
+) -> Result<String, DriveError> {
+    let points = Api::<RecoveryPoint>::namespaced(client.clone(), namespace);
+    match points.create(&PostParams::default(), point).await {
+        Ok(_) => Ok(point.name_any()),
+        Err(kube::Error::Api(answer)) if answer.code == 409 => Ok(point.name_any()),
+        Err(error) => Err(error).doing("create the RecoveryPoint"),
+    }
+}
+
+fn metadata(name: &str, instance: &str) -> ObjectMeta {
+    let mark = [(labels::INSTANCE.to_owned(), instance.to_owned())].into();
+    let mut metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        ..ObjectMeta::default()
+    };
+    if instance.len() <= LABEL_LIMIT {
+        metadata.labels = Some(mark);
+    } else {
+        metadata.annotations = Some(mark);
+    }
+    metadata
+}

@@ -1,0 +1,77 @@
+//! A point in a vault's folder that no leader made: of another cluster, or of long ago.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clusterbackup_vault::point::{
+    Attempt, BackupName, Begin, Entry, PointId, PointPhase, PointResult, PointWriter,
+};
+use clusterbackup_vault::seal::Seal;
+use clusterbackup_vault::store::FileStore;
+use jiff::{SignedDuration, Timestamp};
+
+/// One to be written.
+pub(in crate::leader) struct Made {
+    /// Its name.
+    pub(in crate::leader) id: String,
+    /// The cluster that it is of.
+    pub(in crate::leader) cluster: String,
+    /// The namespace of its Backup.
+    pub(in crate::leader) namespace: String,
+    /// Its instance.
+    pub(in crate::leader) instance: String,
+    /// How many days ago it was made.
+    pub(in crate::leader) days_ago: i64,
+    /// Whether everything is in it.
+    pub(in crate::leader) phase: PointPhase,
+}
+
+impl Made {
+    /// A complete point of now.
+    pub(in crate::leader) fn new(number: u8, cluster: &str, namespace: &str) -> Self {
+        Self {
+            id: format!("0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6{number:03}"),
+            cluster: cluster.to_owned(),
+            namespace: namespace.to_owned(),
+            instance: "shop".to_owned(),
+            days_ago: 0,
+            phase: PointPhase::Completed,
+        }
+    }
+
+    /// Writes it as the leader would.
+    pub(in crate::leader) async fn write(&self, folder: &Path) -> Result<()> {
+        let time = Timestamp::now() - SignedDuration::from_hours(24 * self.days_ago);
+        let begin = Begin {
+            id: PointId::new(self.id.as_str())?,
+            attempt: Attempt::new("made")?,
+            cluster: self.cluster.clone(),
+            backup: BackupName {
+                namespace: self.namespace.clone(),
+                name: "made".to_owned(),
+            },
+            instance: self.instance.clone(),
+            started: time,
+        };
+        let store = Arc::new(FileStore::new(folder));
+        let mut writer = PointWriter::begin(store, begin, Seal::Clear).await?;
+        let object = Entry {
+            group_resource: "configmaps".to_owned(),
+            namespace: Some(self.namespace.clone()),
+            name: "colours".to_owned(),
+            labels: [].into(),
+            json: r#"{"apiVersion":"v1","kind":"ConfigMap"}"#.into(),
+        };
+        writer.add(object).await?;
+        let result = PointResult {
+            finished: time,
+            phase: self.phase,
+            unread: [].into(),
+            inconsistent: [].into(),
+            volumes: Vec::new(),
+        };
+        writer.commit(result).await?;
+        Ok(())
+    }
+}
