@@ -1,6 +1,8 @@
-//! The archives that Velero and AKS Backup write: which backups there are, and the objects in them. Nothing is written here.
+//! The archives that Velero and AKS Backup write: which backups there are, and the objects in them; and recovery points
+//! written as such archives.
 //!
-//! Whoever can write to the container can put anything into it, so an archive is read as one that somebody forged.
+//! Whoever can write to the container can put anything into it, so an archive is read as one that somebody forged. Where
+//! Velero's own backups are, nothing is written.
 //!
 //! - `layout`: where a backup's files lie in the store
 //! - `backup`: which backups there are, by their `velero-backup.json`
@@ -14,11 +16,13 @@
 //! - `reader`: reads the objects of a backup
 //! - `counts`: how many objects of which kind Velero says it wrote
 //! - `error`: what can go wrong
+//! - `export`: writes a recovery point as a backup of Velero's
 
 mod at_most;
 mod backup;
 mod counts;
 mod error;
+mod export;
 mod files;
 #[cfg(test)]
 mod harm;
@@ -36,4 +40,5 @@ mod source;
 
 pub use self::backup::{Backup, find, list};
 pub use self::error::{ArchiveError, Refusal};
+pub use self::export::{ExportError, Exported, export};
 pub use self::reader::Archive;

@@ -72,6 +72,9 @@ pub enum LocationError {
         /// What was written.
         probe: Key,
     },
+    /// No marker is there.
+    #[error("there is no {MARKER}: it is no vault's; check the name of the location, and its prefix")]
+    NoVault,
     /// Writing where nothing is to be is no more than writing.
     #[error(
         "the store writes over a blob where it was told to write only if there is none (`If-None-Match: *`): two backups could \
@@ -98,15 +101,19 @@ struct Marker {
 impl Location {
     /// The vault in this store, or below these segments of it. An empty place becomes one.
     pub async fn open(store: &Store, prefix: Option<&Key>) -> Result<Self, LocationError> {
-        let store: Store = match prefix {
-            Some(prefix) => Arc::new(Prefixed::new(Arc::clone(store), prefix.clone())),
-            None => Arc::clone(store),
-        };
+        let store = below(store, prefix);
         let id = match read_marker(&store).await? {
             Some(marker) => marker.id,
             None => begin(&store).await?,
         };
         Ok(Self { store, id })
+    }
+
+    /// The vault that is there, for who only reads: nothing is written where there is none.
+    pub async fn find(store: &Store, prefix: Option<&Key>) -> Result<Self, LocationError> {
+        let store = below(store, prefix);
+        let marker = read_marker(&store).await?.ok_or(LocationError::NoVault)?;
+        Ok(Self { store, id: marker.id })
     }
 
     /// What lies in it.
@@ -154,6 +161,13 @@ impl Location {
             Put::Stored => Err(LocationError::Overwrites),
             Put::Exists => Ok(()),
         }
+    }
+}
+
+fn below(store: &Store, prefix: Option<&Key>) -> Store {
+    match prefix {
+        Some(prefix) => Arc::new(Prefixed::new(Arc::clone(store), prefix.clone())),
+        None => Arc::clone(store),
     }
 }
 

@@ -157,3 +157,17 @@ impl BlobStore for Lying {
         }
     }
 }
+
+#[tokio::test]
+async fn who_only_reads_leaves_no_marker() {
+    let store: Store = Arc::new(MemoryStore::new());
+    let prefix = key("shop");
+    assert_eq!(
+        Location::find(&store, Some(&prefix)).await.err(),
+        Some(LocationError::NoVault)
+    );
+    assert_eq!(store.list(None).count().await, 0);
+    let made = Location::open(&store, Some(&prefix)).await.unwrap();
+    let found = Location::find(&store, Some(&prefix)).await.unwrap();
+    assert_eq!(found.id(), made.id());
+}
