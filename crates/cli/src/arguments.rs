@@ -3,6 +3,8 @@
 pub(crate) mod agents;
 pub(crate) mod backup;
 pub(crate) mod hooks;
+pub(crate) mod points;
+pub(crate) mod store;
 pub(crate) mod vault;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
@@ -50,8 +52,8 @@ pub(crate) enum Command {
     Backup(backup::Backup),
     /// Look at recovery points, and at what is in them.
     #[command(subcommand)]
-    Rp(vault::Points),
-    /// Look at vaults, and make keys for them.
+    Rp(points::Points),
+    /// Look at vaults and what is in them, and make keys for them.
     #[command(subcommand)]
     Vault(vault::Vault),
     /// Look at the nodes' agents and their leader.

@@ -1,9 +1,12 @@
 //! The cluster of the current context: how it is reached, and what is told where it doesn't answer.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
-use kube::Client;
+use k8s_openapi::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 
 use crate::Error;
 
@@ -12,18 +15,23 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 /// Runs a command that asks the cluster.
 pub(crate) fn run<T>(work: impl AsyncFnOnce(Client) -> Result<T, Error>) -> Result<T, Error> {
-    clusterbackup_kit::crypto::install();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?;
-    runtime.block_on(async {
+    without(async || {
         let client =
             clusterbackup_kit::client::connect(concat!("kubectl-clusterbackup/", env!("CARGO_PKG_VERSION")))
                 .await
                 .map_err(Error::Client)?;
         work(client).await
     })
+}
+
+/// Runs a command that waits for others than the cluster.
+pub(crate) fn without<T>(work: impl AsyncFnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    clusterbackup_kit::crypto::install();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    runtime.block_on(work())
 }
 
 /// What the API server says, or why it can't be had, and what to do.
@@ -41,6 +49,21 @@ pub(crate) async fn answer<T>(
             LIMIT.as_secs()
         )),
     }
+}
+
+/// An object that has to be there. `kinds` is what it is called in URLs, with its group.
+pub(crate) async fn get<K>(client: &Client, kinds: &str, namespace: &str, name: &str) -> Result<K, Error>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let api = Api::<K>::namespaced(client.clone(), namespace);
+    let found = answer(&format!("get {kinds}"), namespace, api.get_opt(name)).await;
+    found.map_err(Error::Cluster)?.ok_or_else(|| {
+        Error::Cluster(format!(
+            "there is no {} {namespace}/{name}; `kubectl get {kinds} --all-namespaces` lists all there are",
+            K::kind(&())
+        ))
+    })
 }
 
 /// Why the API server doesn't do it, and what to do.

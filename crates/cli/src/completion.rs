@@ -177,8 +177,12 @@ mod tests {
             ("backup ", &["create", "describe", "logs", "cancel"], false),
             ("backup create ", &[], false),
             ("backup describe -o ", &["text", "json", "yaml"], false),
-            ("rp ", &["list", "describe", "get"], false),
-            ("vault ", &["check", "keygen"], false),
+            (
+                "rp ",
+                &["list", "describe", "get", "diff", "verify", "export"],
+                false,
+            ),
+            ("vault ", &["create", "check", "verify", "keygen"], false),
             ("agents ", &["status"], false),
             ("completion p", &["powershell"], false),
         ] {

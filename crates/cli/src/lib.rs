@@ -11,8 +11,9 @@
 //! - `hooks`: `hooks check`
 //! - `status`, `metrics`: `intercept status`
 //! - `backup`: `backup create`, `describe`, `logs`, `cancel`
-//! - `points`: `rp list`, `describe`, `get`
-//! - `vault`: `vault check`, `keygen`
+//! - `points`: `rp list`, `describe`, `get`, `diff`, `verify`, `export`
+//! - `vault`: `vault create`, `check`, `verify`, `keygen`
+//! - `store`: how vaults are opened
 //! - `agents`: `agents status`
 //! - `cluster`: how the cluster of the current context is asked
 //! - `output`: how results are written
@@ -46,6 +47,7 @@ mod print;
 mod reference;
 mod rule_text;
 mod status;
+mod store;
 mod vault;
 mod words;
 

@@ -1,31 +1,38 @@
 //! `rp …`: recovery points, as the cluster lists them and as they lie in a vault.
+//!
+//! - `diff`: what is different between two
+//! - `export`: for other programs
+//! - `get`: one object
+//! - `verify`: whether they are damaged
+
+mod diff;
+mod export;
+mod get;
+pub(crate) mod verify;
 
 use std::cmp::Reverse;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clusterbackup_api::RecoveryPoint;
-use clusterbackup_vault::point::{PointId, PointReader};
-use clusterbackup_vault::seal::Identity;
-use clusterbackup_vault::store::FileStore;
+use clusterbackup_vault::point::PointId;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
-use serde_json::Value;
 
 use crate::arguments::backup::{Output, Place};
-use crate::arguments::vault::{Describe, Form, Get, List, Points};
+use crate::arguments::points::{Describe, List, Points};
 use crate::cluster::{self, answer};
-use crate::input::Input;
-use crate::mask::Mask;
 use crate::words::size;
-use crate::{Error, output};
+use crate::{Error, output, store};
 
 pub(crate) fn run(command: &Points, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match command {
         Points::List(arguments) => list(arguments, out)?,
         Points::Describe(arguments) => describe(arguments, out)?,
-        Points::Get(arguments) => get(arguments, out)?,
+        Points::Get(arguments) => get::run(arguments, out)?,
+        Points::Diff(arguments) => diff::run(arguments, out)?,
+        Points::Export(arguments) => export::run(arguments, out)?,
+        Points::Verify(arguments) => return verify::run(arguments, out),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,22 +80,16 @@ fn row(point: &RecoveryPoint) -> Vec<String> {
 }
 
 fn describe(arguments: &Describe, out: &mut dyn Write) -> Result<(), Error> {
-    let name = &arguments.name;
-    let point = cluster::run(async |client| {
-        let points = api(client, &arguments.place);
-        let namespace = points.namespace().unwrap_or_default();
-        let get = answer(
-            "get recoverypoints.clusterbackup.io",
+    let point: RecoveryPoint = cluster::run(async |client| {
+        let namespace = arguments.place.namespace.as_deref();
+        let namespace = namespace.unwrap_or_else(|| client.default_namespace());
+        cluster::get(
+            &client,
+            "recoverypoints.clusterbackup.io",
             namespace,
-            points.get_opt(name),
+            &arguments.name,
         )
-        .await;
-        get.map_err(Error::Cluster)?.ok_or_else(|| {
-            Error::Cluster(format!(
-                "there is no RecoveryPoint {namespace}/{name}; `kubectl get recoverypoints --all-namespaces` lists all \
-                 there are"
-            ))
-        })
+        .await
     })?;
     match arguments.output {
         Output::Text => print(&point, out),
@@ -129,42 +130,9 @@ fn print(point: &RecoveryPoint, out: &mut dyn Write) -> Result<(), Error> {
     Ok(writeln!(out, "Encrypted: {encrypted}")?)
 }
 
-fn get(arguments: &Get, out: &mut dyn Write) -> Result<(), Error> {
-    let object = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?
-        .block_on(read(arguments))?;
-    let shown = if arguments.show_secrets {
-        object
-    } else {
-        Mask::of([&object]).object(&object)
-    };
-    match arguments.output {
-        Form::Yaml => output::yaml(&shown, out),
-        Form::Json => output::json(&shown, out),
-    }
-}
-
-async fn read(arguments: &Get) -> Result<Value, Error> {
-    let vault = |error: &dyn std::fmt::Display| Error::Vault(error.to_string());
-    let identity = arguments.identity.as_deref().map(Input::read).transpose()?;
-    let identity = identity.map(|file| file.text.parse::<Identity>()).transpose();
-    let id = PointId::new(arguments.point.as_str()).map_err(|error| vault(&error))?;
-    let store = Arc::new(FileStore::new(&arguments.vault_folder));
-    let point = PointReader::open(store, &id, identity.map_err(|error| vault(&error))?).await;
-    let Some((kind, name)) = arguments.object.split_once('/') else {
-        let how = "write the object as its kind, `/` and its name: deployments.apps/web";
-        return Err(Error::Vault(how.to_owned()));
-    };
-    let point = point.map_err(|error| vault(&error))?;
-    let found = point.get(kind, arguments.namespace.as_deref(), name).await;
-    let json = found.map_err(|error| vault(&error))?.ok_or_else(|| {
-        let place = arguments.namespace.as_ref();
-        let place = place.map_or_else(String::new, |namespace| format!(" of the namespace {namespace}"));
-        Error::Vault(format!("the recovery point has no {}{place}", arguments.object))
-    })?;
-    serde_json::from_slice(&json).map_err(|error| vault(&error))
+/// What names a point for ever.
+fn id(name: &str) -> Result<PointId, Error> {
+    PointId::new(name).map_err(|error| store::told(&error))
 }
 
 fn api(client: kube::Client, place: &Place) -> Api<RecoveryPoint> {

@@ -1,4 +1,4 @@
-//! What came of an object, written as YAML, JSON or a difference. What there is to warn of goes to standard error
+//! What came of an object, written as YAML, JSON or a difference, and two states of an object beside each other. What there is to warn of goes to standard error
 //! where the form has no place for it.
 
 use std::io::{self, Write};
@@ -56,13 +56,36 @@ pub(crate) fn diff(outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Err
     if before == after {
         return Ok(());
     }
-    let (before, after) = (text(&before)?, text(&after)?);
     let subject = outcome.mask.text(&outcome.object.subject().to_string());
     let (old, new) = if outcome.existing.is_some() {
         ("in the cluster", "after the restore")
     } else {
         ("as it came", "as the rules make it")
     };
+    let sides = Sides {
+        subject: &subject,
+        old,
+        new,
+    };
+    difference(&sides, &before, &after, out)
+}
+
+/// What the two states of an object are called.
+pub(crate) struct Sides<'s> {
+    pub(crate) subject: &'s str,
+    pub(crate) old: &'s str,
+    pub(crate) new: &'s str,
+}
+
+/// Two states of an object, line by line.
+pub(crate) fn difference(
+    sides: &Sides<'_>,
+    before: &Value,
+    after: &Value,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let Sides { subject, old, new } = sides;
+    let (before, after) = (text(before)?, text(after)?);
     writeln!(out, "{REMOVED}--- {subject} ({old}){REMOVED:#}")?;
     writeln!(out, "{ADDED}+++ {subject} ({new}){ADDED:#}")?;
     for hunk in TextDiff::from_lines(&before, &after).unified_diff().iter_hunks() {
@@ -80,7 +103,7 @@ pub(crate) fn diff(outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Err
 }
 
 /// Removes what an update doesn't say, because the API server knows it.
-fn leave_to_server(object: &mut Value) {
+pub(crate) fn leave_to_server(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|field, _| !SERVERS.contains(&field.as_str()));
     }

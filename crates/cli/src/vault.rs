@@ -1,4 +1,10 @@
 //! `vault …`: whether vaults can be used, and keys for them.
+//!
+//! - `create`: makes one
+//! - `verify`: whether what is in them is damaged
+
+mod create;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,61 +13,65 @@ use age::secrecy::ExposeSecret as _;
 use clusterbackup_api::BackupVault;
 use clusterbackup_api::conditions::READY;
 use clusterbackup_vault::seal::Identity;
-use kube::Api;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
 
 use crate::Error;
 use crate::arguments::vault::{Check, Vault};
-use crate::cluster::{self, answer};
+use crate::cluster;
+
+const UNTRIED: &str =
+    "nobody has tried the vault yet; is there a leader? `kubectl clusterbackup agents status`";
 
 pub(crate) fn run(command: &Vault, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match command {
+        Vault::Create(arguments) => create::run(arguments, out),
         Vault::Check(arguments) => check(arguments, out),
+        Vault::Verify(arguments) => verify::run(arguments, out),
         Vault::Keygen => keygen(out),
     }
 }
 
 fn check(arguments: &Check, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let name = &arguments.name;
-    let (namespace, vault) = cluster::run(async |client| {
+    let vault: BackupVault = cluster::run(async |client| {
         let place = arguments.place.namespace.as_deref();
-        let namespace = place.unwrap_or_else(|| client.default_namespace()).to_owned();
-        let vaults = Api::<BackupVault>::namespaced(client.clone(), &namespace);
-        let vault = answer(
-            "get backupvaults.clusterbackup.io",
-            &namespace,
-            vaults.get_opt(name),
-        )
-        .await;
-        Ok((namespace, vault.map_err(Error::Cluster)?))
+        let namespace = place.unwrap_or_else(|| client.default_namespace());
+        cluster::get(&client, "backupvaults.clusterbackup.io", namespace, name).await
     })?;
-    let vault = vault.ok_or_else(|| {
-        Error::Cluster(format!(
-            "there is no BackupVault {namespace}/{name}; `kubectl get backupvaults --all-namespaces` lists all there are"
-        ))
-    })?;
-    let status = vault.status.unwrap_or_default();
-    let tried = status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == READY);
-    let Some(tried) = tried.filter(|_| status.observed_generation == vault.metadata.generation) else {
-        let nobody =
-            "nobody has tried the vault yet; is there a leader? `kubectl clusterbackup agents status`";
-        return Err(Error::Cluster(nobody.to_owned()));
-    };
-    writeln!(
+    let tried = tried(&vault).ok_or_else(|| Error::Cluster(UNTRIED.to_owned()))?;
+    show(&vault, tried, out)?;
+    Ok(code(tried))
+}
+
+/// What the leader has found, of the vault as it is now.
+fn tried(vault: &BackupVault) -> Option<&Condition> {
+    let status = vault.status.as_ref()?;
+    let mut conditions = status.conditions.iter();
+    let ready = conditions.find(|condition| condition.type_ == READY);
+    ready.filter(|_| status.observed_generation == vault.metadata.generation)
+}
+
+fn show(vault: &BackupVault, tried: &Condition, out: &mut dyn Write) -> Result<(), Error> {
+    let encrypted = !vault.spec.recipients().is_empty();
+    Ok(writeln!(
         out,
-        "Vault:     {namespace}/{name}\nReady:     {} ({})\n           {}\nEncrypted: {}",
+        "Vault:     {}/{}\nReady:     {} ({})\n           {}\nEncrypted: {}",
+        vault.namespace().unwrap_or_default(),
+        vault.name_any(),
         tried.status,
         tried.reason,
         tried.message,
-        if status.encrypted { "yes" } else { "no" },
-    )?;
-    Ok(if tried.status == "True" {
+        if encrypted { "yes" } else { "no" },
+    )?)
+}
+
+fn code(tried: &Condition) -> ExitCode {
+    if tried.status == "True" {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    }
 }
 
 /// The private half is shown this once, and stored nowhere.

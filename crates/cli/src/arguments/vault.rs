@@ -1,14 +1,16 @@
-//! The commands under `vault` and `rp`.
+//! The commands under `vault`.
 
-use std::path::PathBuf;
-
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand};
+use clusterbackup_core::duration::Span;
 
 use super::backup::{Output, Place};
+use super::store::{Reading, Store, rights_of_readers};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Vault {
+    Create(Create),
     Check(Check),
+    Verify(Verify),
     /// Make a key pair for encrypted vaults.
     ///
     /// The public key goes into spec.encryption.recipients of the vault. The private one, the line behind it, is needed to read
@@ -18,6 +20,59 @@ Examples:
   # Only for you, in a file that `rp get --identity` and `age --decrypt --identity` take
   (umask 077; kubectl clusterbackup vault keygen > key.txt)")]
     Keygen,
+}
+
+/// Make a vault, and wait until the leader has tried it.
+///
+/// The place has to exist: a folder that the leader has mounted, a container or a bucket. Where nobody says as whom it is used,
+/// the leader uses it as its workload or managed identity, or by the role of its pod.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  # In a folder of the leader's
+  kubectl clusterbackup vault create shop -n shop --file-system /vaults/shop
+
+  # In Azure, encrypted; the Secret has accountKey or sasToken
+  kubectl clusterbackup vault create shop -n shop --azure shopbackups/vault --credentials shop-vault \\
+    --recipient age1...
+
+  # For a repository
+  kubectl clusterbackup vault create shop -n shop --s3 backups --prefix shop --dry-run -o yaml > vault.yaml
+
+Exit codes:
+  0  it can be used; with --dry-run: shown
+  1  it can't be created or used, or nobody has tried it in time
+
+Rights that it uses:
+  create, get, list and watch backupvaults.clusterbackup.io")]
+pub(crate) struct Create {
+    /// What it is called.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) store: Store,
+    /// The Secret in the vault's namespace with the credentials: accountKey or sasToken for Azure; accessKeyId,
+    /// secretAccessKey and perhaps sessionToken for S3.
+    #[arg(long, value_name = "SECRET", conflicts_with = "file_system")]
+    pub(crate) credentials: Option<String>,
+    /// A public key of age for which everything is encrypted; may be given several times. Default: nothing is encrypted.
+    #[arg(long = "recipient", value_name = "AGE")]
+    pub(crate) recipients: Vec<String>,
+    /// Only show what would be created.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long to wait until it has been tried.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1m",
+        conflicts_with = "dry_run"
+    )]
+    pub(crate) timeout: Span,
+    /// How the vault is shown.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Output,
 }
 
 /// Say whether a vault can be used, as the leader found when it tried last.
@@ -36,95 +91,35 @@ pub(crate) struct Check {
     pub(crate) place: Place,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Points {
-    List(List),
-    Describe(Describe),
-    Get(Get),
-}
-
-/// List the recovery points of a namespace, the newest first.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  kubectl clusterbackup rp list -n shop
-
-  # Those of one instance, for a script
-  kubectl clusterbackup rp list -n shop --instance shop -o json | jq -r '.[].metadata.name'
-
-Rights that it uses:
-  list recoverypoints.clusterbackup.io")]
-pub(crate) struct List {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Only those of this BackupInstance.
-    #[arg(long, value_name = "INSTANCE")]
-    pub(crate) instance: Option<String>,
-    /// How the result is shown.
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) output: Output,
-}
-
-/// Say what a recovery point holds.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Rights that it uses:
-  get recoverypoints.clusterbackup.io")]
-pub(crate) struct Describe {
-    /// The RecoveryPoint.
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// How the result is shown.
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) output: Output,
-}
-
-/// Show one object of a recovery point, read from the vault's folder; needs no cluster.
+/// Read all recovery points of a vault, and say which of them are damaged.
 ///
-/// Only the part of the point that holds the object is read, and its hash is checked. What Secrets hold is shown as
-/// `***`.
+/// Every stored part is compared with its hash, which needs no key. Where nothing is encrypted, or with the private key, all
+/// parts are opened too, and compared with the index. Nothing is written. The vault is that of a cluster; or it is said
+/// where it is, and no cluster is asked.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = concat!(
+    "\
 Examples:
-  kubectl clusterbackup rp get 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f deployments.apps/web \\
-    -n shop --vault-folder /mnt/vaults/shop
+  kubectl clusterbackup vault verify shop -n shop
 
-  # Outside of namespaces, from a point that is encrypted
-  kubectl clusterbackup rp get 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f persistentvolumes/data \\
-    --vault-folder /mnt/vaults/shop --identity key.txt
+  # After a disaster, without a cluster
+  AZURE_STORAGE_KEY=... kubectl clusterbackup vault verify --azure shopbackups/vault --identity key.txt
 
 Exit codes:
-  0  shown
-  1  the point or the object isn't there, is damaged, or can't be read")]
-pub(crate) struct Get {
-    /// The recovery point.
-    pub(crate) point: String,
-    /// The object: its kind as plural name and group, `/`, its name.
-    #[arg(value_name = "KIND/NAME")]
-    pub(crate) object: String,
-    /// The namespace of the object. Default: it is in none.
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub(crate) namespace: Option<String>,
-    /// The folder of the vault, as this machine sees it.
-    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
-    pub(crate) vault_folder: PathBuf,
-    /// The file with the private key, where the point is encrypted.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) identity: Option<String>,
-    /// Show what Secrets hold.
-    #[arg(long)]
-    pub(crate) show_secrets: bool,
-    /// How the object is shown.
-    #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
-    pub(crate) output: Form,
-}
+  0  all points are as they were written
+  1  some are damaged, each of which is named; or the vault can't be read
 
-/// How an object is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Form {
-    /// For people and for kubectl.
-    Yaml,
-    /// For programs.
-    Json,
+Rights that it uses:
+  ",
+    rights_of_readers!()
+))]
+pub(crate) struct Verify {
+    /// The BackupVault.
+    #[arg(required_unless_present = "store", conflicts_with = "store")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// How the result is shown.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Output,
 }

@@ -11,4 +11,6 @@ mod check;
 mod explain;
 mod hooks;
 mod live;
+mod points;
 mod running;
+mod vaults;
