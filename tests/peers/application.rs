@@ -76,16 +76,25 @@ impl Application {
         Ok(())
     }
 
-    /// Each object as it is now in a namespace, or in the cluster.
+    /// Each object as it is now in a namespace, or in the cluster, where the rules have restored it.
     pub(crate) async fn stored_in(&self, namespace: &str) -> Result<Vec<Value>> {
+        self.read(namespace, |name| {
+            let renamed = RENAMED.iter().find(|(from, _)| *from == name);
+            renamed.map_or(name, |(_, to)| to)
+        })
+        .await
+    }
+
+    /// The same, under the names that it was created with.
+    pub(crate) async fn as_created_in(&self, namespace: &str) -> Result<Vec<Value>> {
+        self.read(namespace, |name| name).await
+    }
+
+    async fn read(&self, namespace: &str, called: impl Fn(&str) -> &str) -> Result<Vec<Value>> {
         let mut stored = Vec::new();
         for object in &self.objects {
             let api = api_of(&self.client, object, scope(object, namespace))?;
-            let name = object["metadata"]["name"].as_str().context("it has no name")?;
-            let name = RENAMED
-                .iter()
-                .find(|(from, _)| *from == name)
-                .map_or(name, |(_, to)| to);
+            let name = called(object["metadata"]["name"].as_str().context("it has no name")?);
             let found = api
                 .get(name)
                 .await

@@ -1,9 +1,10 @@
 //! Against Velero itself: its rule engine on the same rules and objects, and its server restoring with and without the
-//! webhook, and the archives that it writes. Run by `cargo xtask test --peers`.
+//! webhook, the archives that it writes, and those that it is given. Run by `cargo xtask test --peers`.
 
 mod application;
 mod archive;
 mod engine;
+mod export;
 mod guide;
 mod restores;
 mod update;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     runner::run(&[
         archive::SCENARIOS,
         engine::SCENARIOS,
+        export::SCENARIOS,
         guide::SCENARIOS,
         restores::SCENARIOS,
         update::SCENARIOS,

@@ -249,7 +249,7 @@ async fn modifiers(given: &VeleroContext, name: &str, rules: &str) -> Result<()>
 }
 
 /// The object without what is different in each restore: where it is, when it was made, and by which restore.
-fn essence(object: &Value, namespace: &str) -> Result<Value> {
+pub(crate) fn essence(object: &Value, namespace: &str) -> Result<Value> {
     let mut object = object.clone();
     let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     for (holder, keys) in [

@@ -22,6 +22,7 @@ pub mod openapi;
 pub mod packages;
 pub mod pki;
 pub mod plugin;
+pub mod point;
 pub mod ports;
 pub mod probe;
 pub mod process;

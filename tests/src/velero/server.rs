@@ -85,6 +85,14 @@ impl Velero {
         Ok(())
     }
 
+    /// Whether it lists a backup.
+    pub async fn has_backup(&self, name: &str) -> Result<()> {
+        let found = api(&self.admin, "Backup").get_opt(name).await?;
+        found
+            .map(drop)
+            .with_context(|| format!("there is no Backup {name}"))
+    }
+
     /// Where its backups are.
     pub fn store(&self) -> Store {
         self.storage.store()
