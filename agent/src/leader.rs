@@ -8,6 +8,8 @@
 //! | `drive` | one backup, from where it stands to its end |
 //! | `subject`, `terms`, `rights`, `plan` | what a backup is of, whether those who want it may, and what it has to do |
 //! | `instances` | whether backups could run |
+//! | `policies`, `schedules` | whether policies can be followed, and the backups that they ask for |
+//! | `shown` | all objects of a kind, as a watch shows them |
 //! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
 //! | `objects`, `point`, `point_failure` | what is stored of a cluster, and the recovery point that it goes into |
@@ -36,6 +38,7 @@ mod own_cuts;
 mod plan;
 mod point;
 mod point_failure;
+mod policies;
 mod record;
 mod report;
 mod retain;
@@ -43,6 +46,8 @@ mod rights;
 pub mod run;
 #[cfg(test)]
 mod sample;
+mod schedules;
+mod shown;
 mod silence;
 mod subject;
 mod tasks;

@@ -23,6 +23,9 @@ pub(super) enum DriveError {
     /// Two backups want the same claim in a group at once; the next plan does without one.
     #[error("PersistentVolumeClaim {0} carries the temporary label of another backup")]
     Labelled(Name),
+    /// What a schedule is to make is there, and is another's.
+    #[error("Backup {0} is of another instance, and has the name of the next backup by schedule: delete it")]
+    NameTaken(String),
     /// The API server doesn't answer.
     #[error("the API server doesn't answer: {0}")]
     Silent(String),

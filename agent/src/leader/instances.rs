@@ -20,11 +20,14 @@ use tracing::warn;
 
 use super::conditions::condition;
 use super::error::{Doing as _, DriveError, OrGone as _};
+use super::policies;
 use super::subject::{PlanError, Subject};
 use super::terms::Terms;
 
 /// Between two looks at an instance that doesn't change.
 const PAUSE: Duration = Duration::from_secs(30);
+/// Before the next look at one that somebody else wrote into at the same moment.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Instances a page.
 const PAGE: u32 = 100;
 
@@ -104,11 +107,16 @@ impl Instances {
         let Some(known) = self.known.get_mut(uid) else {
             return;
         };
-        known.due = Instant::now() + PAUSE;
-        if let Err(error) = look_at(&self.client, &known.instance).await {
-            let (namespace, instance) = (known.instance.namespace(), known.instance.name_any());
-            warn!(%error, namespace, instance, "whether it is ready can't be told; trying again");
-        }
+        let pause = match look_at(&self.client, &known.instance).await {
+            Ok(Said::AsItStands) => PAUSE,
+            Ok(Said::OfAnOldVersion) => AGAIN,
+            Err(error) => {
+                let (namespace, instance) = (known.instance.namespace(), known.instance.name_any());
+                warn!(%error, namespace, instance, "whether it is ready can't be told; trying again");
+                PAUSE
+            }
+        };
+        known.due = Instant::now() + pause;
     }
 }
 
@@ -123,7 +131,13 @@ impl Known {
     }
 }
 
-async fn look_at(client: &Client, instance: &BackupInstance) -> Result<(), DriveError> {
+/// Of what a look was.
+enum Said {
+    AsItStands,
+    OfAnOldVersion,
+}
+
+async fn look_at(client: &Client, instance: &BackupInstance) -> Result<Said, DriveError> {
     let ready = match could_run(client, instance).await {
         Ok(()) => condition(READY, "True", "Ready", "a backup of it could run now".to_owned()),
         Err(PlanError::Impossible { obstacle, message }) => {
@@ -142,12 +156,12 @@ async fn look_at(client: &Client, instance: &BackupInstance) -> Result<(), Drive
     };
     conditions::merge(&mut after.conditions, ready);
     if after == before {
-        return Ok(());
+        return Ok(Said::AsItStands);
     }
-    // Of the version that was looked at: a later one is looked at again.
+    // Only what is ours: the rest of the status is written by others.
     let patch = json!({
         "metadata": { "resourceVersion": instance.metadata.resource_version },
-        "status": after,
+        "status": { "observedGeneration": after.observed_generation, "conditions": after.conditions },
     });
     let api = Api::<BackupInstance>::namespaced(client.clone(), &instance.namespace().unwrap_or_default());
     let written = api
@@ -158,17 +172,21 @@ async fn look_at(client: &Client, instance: &BackupInstance) -> Result<(), Drive
         )
         .await;
     match written {
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Said::OfAnOldVersion),
         written => written
             .or_gone()
             .doing("say whether a BackupInstance is ready")
-            .map(drop),
+            .map(|_| Said::AsItStands),
     }
 }
 
 async fn could_run(client: &Client, instance: &BackupInstance) -> Result<(), PlanError> {
     let subject = Subject::of(client, instance.clone()).await?;
-    Terms::of(client, &subject).await.map(drop)
+    Terms::of(client, &subject).await?;
+    match &instance.spec.policy {
+        Some(policy) => policies::check(client, &instance.namespace().unwrap_or_default(), policy).await,
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -58,6 +58,8 @@ pub(super) struct Metrics {
     transitions: IntCounterVec,
     backups: IntGaugeVec,
     ended: IntCounterVec,
+    scheduled: IntCounter,
+    missed: IntCounter,
     duration: Histogram,
     volumes: IntCounterVec,
     barriers: IntCounterVec,
@@ -163,6 +165,14 @@ impl Metrics {
                 "Backups that ended, by how.",
                 &["phase"],
             )?,
+            scheduled: registry.counter(
+                "clusterbackup_leader_scheduled_backups_total",
+                "Backups that were made by schedule.",
+            )?,
+            missed: registry.counter(
+                "clusterbackup_leader_missed_slots_total",
+                "Slots of schedules that have no backup of their own, because nobody led or another backup ran.",
+            )?,
             duration: registry.histogram(
                 "clusterbackup_leader_backup_duration_seconds",
                 "From the start of a backup to its end.",
@@ -256,6 +266,12 @@ impl Metrics {
         for (phase, count) in UNDERWAY.into_iter().zip([planning, running]) {
             self.backups.with_label_values(&[phase_label(phase)]).set(count);
         }
+    }
+
+    /// Counts a backup that was made by schedule, and the slots before it that have none.
+    pub(super) fn scheduled(&self, missed: usize) {
+        self.scheduled.inc();
+        self.missed.inc_by(u64::try_from(missed).unwrap_or(u64::MAX));
     }
 
     /// One backup's part of the tasks that are not at their end.

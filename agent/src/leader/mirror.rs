@@ -58,7 +58,8 @@ pub(super) async fn create(
     }
 }
 
-fn metadata(name: &str, instance: &str) -> ObjectMeta {
+/// Of an object that belongs to an instance.
+pub(super) fn metadata(name: &str, instance: &str) -> ObjectMeta {
     let mark = [(labels::INSTANCE.to_owned(), instance.to_owned())].into();
     let mut metadata = ObjectMeta {
         name: Some(name.to_owned()),

@@ -22,6 +22,8 @@ use super::error::DriveError;
 use super::events::Events;
 use super::instances::Instances;
 use super::metrics::{Metrics, Transition};
+use super::policies;
+use super::schedules::Schedules;
 use super::vault::Doors;
 use super::vaults;
 use super::world::World;
@@ -149,8 +151,12 @@ impl Leading {
             ..self.world.clone()
         };
         let (looking, trying) = (Instances::run(world.client.clone()), vaults::run(world.clone()));
+        let (judging, scheduling) = (policies::run(world.client.clone()), Schedules::run(world.clone()));
         let showing = catalogue::run(world.clone());
-        let work = async { tokio::try_join!(Backups::run(world), looking, trying, showing).map(drop) };
+        let work = async {
+            let driving = Backups::run(world);
+            tokio::try_join!(driving, looking, trying, showing, judging, scheduling).map(drop)
+        };
         let done = term.work(Box::pin(work)).await;
         let released = self.stopping.is_cancelled();
         metrics.leads_no_more(if released {

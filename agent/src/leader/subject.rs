@@ -38,6 +38,10 @@ pub(super) enum Obstacle {
     HookInvalid,
     /// Who wrote the instance or a hook is not known, or may not do that himself.
     RightsMissing,
+    /// The policy that it names doesn't exist.
+    PolicyMissing,
+    /// The policy that it names says what can't be followed.
+    PolicyInvalid,
     /// The vault that it names can't be written into.
     VaultUnusable,
     /// What is in the cluster can't be backed up that way.

@@ -1,7 +1,7 @@
 //! `BackupInstance`: what is protected.
 
 use clusterbackup_core::duration::Span;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ use crate::{conditions, schema};
         .message("spec.policy says for how long recovery points are kept, and they lie in a vault: name one in spec.vault"),
     printcolumn(name = "Namespaces", type_ = "string", json_path = ".spec.includedNamespaces"),
     printcolumn(name = "Requester", type_ = "string", json_path = ".spec.requester.username"),
+    printcolumn(name = "Last", type_ = "date", json_path = ".status.lastSuccessful"),
+    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextBackup"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -163,8 +165,23 @@ pub struct BackupInstanceStatus {
     /// The generation that the conditions are about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The schedule of its policy that is followed, in words. It holds from the moment at which the leader first sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub schedule: Option<String>,
+    /// Up to here the schedule is followed: the last slot that has its backup, or the moment from which it holds. Whoever
+    /// leads next goes on from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_scheduled: Option<Time>,
+    /// When the next backup by schedule begins. Absent where there is no schedule, and while a backup is due and waits for
+    /// the end of one that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_backup: Option<Time>,
+    /// When the last backup ended in which nothing is missing, on demand or by schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_successful: Option<Time>,
     /// Ready: whether a backup of it could run now, as far as that is up to the instance, its hooks and the rights of who
-    /// wrote them. The leader looks when the instance changes, and every 30 s.
+    /// wrote them, and whether its policy can be followed. The leader looks when the instance changes, and every 30 s.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,

@@ -142,6 +142,13 @@ pub enum WrongPolicy {
 }
 
 impl BackupPolicySpec {
+    /// Whether it can be followed.
+    pub fn check(&self) -> Result<(), WrongPolicy> {
+        self.schedule()?;
+        self.operational()?;
+        Ok(())
+    }
+
     /// When backups run.
     pub fn schedule(&self) -> Result<Schedule, WrongPolicy> {
         let ScheduleSpec { every, at, cron, .. } = &self.schedule;
@@ -211,8 +218,7 @@ mod tests {
                 &schedule,
                 &json!({ "days": 7, "firstOfWeek": 30, "firstOfYear": 360 }),
             );
-            assert!(spec.schedule().is_ok(), "{spec:?}");
-            assert!(spec.operational().is_ok(), "{spec:?}");
+            assert!(spec.check().is_ok(), "{spec:?}");
         }
     }
 
@@ -254,8 +260,7 @@ mod tests {
             ),
         ] {
             let spec = policy(&schedule, &keep);
-            let schedule = spec.schedule().err().or_else(|| spec.operational().err());
-            let message = schedule.unwrap().to_string();
+            let message = spec.check().unwrap_err().to_string();
             assert!(message.starts_with(field), "{message}");
         }
     }

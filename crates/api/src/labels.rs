@@ -61,5 +61,8 @@ pub const REQUESTER: &str = "clusterbackup.io/requester";
 /// Finalizer of Backups: as long as it is there, something may be frozen.
 pub const NODE_TASKS: &str = "clusterbackup.io/node-tasks";
 
-/// Label of `RecoveryPoint`s where the name fits a label value, else annotation: the name of the BackupInstance.
+/// Label of `RecoveryPoint`s and of Backups by schedule, where the name fits a label value, else annotation: the name of the BackupInstance.
 pub const INSTANCE: &str = "clusterbackup.io/instance";
+
+/// Annotation of Backups by schedule: the slot, as a moment in UTC.
+pub const SCHEDULED_FOR: &str = "clusterbackup.io/scheduled-for";

@@ -5,6 +5,8 @@
 //! - `local`: which moment a time on the zone's clock is
 //! - `jitter`: how long after its slot an instance starts
 //! - `due`: what to do now
+//! - `name`: what the backup of a slot is called
+//! - `history`: which of the backups that ended are still shown
 //!
 //! The moments that a schedule names are its *slots*. Where the clock is put forward or back, each named time of a day
 //! has exactly one slot: a time that is leapt over has it at the end of the leap, one that comes twice at the first.
@@ -13,16 +15,22 @@
 
 mod cron;
 mod due;
+mod history;
 mod jitter;
 mod local;
+mod name;
 mod preset;
+
+use std::fmt;
 
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
 pub use cron::{CronField, NoCron};
 pub use due::{Due, MAX_COUNTED};
+pub use history::{Ended, superfluous};
 pub use jitter::Jitter;
+pub use name::backup_name;
 pub use preset::{Interval, NoTimeOfDay, TimeOfDay};
 
 use crate::zone::Zone;
@@ -105,6 +113,16 @@ impl Schedule {
         match &self.times {
             Times::Preset(preset) => preset.next(after),
             Times::Cron(cron) => cron.next(after),
+        }
+    }
+}
+
+/// As people say it; two schedules with the same text have the same slots.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.times {
+            Times::Preset(preset) => write!(f, "every {preset}, {}", self.zone),
+            Times::Cron(cron) => write!(f, "cron {cron}, {}", self.zone),
         }
     }
 }

@@ -161,12 +161,12 @@ const AGENT: [Right<'_>; 32] = [
 ];
 
 #[rustfmt::skip]
-const LEADER: [Right<'_>; 58] = [
+const LEADER: [Right<'_>; 61] = [
     ("list", BACKUPS, "", "", true),
     ("patch", BACKUPS, "default", "a", true),
     ("update", "backups.clusterbackup.io/status", "default", "a", true),
-    ("create", BACKUPS, "default", "", false),
-    ("delete", BACKUPS, "default", "a", false),
+    ("create", BACKUPS, "default", "", true),
+    ("delete", BACKUPS, "default", "a", true),
     ("get", INSTANCES, "default", "a", true),
     ("watch", INSTANCES, "", "", true),
     ("patch", "backupinstances.clusterbackup.io/status", "default", "a", true),
@@ -179,6 +179,9 @@ const LEADER: [Right<'_>; 58] = [
     ("watch", "secrets", "", "", false),
     ("get", "pods/log", "default", "a", false),
     ("get", "pods/exec", "default", "a", false),
+    ("watch", POLICIES, "", "", true),
+    ("patch", "backuppolicies.clusterbackup.io/status", "default", "a", true),
+    ("patch", POLICIES, "default", "a", false),
     ("watch", "backupvaults.clusterbackup.io", "", "", true),
     ("patch", "backupvaults.clusterbackup.io/status", "default", "a", true),
     ("patch", "backupvaults.clusterbackup.io", "default", "a", false),
@@ -226,6 +229,7 @@ const TASKS: &str = "nodetasks.clusterbackup.io";
 const TASK_STATUS: &str = "nodetasks.clusterbackup.io/status";
 const BACKUPS: &str = "backups.clusterbackup.io";
 const INSTANCES: &str = "backupinstances.clusterbackup.io";
+const POLICIES: &str = "backuppolicies.clusterbackup.io";
 const BACKUP_HOOKS: &str = "backuphooks.clusterbackup.dataprotection.microsoft.com";
 const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";
 const CONTENTS: &str = "volumesnapshotcontents.snapshot.storage.k8s.io";

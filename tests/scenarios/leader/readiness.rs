@@ -87,7 +87,7 @@ async fn change(ground: &Ground, name: &str, spec: &Value) -> Result<()> {
 }
 
 /// Waits until an instance says that, of itself as it stands.
-async fn says(ground: &Ground, name: &str, reason: &str, message: &str) -> Result<()> {
+pub(super) async fn says(ground: &Ground, name: &str, reason: &str, message: &str) -> Result<()> {
     let instances = ground.home.api::<BackupInstance>();
     eventually("the instance says whether it is ready", LIMIT, || async {
         let instance = instances.get(name).await?;

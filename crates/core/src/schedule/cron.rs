@@ -111,6 +111,12 @@ impl Cron {
     }
 }
 
+impl fmt::Display for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
 fn parse(text: &str) -> Result<croner::Cron, croner::errors::CronError> {
     let parser = CronParser::builder()
         .seconds(Seconds::Disallowed)

@@ -1,8 +1,8 @@
-//! What to do now: wait, start one backup, or leave slots out because one runs.
+//! What to do now: wait for a slot, start one backup, or let the one that runs end first.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Jitter, Schedule};
+use super::{Jitter, Schedule, local};
 
 /// So many slots are counted at most: looking after a year of them must not take long.
 pub const MAX_COUNTED: usize = 1000;
@@ -19,16 +19,20 @@ pub enum Due {
         /// The earlier slots that were missed and have no backup of their own, [`MAX_COUNTED`] at most.
         missed: usize,
     },
-    /// A backup still runs, so these slots have none.
-    Skip {
-        /// The last of them: with the note of it, all slots up to this one are settled.
-        slot: Timestamp,
-        /// How many they are, [`MAX_COUNTED`] at most.
-        skipped: usize,
-    },
+    /// One backup is to be started as soon as the one that runs has ended.
+    Hold,
 }
 
 impl Schedule {
+    /// Up to which moment slots are settled. `noted`: of which schedule that was written down, and the moment. A schedule
+    /// holds from the moment at which it is first seen, so a new one, or one that was changed, takes up no slot of the past.
+    pub fn settled(&self, noted: Option<(&str, Timestamp)>, now: Timestamp) -> Timestamp {
+        match noted {
+            Some((schedule, settled)) if schedule == self.to_string() => settled,
+            _ => local::whole_seconds(now),
+        }
+    }
+
     /// What is to be done now. `settled`: the last settled slot, or the moment from which the schedule holds; `runs`:
     /// whether a backup of the instance is under way.
     pub fn due(&self, settled: Timestamp, runs: bool, jitter: Jitter, now: Timestamp) -> Due {
@@ -38,15 +42,12 @@ impl Schedule {
             let next = self.next(settled).map(|slot| self.start(slot, jitter));
             return Due::Wait(next.unwrap_or(Timestamp::MAX));
         };
-        let open = self.slots_back(slot).take_while(|slot| *slot > settled);
-        let count = open.take(MAX_COUNTED).count();
         if runs {
-            return Due::Skip { slot, skipped: count };
+            return Due::Hold;
         }
-        Due::Start {
-            slot,
-            missed: count.saturating_sub(1),
-        }
+        let open = self.slots_back(slot).take_while(|slot| *slot > settled);
+        let missed = open.skip(1).take(MAX_COUNTED).count();
+        Due::Start { slot, missed }
     }
 
     /// The slots up to a moment, the latest first.

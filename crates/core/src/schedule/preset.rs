@@ -84,6 +84,15 @@ impl Preset {
     }
 }
 
+/// As `4h at 02:30`, by the first time of a day.
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hours = 24 / self.times.len().max(1);
+        let first = self.times.first().copied().unwrap_or(Time::MIN);
+        write!(f, "{hours}h at {}", first.strftime("%H:%M"))
+    }
+}
+
 impl FromStr for TimeOfDay {
     type Err = NoTimeOfDay;
 

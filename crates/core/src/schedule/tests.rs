@@ -201,21 +201,55 @@ fn missed_slots_collapse_into_one_backup() {
 }
 
 #[test]
-fn slots_that_come_while_a_backup_runs_are_skipped_and_counted() {
+fn slots_that_come_while_a_backup_runs_have_one_backup_after_it() {
     let schedule = every(Interval::Hours4, "00:00", "UTC");
-    for (now, slot, skipped) in [
-        (NOON, NOON, 1),
-        ("2026-11-21T17:00:00Z", "2026-11-21T16:00:00Z", 2),
+    for (now, slot, missed) in [
+        (NOON, NOON, 0),
+        ("2026-11-21T17:00:00Z", "2026-11-21T16:00:00Z", 1),
     ] {
-        let skip = Due::Skip {
+        assert_eq!(due(&schedule, "2026-11-21T08:00:00Z", true, now), Due::Hold);
+        let start = Due::Start {
             slot: at(slot),
-            skipped,
+            missed,
         };
-        assert_eq!(due(&schedule, "2026-11-21T08:00:00Z", true, now), skip);
-        assert!(
-            matches!(due(&schedule, slot, false, now), Due::Wait(_)),
-            "it isn't made up for"
+        assert_eq!(due(&schedule, "2026-11-21T08:00:00Z", false, now), start);
+        assert!(matches!(due(&schedule, slot, false, now), Due::Wait(_)), "once");
+    }
+}
+
+#[test]
+fn a_schedule_holds_from_when_it_is_first_seen() {
+    let daily = every(Interval::Hours24, "02:30", "Europe/Berlin");
+    let noted = at("2026-11-19T01:30:00Z");
+    for (text, settled) in [
+        (None, NOON),
+        (Some("every 24h at 02:30, Europe/Berlin"), "2026-11-19T01:30:00Z"),
+        (Some("every 24h at 02:30, UTC"), NOON),
+        (Some("every 12h at 02:30, Europe/Berlin"), NOON),
+    ] {
+        let noted = text.map(|text| (text, noted));
+        assert_eq!(
+            daily.settled(noted, at("2026-11-21T12:00:00.7Z")),
+            at(settled),
+            "{text:?}"
         );
+    }
+}
+
+#[test]
+fn a_schedule_says_its_times_and_its_zone() {
+    for (schedule, text) in [
+        (
+            every(Interval::Hours24, "02:30", "Europe/Berlin"),
+            "every 24h at 02:30, Europe/Berlin",
+        ),
+        (every(Interval::Hours4, "18:15", "UTC"), "every 4h at 02:15, UTC"),
+        (
+            cron(" 30 2\t* * mon ", "america/new_york"),
+            "cron 30 2 * * 1, America/New_York",
+        ),
+    ] {
+        assert_eq!(schedule.to_string(), text);
     }
 }
 
@@ -242,7 +276,7 @@ fn years_of_missed_minutes_are_counted_up_to_a_bound() {
     let minutely = cron("* * * * *", "Europe/Berlin");
     let start = Due::Start {
         slot: at(NOON),
-        missed: MAX_COUNTED - 1,
+        missed: MAX_COUNTED,
     };
     assert_eq!(due(&minutely, "1970-01-01T00:00:00Z", false, NOON), start);
     let rare = cron("0 0 29 2 +MON", "Europe/Berlin");
@@ -314,10 +348,7 @@ proptest! {
                     prop_assert!(!runs && slot > settled && slot <= now);
                     (settled, count) = (slot, count + missed + 1);
                 }
-                Due::Skip { slot, skipped } => {
-                    prop_assert!(runs && slot > settled && slot <= now);
-                    (settled, count) = (slot, count + skipped);
-                }
+                Due::Hold => prop_assert!(runs),
             }
         }
         let slots = schedule.slots(begin).take_while(|slot| *slot <= settled).count();

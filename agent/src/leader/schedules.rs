@@ -1,0 +1,274 @@
+//! Has BackupInstances backed up when their BackupPolicies say so. What is done stands in the status of the instance, since
+//! backups may be deleted; and the name of a backup follows from its slot, so that none is made twice by a leader that died
+//! between the two.
+
+mod turn;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use clusterbackup_api::{Backup, BackupInstance, BackupPolicy, BackupSpec, labels};
+use clusterbackup_core::schedule::backup_name;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, Stream, StreamExt as _};
+use jiff::Timestamp;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Resource, ResourceExt as _};
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use self::turn::{Course, Note, Turn};
+use super::error::{Doing as _, DriveError, OrGone as _};
+use super::mirror;
+use super::shown::shown;
+use super::world::World;
+
+/// Nothing is due for longer than this without a look: clocks are set.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// Before another attempt at what could not be done.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// A namespace and a name.
+type Key = (String, String);
+
+/// The instances of the cluster and what they go by.
+pub(super) struct Schedules {
+    world: World,
+    instances: Store<BackupInstance>,
+    policies: Store<BackupPolicy>,
+    backups: Store<Backup>,
+    /// When each instance is looked at next.
+    due: BTreeMap<Key, Instant>,
+}
+
+/// What may have something to do with an instance.
+enum Change {
+    Instance(Key),
+    Policy(Key),
+    Everything,
+}
+
+impl Schedules {
+    /// Sees to it for as long as it is polled. It ends only by a failure of its own.
+    pub(super) async fn run(world: World) -> Result<(), DriveError> {
+        let (instances, of_instances) = shown::<BackupInstance>(&world.client, |_| {});
+        let (policies, of_policies) = shown::<BackupPolicy>(&world.client, |_| {});
+        let (backups, of_backups) = shown::<Backup>(&world.client, slim);
+        let of_backup = |backup: &Backup| {
+            Change::Instance((
+                backup.namespace().unwrap_or_default(),
+                backup.spec.instance.clone(),
+            ))
+        };
+        let mut changes = stream::select_all([
+            changes(of_instances, |instance| Change::Instance(key(instance))),
+            changes(of_policies, |policy| Change::Policy(key(policy))),
+            changes(of_backups, of_backup),
+        ]);
+        let mut schedules = Self {
+            world,
+            instances,
+            policies,
+            backups,
+            due: BTreeMap::new(),
+        };
+        loop {
+            let next = schedules.next();
+            tokio::select! {
+                change = changes.next() => match change {
+                    Some(change) => schedules.mark(change),
+                    None => return Err(DriveError::Ended("the watch of what is scheduled")),
+                },
+                () = sleep_until(next) => schedules.look().await,
+            }
+        }
+    }
+
+    /// Has the instances looked at that a change may concern.
+    fn mark(&mut self, change: Change) {
+        let now = Instant::now();
+        let instances = self.instances.state();
+        let concerned = instances.iter().filter(|instance| match &change {
+            Change::Instance(changed) => key(instance.as_ref()) == *changed,
+            Change::Policy((namespace, name)) => {
+                instance.namespace().as_ref() == Some(namespace)
+                    && instance.spec.policy.as_ref() == Some(name)
+            }
+            Change::Everything => true,
+        });
+        self.due
+            .extend(concerned.map(|instance| (key(instance.as_ref()), now)));
+    }
+
+    fn next(&self) -> Instant {
+        let longest = Instant::now() + LONGEST_WAIT;
+        self.due.values().min().map_or(longest, |due| longest.min(*due))
+    }
+
+    /// Looks at every instance that is due. Nothing is decided before everything was listed: a backup may run.
+    async fn look(&mut self) {
+        let listed = [
+            self.instances.wait_until_ready().now_or_never(),
+            self.policies.wait_until_ready().now_or_never(),
+            self.backups.wait_until_ready().now_or_never(),
+        ];
+        let all = listed.iter().all(Option::is_some);
+        let now = Instant::now();
+        let due = self.due.iter().filter(|(_, due)| **due <= now);
+        for key in due.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            let (namespace, name) = &key;
+            let instance = ObjectRef::new(name).within(namespace);
+            match self.instances.get(&instance) {
+                Some(instance) if all => {
+                    let pause = self.look_at(&instance).await;
+                    self.due.insert(key, Instant::now() + pause);
+                }
+                Some(_) => drop(self.due.insert(key, now + PAUSE)),
+                None => drop(self.due.remove(&key)),
+            }
+        }
+    }
+
+    /// Looks at an instance, and says when to look again.
+    async fn look_at(&self, instance: &BackupInstance) -> Duration {
+        let now = Timestamp::now();
+        let (namespace, name) = key(instance);
+        let backups = self.backups.state_filter(|backup| {
+            backup.spec.instance == name && backup.namespace().as_ref() == Some(&namespace)
+        });
+        let backups: Vec<_> = backups.iter().map(AsRef::as_ref).collect();
+        let turn = Turn::of(instance, &self.course(instance), &backups, now);
+        if let Err(error) = self.carry_out(instance, &turn).await {
+            warn!(%error, namespace, instance = name, "following the schedule of an instance; trying again");
+            return PAUSE;
+        }
+        let wait = turn.wake.map(|wake| wake.duration_since(now));
+        let wait = wait.and_then(|wait| Duration::try_from(wait).ok());
+        wait.map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT))
+    }
+
+    fn course(&self, instance: &BackupInstance) -> Course {
+        let Some(policy) = &instance.spec.policy else {
+            return Course::Free;
+        };
+        let policy = ObjectRef::new(policy).within(&instance.namespace().unwrap_or_default());
+        let schedule = self.policies.get(&policy).map(|policy| policy.spec.schedule());
+        match schedule {
+            Some(Ok(schedule)) if instance.metadata.deletion_timestamp.is_none() => Course::Follows(schedule),
+            _ => Course::Unknown,
+        }
+    }
+
+    /// The backup comes before the note of it: who dies in between finds it by its name.
+    async fn carry_out(&self, instance: &BackupInstance, turn: &Turn) -> Result<(), DriveError> {
+        if let Some((slot, missed)) = turn.start {
+            self.make(instance, slot, missed).await?;
+        }
+        if turn.note != Note::of(instance) {
+            self.note(instance, &turn.note).await?;
+        }
+        let (namespace, _) = key(instance);
+        let backups = Api::<Backup>::namespaced(self.world.client.clone(), &namespace);
+        for name in &turn.superfluous {
+            let removed = backups.delete(name, &DeleteParams::default()).await;
+            removed.or_gone().doing("remove an old Backup")?;
+        }
+        Ok(())
+    }
+
+    async fn make(
+        &self,
+        instance: &BackupInstance,
+        slot: Timestamp,
+        missed: usize,
+    ) -> Result<(), DriveError> {
+        let (namespace, instance) = key(instance);
+        let name = backup_name(&instance, slot);
+        let mut metadata = mirror::metadata(&name, &instance);
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(labels::SCHEDULED_FOR.to_owned(), slot.to_string());
+        let spec = BackupSpec {
+            instance: instance.clone(),
+            cancel: false,
+        };
+        let backup = Backup {
+            metadata,
+            spec,
+            status: None,
+        };
+        let backups = Api::<Backup>::namespaced(self.world.client.clone(), &namespace);
+        match backups.create(&PostParams::default(), &backup).await {
+            Ok(_) => {
+                info!(
+                    namespace,
+                    instance,
+                    backup = name,
+                    missed,
+                    "made a backup by schedule"
+                );
+                self.world.metrics.scheduled(missed);
+                Ok(())
+            }
+            Err(kube::Error::Api(answer)) if answer.code == 409 => {
+                let there = backups.get(&name).await.doing("read the Backup of a slot")?;
+                let ours = there.spec.instance == instance;
+                ours.then_some(()).ok_or(DriveError::NameTaken(name))
+            }
+            Err(error) => Err(error).doing("make a Backup by schedule"),
+        }
+    }
+
+    /// Of the version that was looked at: a later one is looked at again.
+    async fn note(&self, instance: &BackupInstance, note: &Note) -> Result<(), DriveError> {
+        let (namespace, name) = key(instance);
+        let patch = Patch::Merge(json!({
+            "metadata": { "resourceVersion": instance.metadata.resource_version },
+            "status": note,
+        }));
+        let instances = Api::<BackupInstance>::namespaced(self.world.client.clone(), &namespace);
+        match instances
+            .patch_status(&name, &PatchParams::default(), &patch)
+            .await
+        {
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+            noted => noted.or_gone().doing("note what is scheduled").map(drop),
+        }
+    }
+}
+
+/// What is asked of a Backup here; the rest of a large one isn't kept.
+fn slim(backup: &mut Backup) {
+    backup.metadata.managed_fields = None;
+    if let Some(status) = &mut backup.status {
+        status.volumes = Vec::new();
+        status.warnings = Vec::new();
+        status.barriers = Vec::new();
+        status.conditions = Vec::new();
+    }
+}
+
+/// What the events of a kind mean for instances.
+fn changes<K: Resource + Debug + Send + 'static>(
+    events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+    of: impl Fn(&K) -> Change + Send + 'static,
+) -> BoxStream<'static, Change> {
+    let change = move |event| match event {
+        Ok(Event::Apply(object) | Event::Delete(object)) => Some(of(&object)),
+        Ok(Event::InitDone) => Some(Change::Everything),
+        Ok(Event::Init | Event::InitApply(_)) => None,
+        Err(error) => {
+            warn!(%error, "watching what is scheduled");
+            None
+        }
+    };
+    let changes = events.map(change);
+    changes.filter_map(std::future::ready).boxed()
+}
+
+fn key(object: &impl Resource) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}

@@ -1,0 +1,139 @@
+//! What is to be done about one instance now: decided from what is known of it, and nothing is asked or changed.
+
+use clusterbackup_api::backup::BackupPhase;
+use clusterbackup_api::{Backup, BackupInstance, labels};
+use clusterbackup_core::schedule::{Due, Ended, Jitter, Schedule, backup_name, superfluous};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt as _;
+use serde::Serialize;
+
+use crate::leader::drive::is_end;
+
+/// What an instance goes by.
+#[derive(Debug)]
+pub(super) enum Course {
+    /// Nothing: its backups are made by people.
+    Free,
+    /// A policy that isn't there, or that can't be followed. What was noted of it holds when it can again.
+    Unknown,
+    /// The schedule of its policy.
+    Follows(Schedule),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// A backup is to be made for this slot; so many before it have none.
+    pub(super) start: Option<(Timestamp, usize)>,
+    /// What is noted of it then.
+    pub(super) note: Note,
+    /// Old backups by schedule that go.
+    pub(super) superfluous: Vec<String>,
+    /// When something is due again; else when something changes.
+    pub(super) wake: Option<Timestamp>,
+}
+
+/// What schedules note in the status of an instance. What is absent is taken off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Note {
+    schedule: Option<String>,
+    last_scheduled: Option<Time>,
+    next_backup: Option<Time>,
+    last_successful: Option<Time>,
+}
+
+impl Note {
+    /// As it stands in the status.
+    pub(super) fn of(instance: &BackupInstance) -> Self {
+        let status = instance.status.clone().unwrap_or_default();
+        Self {
+            schedule: status.schedule,
+            last_scheduled: status.last_scheduled,
+            next_backup: status.next_backup,
+            last_successful: status.last_successful,
+        }
+    }
+}
+
+impl Turn {
+    /// What is to be done about an instance with these backups.
+    pub(super) fn of(
+        instance: &BackupInstance,
+        course: &Course,
+        backups: &[&Backup],
+        now: Timestamp,
+    ) -> Self {
+        let noted = Note::of(instance);
+        let mut turn = Self {
+            start: None,
+            note: Note {
+                next_backup: None,
+                last_successful: last_successful(backups).max(noted.last_successful.clone()),
+                ..noted.clone()
+            },
+            superfluous: superfluous(backups.iter().filter_map(|backup| ended(instance, backup))),
+            wake: None,
+        };
+        match course {
+            Course::Free => (turn.note.schedule, turn.note.last_scheduled) = (None, None),
+            Course::Unknown => {}
+            Course::Follows(schedule) => {
+                let runs = backups.iter().any(|backup| !is_end(phase(backup)));
+                turn.follow(schedule, &noted, runs, &jitter(instance), now);
+            }
+        }
+        turn
+    }
+
+    fn follow(&mut self, schedule: &Schedule, noted: &Note, runs: bool, jitter: &Jitter, now: Timestamp) {
+        let earlier = noted.schedule.as_deref().zip(noted.last_scheduled.as_ref());
+        let mut settled = schedule.settled(earlier.map(|(text, slot)| (text, slot.0)), now);
+        let mut due = schedule.due(settled, runs, *jitter, now);
+        if let Due::Start { slot, missed } = due {
+            self.start = Some((slot, missed));
+            settled = slot;
+            due = schedule.due(settled, true, *jitter, now);
+        }
+        if let Due::Wait(until) = due {
+            self.wake = Some(until);
+        }
+        self.note.schedule = Some(schedule.to_string());
+        self.note.last_scheduled = Some(Time(settled));
+        self.note.next_backup = self.wake.map(Time);
+    }
+}
+
+/// When an instance starts after its slots.
+fn jitter(instance: &BackupInstance) -> Jitter {
+    Jitter::of(&instance.uid().unwrap_or_default())
+}
+
+fn phase(backup: &Backup) -> Option<BackupPhase> {
+    backup.status.as_ref().and_then(|status| status.phase)
+}
+
+fn last_successful(backups: &[&Backup]) -> Option<Time> {
+    let complete = backups
+        .iter()
+        .filter(|backup| phase(backup) == Some(BackupPhase::Completed));
+    let ends = complete.filter_map(|backup| backup.status.as_ref()?.finished_at.as_ref());
+    let last = ends.map(|end| end.0.as_second()).max()?;
+    Timestamp::from_second(last).ok().map(Time)
+}
+
+/// A backup that was made by schedule and has ended.
+fn ended(instance: &BackupInstance, backup: &Backup) -> Option<Ended<String>> {
+    let slot: Timestamp = backup.annotations().get(labels::SCHEDULED_FOR)?.parse().ok()?;
+    let name = backup.name_any();
+    let ours = name == backup_name(&instance.name_any(), slot);
+    (ours && is_end(phase(backup))).then(|| Ended {
+        backup: name,
+        slot,
+        complete: phase(backup) == Some(BackupPhase::Completed),
+    })
+}
+
+#[cfg(test)]
+mod tests;
