@@ -3,7 +3,9 @@
 pub(crate) mod agents;
 pub(crate) mod backup;
 pub(crate) mod hooks;
+pub(crate) mod instance;
 pub(crate) mod points;
+pub(crate) mod policy;
 pub(crate) mod store;
 pub(crate) mod vault;
 
@@ -47,6 +49,12 @@ pub(crate) enum Command {
     /// Look at the interceptions of a cluster.
     #[command(subcommand)]
     Intercept(Intercept),
+    /// Say what is protected, and see how that goes.
+    #[command(subcommand)]
+    Instance(instance::Instance),
+    /// See what policies come to.
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Back applications up, and see what became of it.
     #[command(subcommand)]
     Backup(backup::Backup),

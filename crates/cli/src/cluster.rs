@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
+use kube::api::ListParams;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
@@ -64,6 +65,17 @@ where
             K::kind(&())
         ))
     })
+}
+
+/// All objects of a kind in a namespace.
+pub(crate) async fn list<K>(client: &Client, kinds: &str, namespace: &str) -> Result<Vec<K>, Error>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let api = Api::<K>::namespaced(client.clone(), namespace);
+    let all = ListParams::default();
+    let found = answer(&format!("list {kinds}"), namespace, api.list(&all)).await;
+    Ok(found.map_err(Error::Cluster)?.items)
 }
 
 /// Why the API server doesn't do it, and what to do.

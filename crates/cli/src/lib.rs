@@ -10,6 +10,8 @@
 //! - `explain`, `condition`: `rules explain`
 //! - `hooks`: `hooks check`
 //! - `status`, `metrics`: `intercept status`
+//! - `instance`: `instance create`, `describe`
+//! - `policy`: `policy explain`
 //! - `backup`: `backup create`, `describe`, `logs`, `cancel`
 //! - `points`: `rp list`, `describe`, `get`, `diff`, `verify`, `export`
 //! - `vault`: `vault create`, `check`, `verify`, `keygen`
@@ -34,6 +36,7 @@ mod condition;
 mod explain;
 mod hooks;
 mod input;
+mod instance;
 pub mod kinds;
 mod mask;
 pub mod metrics;
@@ -43,6 +46,7 @@ mod outcome;
 mod output;
 mod picture;
 mod points;
+mod policy;
 mod print;
 mod reference;
 mod rule_text;
@@ -119,6 +123,8 @@ fn run(arguments: &Arguments, out: &mut dyn io::Write) -> Result<ExitCode, Error
         Command::Rules(Rules::Explain(arguments)) => explain::run(arguments, out),
         Command::Hooks(arguments::hooks::Hooks::Check(arguments)) => hooks::run(arguments, out),
         Command::Intercept(Intercept::Status(arguments)) => status::run(arguments, out),
+        Command::Instance(command) => instance::run(command, out),
+        Command::Policy(command) => policy::run(command, out),
         Command::Backup(command) => backup::run(command, out),
         Command::Rp(command) => points::run(command, out),
         Command::Vault(command) => vault::run(command, out),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 /// A time zone of the IANA database.
@@ -17,6 +18,12 @@ pub struct NoZone(String);
 impl Zone {
     /// Coordinated universal time.
     pub const UTC: Self = Self(TimeZone::UTC);
+
+    /// What its clock shows at a moment, with the difference to UTC: `2026-11-22 02:30:00 +01:00`.
+    pub fn clock(&self, at: Timestamp) -> String {
+        let shown = at.to_zoned(self.0.clone());
+        shown.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    }
 
     /// The rules of the zone.
     pub(crate) const fn rules(&self) -> &TimeZone {
@@ -54,6 +61,17 @@ mod tests {
             assert_eq!(name.parse::<Zone>().unwrap().to_string(), shown);
         }
         assert_eq!("UTC".parse::<Zone>().unwrap(), Zone::UTC);
+    }
+
+    #[test]
+    fn a_clock_says_which_of_two_equal_hours_it_shows() {
+        let berlin = "Europe/Berlin".parse::<Zone>().unwrap();
+        for (at, shown) in [
+            ("2026-10-25T00:30:00Z", "2026-10-25 02:30:00 +02:00"),
+            ("2026-10-25T01:30:00Z", "2026-10-25 02:30:00 +01:00"),
+        ] {
+            assert_eq!(berlin.clock(at.parse().unwrap()), shown);
+        }
     }
 
     #[test]

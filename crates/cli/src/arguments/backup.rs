@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use clusterbackup_core::duration::Span;
+use kube::Client;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Backup {
@@ -17,6 +18,14 @@ pub(crate) struct Place {
     /// The namespace of the backup and its instance. Default: that of the current context.
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
+}
+
+impl Place {
+    /// That namespace.
+    pub(crate) fn namespace(&self, client: &Client) -> String {
+        let named = self.namespace.as_deref();
+        named.unwrap_or_else(|| client.default_namespace()).to_owned()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
