@@ -9,6 +9,7 @@
 //! | `subject`, `terms`, `rights`, `plan` | what a backup is of, whether those who want it may, and what it has to do |
 //! | `instances` | whether backups could run |
 //! | `policies`, `schedules` | whether policies can be followed, and the backups that they ask for |
+//! | `limits` | how many backups people may ask for |
 //! | `shown` | all objects of a kind, as a watch shows them |
 //! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
@@ -30,6 +31,7 @@ mod error;
 mod events;
 mod groups;
 mod instances;
+mod limits;
 mod metrics;
 mod mirror;
 mod news;

@@ -1,10 +1,15 @@
 //! The conditions of a Backup: whether it ended and how, and whether every application runs freely.
 
+use clusterbackup_api::Backup;
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
-use clusterbackup_api::conditions;
+use clusterbackup_api::{conditions, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
+use super::subject::Obstacle;
+
+/// Whether it could be planned; there only where it could not.
+const PLANNED: &str = "Planned";
 /// Whether the backup ended, and how.
 const COMPLETE: &str = "Complete";
 /// Whether every application that was frozen runs freely.
@@ -44,6 +49,23 @@ pub(super) fn write(status: &mut BackupStatus, freedom: Freedom) {
     let thawed = condition(THAWED, holds, reason, text.to_owned());
     conditions::merge(&mut status.conditions, complete);
     conditions::merge(&mut status.conditions, thawed);
+}
+
+/// Notes that the backup could not be planned, and what was in the way.
+pub(super) fn refuse(status: &mut BackupStatus, obstacle: Obstacle, message: &str) {
+    let refused = condition(
+        PLANNED,
+        "False",
+        &format!("{obstacle:?}"),
+        schema::bounded(message).into_owned(),
+    );
+    conditions::merge(&mut status.conditions, refused);
+}
+
+/// Whether the backup could not be planned because of this.
+pub(super) fn is_refused(backup: &Backup, obstacle: Obstacle) -> bool {
+    let mut conditions = backup.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|condition| condition.type_ == PLANNED && condition.reason == format!("{obstacle:?}"))
 }
 
 /// A condition as of now.

@@ -24,6 +24,7 @@ use super::discard::discard;
 use super::error::DriveError;
 use super::events::Reason;
 use super::groups;
+use super::limits;
 use super::plan::{Plan, plan};
 use super::record::Record;
 use super::subject::{PlanError, Subject};
@@ -128,7 +129,12 @@ impl Drive {
             }
             Err(problem) => {
                 self.tasks.delete_all().await?;
-                self.stop(BackupPhase::Failed, &problem.to_string()).await?;
+                let mut status = self.record.status();
+                if let PlanError::Impossible { obstacle, message } = &problem {
+                    conditions::refuse(&mut status, *obstacle, message);
+                }
+                self.stop_at(status, BackupPhase::Failed, &problem.to_string())
+                    .await?;
                 Ok(None)
             }
         }
@@ -158,6 +164,7 @@ impl Drive {
         let subject = Subject::read(&self.world.client, self.record.backup()).await?;
         // Nothing is frozen for a point that could not be stored.
         if let Some(vault) = &subject.instance.spec.vault {
+            limits::check(&self.world.client, self.record.backup(), vault).await?;
             self.world.try_vault(self.record.backup(), vault).await?;
         }
         plan(&self.world, self.record.backup(), &subject).await
@@ -211,7 +218,15 @@ impl Drive {
 
     /// Ends a backup of which nothing has begun.
     async fn stop(&mut self, phase: BackupPhase, message: &str) -> Result<(), DriveError> {
-        let mut status = self.record.status();
+        self.stop_at(self.record.status(), phase, message).await
+    }
+
+    async fn stop_at(
+        &mut self,
+        mut status: BackupStatus,
+        phase: BackupPhase,
+        message: &str,
+    ) -> Result<(), DriveError> {
         status.phase = Some(phase);
         status.message = Some(schema::bounded(message).into_owned());
         self.close(status, Freedom::All).await

@@ -1,5 +1,7 @@
 //! What the leader counts. Label values are from closed sets, never names of objects.
 
+mod protection;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,9 @@ use clusterbackup_api::node_task::Consistency;
 use clusterbackup_core::cut::SkipReason;
 use clusterbackup_kit::metrics::{MetricsError, Registry};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use self::protection::Gauges;
+pub(super) use self::protection::{Protection, Summary};
 
 /// From a cut of nothing to one of hundreds of volumes.
 const DURATIONS: [f64; 10] = [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
@@ -58,6 +63,7 @@ pub(super) struct Metrics {
     transitions: IntCounterVec,
     backups: IntGaugeVec,
     ended: IntCounterVec,
+    protection: Gauges,
     scheduled: IntCounter,
     missed: IntCounter,
     duration: Histogram,
@@ -165,6 +171,7 @@ impl Metrics {
                 "Backups that ended, by how.",
                 &["phase"],
             )?,
+            protection: Gauges::register(registry)?,
             scheduled: registry.counter(
                 "clusterbackup_leader_scheduled_backups_total",
                 "Backups that were made by schedule.",
@@ -255,6 +262,7 @@ impl Metrics {
         self.epoch.set(0);
         self.transition(transition);
         self.under_way(0, 0);
+        self.protection.set(&Summary::default());
     }
 
     fn transition(&self, transition: Transition) {
@@ -266,6 +274,11 @@ impl Metrics {
         for (phase, count) in UNDERWAY.into_iter().zip([planning, running]) {
             self.backups.with_label_values(&[phase_label(phase)]).set(count);
         }
+    }
+
+    /// How well all instances are protected.
+    pub(super) fn protects(&self, summary: &Summary) {
+        self.protection.set(summary);
     }
 
     /// Counts a backup that was made by schedule, and the slots before it that have none.

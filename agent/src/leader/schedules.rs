@@ -2,13 +2,15 @@
 //! backups may be deleted; and the name of a backup follows from its slot, so that none is made twice by a leader that died
 //! between the two.
 
+mod protection;
 mod turn;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clusterbackup_api::{Backup, BackupInstance, BackupPolicy, BackupSpec, labels};
+use clusterbackup_api::{Backup, BackupInstance, BackupPolicy, BackupSpec, BackupVault, labels};
 use clusterbackup_core::schedule::backup_name;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, Stream, StreamExt as _};
@@ -18,9 +20,11 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource, ResourceExt as _};
 use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
+use self::protection::Survey;
+pub(super) use self::turn::slot;
 use self::turn::{Course, Note, Turn};
 use super::error::{Doing as _, DriveError, OrGone as _};
 use super::mirror;
@@ -29,6 +33,8 @@ use super::world::World;
 
 /// Nothing is due for longer than this without a look: clocks are set.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// Between two looks at how well everything is protected.
+const SURVEY: Duration = Duration::from_secs(15);
 /// Before another attempt at what could not be done.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -41,6 +47,7 @@ pub(super) struct Schedules {
     instances: Store<BackupInstance>,
     policies: Store<BackupPolicy>,
     backups: Store<Backup>,
+    vaults: Store<BackupVault>,
     /// When each instance is looked at next.
     due: BTreeMap<Key, Instant>,
 }
@@ -50,6 +57,7 @@ enum Change {
     Instance(Key),
     Policy(Key),
     Everything,
+    Nothing,
 }
 
 impl Schedules {
@@ -58,6 +66,7 @@ impl Schedules {
         let (instances, of_instances) = shown::<BackupInstance>(&world.client, |_| {});
         let (policies, of_policies) = shown::<BackupPolicy>(&world.client, |_| {});
         let (backups, of_backups) = shown::<Backup>(&world.client, slim);
+        let (vaults, of_vaults) = shown::<BackupVault>(&world.client, |_| {});
         let of_backup = |backup: &Backup| {
             Change::Instance((
                 backup.namespace().unwrap_or_default(),
@@ -68,14 +77,18 @@ impl Schedules {
             changes(of_instances, |instance| Change::Instance(key(instance))),
             changes(of_policies, |policy| Change::Policy(key(policy))),
             changes(of_backups, of_backup),
+            changes(of_vaults, |_| Change::Nothing),
         ]);
         let mut schedules = Self {
             world,
             instances,
             policies,
             backups,
+            vaults,
             due: BTreeMap::new(),
         };
+        let mut surveys = interval(SURVEY);
+        surveys.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let next = schedules.next();
             tokio::select! {
@@ -84,6 +97,7 @@ impl Schedules {
                     None => return Err(DriveError::Ended("the watch of what is scheduled")),
                 },
                 () = sleep_until(next) => schedules.look().await,
+                _ = surveys.tick() => schedules.survey(),
             }
         }
     }
@@ -99,6 +113,7 @@ impl Schedules {
                     && instance.spec.policy.as_ref() == Some(name)
             }
             Change::Everything => true,
+            Change::Nothing => false,
         });
         self.due
             .extend(concerned.map(|instance| (key(instance.as_ref()), now)));
@@ -111,12 +126,7 @@ impl Schedules {
 
     /// Looks at every instance that is due. Nothing is decided before everything was listed: a backup may run.
     async fn look(&mut self) {
-        let listed = [
-            self.instances.wait_until_ready().now_or_never(),
-            self.policies.wait_until_ready().now_or_never(),
-            self.backups.wait_until_ready().now_or_never(),
-        ];
-        let all = listed.iter().all(Option::is_some);
+        let all = self.is_listed();
         let now = Instant::now();
         let due = self.due.iter().filter(|(_, due)| **due <= now);
         for key in due.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
@@ -133,13 +143,47 @@ impl Schedules {
         }
     }
 
+    fn is_listed(&self) -> bool {
+        let listed = [
+            self.instances.wait_until_ready().now_or_never(),
+            self.policies.wait_until_ready().now_or_never(),
+            self.backups.wait_until_ready().now_or_never(),
+        ];
+        listed.iter().all(Option::is_some)
+    }
+
+    /// Counts how well everything is protected.
+    fn survey(&self) {
+        if !self.is_listed() {
+            return;
+        }
+        let mut survey = Survey::new(Timestamp::now());
+        for instance in self.instances.state() {
+            let vault = instance.spec.vault.as_deref().unwrap_or_default();
+            let vault = ObjectRef::new(vault).within(&instance.namespace().unwrap_or_default());
+            let limit = self
+                .vaults
+                .get(&vault)
+                .and_then(|vault| vault.spec.on_demand_a_day());
+            let backups = self.backups_of(&instance);
+            let backups: Vec<_> = backups.iter().map(AsRef::as_ref).collect();
+            survey.add(&instance, &self.course(&instance), limit, &backups);
+        }
+        self.world.metrics.protects(&survey.end());
+    }
+
+    fn backups_of(&self, instance: &BackupInstance) -> Vec<Arc<Backup>> {
+        let (namespace, name) = key(instance);
+        self.backups.state_filter(|backup| {
+            backup.spec.instance == name && backup.namespace().as_ref() == Some(&namespace)
+        })
+    }
+
     /// Looks at an instance, and says when to look again.
     async fn look_at(&self, instance: &BackupInstance) -> Duration {
         let now = Timestamp::now();
         let (namespace, name) = key(instance);
-        let backups = self.backups.state_filter(|backup| {
-            backup.spec.instance == name && backup.namespace().as_ref() == Some(&namespace)
-        });
+        let backups = self.backups_of(instance);
         let backups: Vec<_> = backups.iter().map(AsRef::as_ref).collect();
         let turn = Turn::of(instance, &self.course(instance), &backups, now);
         if let Err(error) = self.carry_out(instance, &turn).await {
@@ -247,7 +291,6 @@ fn slim(backup: &mut Backup) {
         status.volumes = Vec::new();
         status.warnings = Vec::new();
         status.barriers = Vec::new();
-        status.conditions = Vec::new();
     }
 }
 

@@ -169,6 +169,9 @@ pub struct BackupInstanceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub schedule: Option<String>,
+    /// Since when that schedule is followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_since: Option<Time>,
     /// Up to here the schedule is followed: the last slot that has its backup, or the moment from which it holds. Whoever
     /// leads next goes on from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -40,6 +40,20 @@ pub struct BackupVaultSpec {
     /// Who can read recovery points. Default: everybody who can read the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+    /// How much may be asked for. Default: as much as anybody wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<VaultLimits>,
+}
+
+/// How much may be asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultLimits {
+    /// Backups of one instance within 24 hours, without those that its policy asks for; more fail at once. Default: no
+    /// limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub on_demand_backups_per_day: Option<u32>,
 }
 
 /// A place for recovery points.
@@ -203,6 +217,13 @@ impl Place<'_> {
 }
 
 impl BackupVaultSpec {
+    /// How many backups of an instance may be asked for within a day; none: any number.
+    pub fn on_demand_a_day(&self) -> Option<u32> {
+        self.limits
+            .as_ref()
+            .and_then(|limits| limits.on_demand_backups_per_day)
+    }
+
     /// The public keys; none where what is written is not encrypted.
     pub fn recipients(&self) -> &[String] {
         self.encryption

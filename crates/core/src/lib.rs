@@ -7,6 +7,7 @@ mod allowance;
 pub mod clash;
 pub mod custom_kind;
 pub mod cut;
+pub mod daily;
 pub mod duration;
 pub mod freeze;
 pub mod glob;

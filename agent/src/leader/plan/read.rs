@@ -70,7 +70,7 @@ pub(super) async fn classes(client: &Client) -> Result<Option<Classes>, DriveErr
         default: is_true(class.annotations(), Class::DEFAULT),
         driver: class.driver,
     };
-    let listed = list_installed(Api::<VolumeSnapshotClass>::all(client.clone()), take).await?;
+    let listed = list_installed(Api::<VolumeSnapshotClass>::all(client.clone()), PAGE, take).await?;
     Ok(listed.map(Classes::new))
 }
 
@@ -224,15 +224,31 @@ async fn list<K, T>(api: Api<K>, take: impl Fn(K) -> T) -> Result<Vec<T>, DriveE
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    Ok(list_installed(api, take).await?.unwrap_or_default())
+    list_by(api, PAGE, take).await
 }
 
-/// The same, page by page; `None` where the kind isn't installed.
-async fn list_installed<K, T>(api: Api<K>, take: impl Fn(K) -> T) -> Result<Option<Vec<T>>, DriveError>
+/// The same, so many objects a page.
+pub(in crate::leader) async fn list_by<K, T>(
+    api: Api<K>,
+    page: u32,
+    take: impl Fn(K) -> T,
+) -> Result<Vec<T>, DriveError>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    let mut page = ListParams::default().limit(PAGE);
+    Ok(list_installed(api, page, take).await?.unwrap_or_default())
+}
+
+/// The same, page by page; `None` where the kind isn't installed.
+async fn list_installed<K, T>(
+    api: Api<K>,
+    page: u32,
+    take: impl Fn(K) -> T,
+) -> Result<Option<Vec<T>>, DriveError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let mut page = ListParams::default().limit(page);
     let mut all = Vec::new();
     loop {
         let listed = api.list(&page).await.or_gone();

@@ -39,6 +39,7 @@ pub(super) struct Turn {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Note {
     schedule: Option<String>,
+    scheduled_since: Option<Time>,
     last_scheduled: Option<Time>,
     next_backup: Option<Time>,
     last_successful: Option<Time>,
@@ -50,6 +51,7 @@ impl Note {
         let status = instance.status.clone().unwrap_or_default();
         Self {
             schedule: status.schedule,
+            scheduled_since: status.scheduled_since,
             last_scheduled: status.last_scheduled,
             next_backup: status.next_backup,
             last_successful: status.last_successful,
@@ -73,11 +75,15 @@ impl Turn {
                 last_successful: last_successful(backups).max(noted.last_successful.clone()),
                 ..noted.clone()
             },
-            superfluous: superfluous(backups.iter().filter_map(|backup| ended(instance, backup))),
+            superfluous: superfluous(backups.iter().filter_map(|backup| ended(backup))),
             wake: None,
         };
         match course {
-            Course::Free => (turn.note.schedule, turn.note.last_scheduled) = (None, None),
+            Course::Free => {
+                turn.note.schedule = None;
+                turn.note.scheduled_since = None;
+                turn.note.last_scheduled = None;
+            }
             Course::Unknown => {}
             Course::Follows(schedule) => {
                 let runs = backups.iter().any(|backup| !is_end(phase(backup)));
@@ -90,6 +96,7 @@ impl Turn {
     fn follow(&mut self, schedule: &Schedule, noted: &Note, runs: bool, jitter: &Jitter, now: Timestamp) {
         let earlier = noted.schedule.as_deref().zip(noted.last_scheduled.as_ref());
         let mut settled = schedule.settled(earlier.map(|(text, slot)| (text, slot.0)), now);
+        let began = settled;
         let mut due = schedule.due(settled, runs, *jitter, now);
         if let Due::Start { slot, missed } = due {
             self.start = Some((slot, missed));
@@ -99,6 +106,9 @@ impl Turn {
         if let Due::Wait(until) = due {
             self.wake = Some(until);
         }
+        let known = noted.schedule.as_ref() == Some(&schedule.to_string());
+        let since = noted.scheduled_since.clone().filter(|_| known);
+        self.note.scheduled_since = since.or(Some(Time(began)));
         self.note.schedule = Some(schedule.to_string());
         self.note.last_scheduled = Some(Time(settled));
         self.note.next_backup = self.wake.map(Time);
@@ -124,15 +134,19 @@ fn last_successful(backups: &[&Backup]) -> Option<Time> {
 }
 
 /// A backup that was made by schedule and has ended.
-fn ended(instance: &BackupInstance, backup: &Backup) -> Option<Ended<String>> {
-    let slot: Timestamp = backup.annotations().get(labels::SCHEDULED_FOR)?.parse().ok()?;
-    let name = backup.name_any();
-    let ours = name == backup_name(&instance.name_any(), slot);
-    (ours && is_end(phase(backup))).then(|| Ended {
-        backup: name,
+fn ended(backup: &Backup) -> Option<Ended<String>> {
+    let slot = slot(backup)?;
+    is_end(phase(backup)).then(|| Ended {
+        backup: backup.name_any(),
         slot,
         complete: phase(backup) == Some(BackupPhase::Completed),
     })
+}
+
+/// The slot of a backup that a schedule made.
+pub(in crate::leader) fn slot(backup: &Backup) -> Option<Timestamp> {
+    let slot: Timestamp = backup.annotations().get(labels::SCHEDULED_FOR)?.parse().ok()?;
+    (backup.name_any() == backup_name(&backup.spec.instance, slot)).then_some(slot)
 }
 
 #[cfg(test)]

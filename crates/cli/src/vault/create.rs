@@ -50,6 +50,7 @@ fn vault(arguments: &Create) -> Result<BackupVault, Error> {
     let spec = BackupVaultSpec {
         operational,
         encryption: (!recipients.is_empty()).then_some(Encryption { recipients }),
+        limits: None,
     };
     Ok(BackupVault::new(&arguments.name, spec))
 }

@@ -7,6 +7,9 @@ use super::{Jitter, Schedule, local};
 /// So many slots are counted at most: looking after a year of them must not take long.
 pub const MAX_COUNTED: usize = 1000;
 
+/// A backup by schedule should be done so long after its slot.
+const DONE_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
@@ -48,6 +51,13 @@ impl Schedule {
         let open = self.slots_back(slot).take_while(|slot| *slot > settled);
         let missed = open.skip(1).take(MAX_COUNTED).count();
         Due::Start { slot, missed }
+    }
+
+    /// Whether a complete backup is missing for too long. `last`: the end of the last one, or the moment from which the
+    /// schedule holds.
+    pub fn is_late(&self, last: Timestamp, now: Timestamp) -> bool {
+        let slot = self.next(last);
+        slot.is_some_and(|slot| now.duration_since(slot) > DONE_WITHIN)
     }
 
     /// The slots up to a moment, the latest first.

@@ -218,6 +218,20 @@ fn slots_that_come_while_a_backup_runs_have_one_backup_after_it() {
 }
 
 #[test]
+fn a_success_is_late_two_hours_after_the_slot_behind_the_last() {
+    let schedule = every(Interval::Hours4, "00:00", "UTC");
+    for (last, now, late) in [
+        ("2026-11-21T12:10:00Z", "2026-11-21T18:00:00Z", false),
+        ("2026-11-21T12:10:00Z", "2026-11-21T18:00:01Z", true),
+        // It took longer than to the next slot.
+        ("2026-11-21T16:10:00Z", "2026-11-21T18:00:01Z", false),
+        ("2026-11-21T12:10:00Z", "2026-11-21T11:00:00Z", false),
+    ] {
+        assert_eq!(schedule.is_late(at(last), at(now)), late, "{last} {now}");
+    }
+}
+
+#[test]
 fn a_schedule_holds_from_when_it_is_first_seen() {
     let daily = every(Interval::Hours24, "02:30", "Europe/Berlin");
     let noted = at("2026-11-19T01:30:00Z");

@@ -64,12 +64,17 @@ fn a_new_instance_waits_for_its_first_slot() {
     for status in [
         json!({}),
         // It followed another schedule before.
-        json!({ "schedule": "every 4h at 00:00, UTC", "lastScheduled": "2026-11-01T00:00:00Z" }),
+        json!({
+            "schedule": "every 4h at 00:00, UTC",
+            "scheduledSince": "2026-10-01T00:00:00Z",
+            "lastScheduled": "2026-11-01T00:00:00Z",
+        }),
     ] {
         let turn = turn(&status, &follows(), &[], "2026-11-21T12:00:00Z");
         assert_eq!(turn.start, None);
         let noted = json!({
             "schedule": DAILY,
+            "scheduledSince": "2026-11-21T12:00:00Z",
             "lastScheduled": "2026-11-21T12:00:00Z",
             "nextBackup": "2026-11-22T00:06:13Z",
             "lastSuccessful": null,
