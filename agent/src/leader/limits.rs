@@ -9,10 +9,8 @@ use super::conditions;
 use super::error::Doing as _;
 use super::plan;
 use super::schedules;
+use super::shown;
 use super::subject::{Obstacle, PlanError};
-
-/// Backups a page: one that ended may be large.
-const PAGE: u32 = 20;
 
 /// Whether the backup may begin. Backups by schedule always may.
 pub(super) async fn check(client: &Client, backup: &Backup, vault: &str) -> Result<(), PlanError> {
@@ -27,7 +25,7 @@ pub(super) async fn check(client: &Client, backup: &Backup, vault: &str) -> Resu
         return Ok(());
     };
     let backups = Api::<Backup>::namespaced(client.clone(), &namespace);
-    let asked = plan::list_by(backups, PAGE, |other: Backup| {
+    let asked = plan::list_by(backups, shown::PAGE, |other: Backup| {
         is_before(&other, backup)
             .then(|| asked_for(&other, &backup.spec.instance))
             .flatten()

@@ -26,9 +26,11 @@ use tracing::{info, warn};
 use self::protection::Survey;
 pub(super) use self::turn::slot;
 use self::turn::{Course, Note, Turn};
+use super::drive::is_end;
 use super::error::{Doing as _, DriveError, OrGone as _};
 use super::mirror;
-use super::shown::shown;
+use super::plan;
+use super::shown::{self, shown};
 use super::world::World;
 
 /// Nothing is due for longer than this without a look: clocks are set.
@@ -50,6 +52,12 @@ pub(super) struct Schedules {
     vaults: Store<BackupVault>,
     /// When each instance is looked at next.
     due: BTreeMap<Key, Instant>,
+}
+
+/// What was done of a turn.
+enum Done {
+    All,
+    Nothing,
 }
 
 /// What may have something to do with an instance.
@@ -92,8 +100,10 @@ impl Schedules {
         loop {
             let next = schedules.next();
             tokio::select! {
+                // What has been told is taken in before anything is decided.
+                biased;
                 change = changes.next() => match change {
-                    Some(change) => schedules.mark(change),
+                    Some(change) => schedules.mark(&change),
                     None => return Err(DriveError::Ended("the watch of what is scheduled")),
                 },
                 () = sleep_until(next) => schedules.look().await,
@@ -103,10 +113,10 @@ impl Schedules {
     }
 
     /// Has the instances looked at that a change may concern.
-    fn mark(&mut self, change: Change) {
+    fn mark(&mut self, change: &Change) {
         let now = Instant::now();
         let instances = self.instances.state();
-        let concerned = instances.iter().filter(|instance| match &change {
+        let concerned = instances.iter().filter(|instance| match change {
             Change::Instance(changed) => key(instance.as_ref()) == *changed,
             Change::Policy((namespace, name)) => {
                 instance.namespace().as_ref() == Some(namespace)
@@ -186,9 +196,13 @@ impl Schedules {
         let backups = self.backups_of(instance);
         let backups: Vec<_> = backups.iter().map(AsRef::as_ref).collect();
         let turn = Turn::of(instance, &self.course(instance), &backups, now);
-        if let Err(error) = self.carry_out(instance, &turn).await {
-            warn!(%error, namespace, instance = name, "following the schedule of an instance; trying again");
-            return PAUSE;
+        match self.carry_out(instance, &turn).await {
+            Ok(Done::All) => {}
+            Ok(Done::Nothing) => return PAUSE,
+            Err(error) => {
+                warn!(%error, namespace, instance = name, "following the schedule of an instance; trying again");
+                return PAUSE;
+            }
         }
         let wait = turn.wake.map(|wake| wake.duration_since(now));
         let wait = wait.and_then(|wait| Duration::try_from(wait).ok());
@@ -208,8 +222,11 @@ impl Schedules {
     }
 
     /// The backup comes before the note of it: who dies in between finds it by its name.
-    async fn carry_out(&self, instance: &BackupInstance, turn: &Turn) -> Result<(), DriveError> {
+    async fn carry_out(&self, instance: &BackupInstance, turn: &Turn) -> Result<Done, DriveError> {
         if let Some((slot, missed)) = turn.start {
+            if self.runs(instance).await? {
+                return Ok(Done::Nothing);
+            }
             self.make(instance, slot, missed).await?;
         }
         if turn.note != Note::of(instance) {
@@ -221,7 +238,18 @@ impl Schedules {
             let removed = backups.delete(name, &DeleteParams::default()).await;
             removed.or_gone().doing("remove an old Backup")?;
         }
-        Ok(())
+        Ok(Done::All)
+    }
+
+    /// Whether a backup of the instance runs that the watch has perhaps not told of yet.
+    async fn runs(&self, instance: &BackupInstance) -> Result<bool, DriveError> {
+        let (namespace, name) = key(instance);
+        let backups = Api::<Backup>::namespaced(self.world.client.clone(), &namespace);
+        let runs = |backup: Backup| {
+            let phase = backup.status.as_ref().and_then(|status| status.phase);
+            backup.spec.instance == name && !is_end(phase)
+        };
+        Ok(plan::list_by(backups, shown::PAGE, runs).await?.contains(&true))
     }
 
     async fn make(

@@ -10,7 +10,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 /// Objects a page: a Backup may be large.
-const PAGE: u32 = 20;
+pub(super) const PAGE: u32 = 20;
 
 /// Watches a kind in all namespaces. What `slim` leaves of an object is kept, for as long as the events are read.
 pub(super) fn shown<K>(

@@ -87,21 +87,21 @@ impl Turn {
             Course::Unknown => {}
             Course::Follows(schedule) => {
                 let runs = backups.iter().any(|backup| !is_end(phase(backup)));
-                turn.follow(schedule, &noted, runs, &jitter(instance), now);
+                turn.follow(schedule, &noted, runs, jitter(instance), now);
             }
         }
         turn
     }
 
-    fn follow(&mut self, schedule: &Schedule, noted: &Note, runs: bool, jitter: &Jitter, now: Timestamp) {
+    fn follow(&mut self, schedule: &Schedule, noted: &Note, runs: bool, jitter: Jitter, now: Timestamp) {
         let earlier = noted.schedule.as_deref().zip(noted.last_scheduled.as_ref());
         let mut settled = schedule.settled(earlier.map(|(text, slot)| (text, slot.0)), now);
         let began = settled;
-        let mut due = schedule.due(settled, runs, *jitter, now);
+        let mut due = schedule.due(settled, runs, jitter, now);
         if let Due::Start { slot, missed } = due {
             self.start = Some((slot, missed));
             settled = slot;
-            due = schedule.due(settled, true, *jitter, now);
+            due = schedule.due(settled, true, jitter, now);
         }
         if let Due::Wait(until) = due {
             self.wake = Some(until);
