@@ -49,7 +49,9 @@ async fn what_is_exported_is_restored_by_velero(given: &VeleroContext) -> Result
             .await?;
         ensure!(outcome.phase == "Completed", "{outcome:#?}");
         let objects = application.as_created_in(target.name()).await?;
-        let objects = objects.iter().map(|object| essence(object, target.name()));
+        let objects = objects
+            .iter()
+            .map(|object| essence(&unlabelled(object), target.name()));
         restored.push(objects.collect::<Result<Vec<_>>>()?);
     }
     application.delete_cluster_scoped().await?;
@@ -62,6 +64,18 @@ async fn what_is_exported_is_restored_by_velero(given: &VeleroContext) -> Result
         );
     }
     Ok(())
+}
+
+/// The object without the name of the backup that it came from.
+fn unlabelled(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(labels) = object
+        .pointer_mut("/metadata/labels")
+        .and_then(Value::as_object_mut)
+    {
+        labels.remove("velero.io/backup-name");
+    }
+    object
 }
 
 /// Writes a point of these objects, sealed, and has the plugin export it.
