@@ -82,6 +82,7 @@ fn main() -> ExitCode {
         plugin::SCENARIOS,
         plugin::agents::SCENARIOS,
         plugin::backups::SCENARIOS,
+        plugin::coverage::SCENARIOS,
         plugin::instances::SCENARIOS,
         precedence::SCENARIOS,
         published_samples::SCENARIOS,

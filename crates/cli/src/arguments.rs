@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod backup;
+pub(crate) mod coverage;
 pub(crate) mod hooks;
 pub(crate) mod instance;
 pub(crate) mod points;
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     /// Look at vaults and what is in them, and make keys for them.
     #[command(subcommand)]
     Vault(vault::Vault),
+    Coverage(coverage::Coverage),
     /// Look at the nodes' agents and their leader.
     #[command(subcommand)]
     Agents(agents::Agents),

@@ -158,6 +158,7 @@ mod tests {
                     "backup",
                     "rp",
                     "vault",
+                    "coverage",
                     "agents",
                     "completion",
                 ][..],
@@ -187,6 +188,7 @@ mod tests {
                 false,
             ),
             ("vault ", &["create", "check", "verify", "keygen"], false),
+            ("coverage -o ", &["text", "json", "yaml"], false),
             ("agents ", &["status"], false),
             ("completion p", &["powershell"], false),
         ] {

@@ -16,6 +16,7 @@
 //! - `points`: `rp list`, `describe`, `get`, `diff`, `verify`, `export`
 //! - `vault`: `vault create`, `check`, `verify`, `keygen`
 //! - `store`: how vaults are opened
+//! - `coverage`: `coverage`
 //! - `agents`: `agents status`
 //! - `cluster`: how the cluster of the current context is asked
 //! - `output`: how results are written
@@ -33,6 +34,7 @@ mod checked;
 mod cluster;
 mod completion;
 mod condition;
+mod coverage;
 mod explain;
 mod hooks;
 mod input;
@@ -128,6 +130,7 @@ fn run(arguments: &Arguments, out: &mut dyn io::Write) -> Result<ExitCode, Error
         Command::Backup(command) => backup::run(command, out),
         Command::Rp(command) => points::run(command, out),
         Command::Vault(command) => vault::run(command, out),
+        Command::Coverage(arguments) => coverage::run(arguments, out),
         Command::Agents(command) => agents::run(command, out),
         Command::Completion(arguments) => completion::run(arguments, out),
         Command::Complete(arguments) => completion::complete(arguments, out),

@@ -68,6 +68,7 @@ mod tests {
             "## kubectl clusterbackup vault verify\n",
             "## kubectl clusterbackup vault keygen\n",
             "## kubectl clusterbackup agents status\n",
+            "## kubectl clusterbackup coverage\n",
             "## kubectl clusterbackup completion\n",
             "--show-secrets",
             "  3  a rule failed on an object",

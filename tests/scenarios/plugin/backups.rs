@@ -23,20 +23,20 @@ scenarios! {
 }
 
 const AGENTS: &str = "clusterbackup-agents";
-const SHOP: &str = "shop";
+pub(super) const SHOP: &str = "shop";
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A cluster with the kinds, and an instance to back up.
-struct Stage {
-    kubeconfig: PathBuf,
+pub(super) struct Stage {
+    pub(super) kubeconfig: PathBuf,
     // What is written for us passes through it.
     _replica: Replica,
     _webhook: Webhook,
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
 }
 
 impl Stage {
-    async fn new(cluster: Cluster) -> Result<Self> {
+    pub(super) async fn new(cluster: Cluster) -> Result<Self> {
         let webhook = Webhook::install(&cluster, &[]).await?;
         let replica = webhook.start(ReplicaOptions::default()).await?;
         manifests::apply(&cluster, "base/agent", &[]).await?;
@@ -58,7 +58,7 @@ impl Stage {
         })
     }
 
-    async fn plugin(&self, arguments: &[&str]) -> Result<Ran> {
+    pub(super) async fn plugin(&self, arguments: &[&str]) -> Result<Ran> {
         let arguments: Vec<_> = arguments.iter().copied().chain(["-n", SHOP]).collect();
         plugin(Some(&self.kubeconfig), &arguments).await
     }
@@ -68,7 +68,7 @@ impl Stage {
     }
 
     /// Waits for a Backup, and reports for the leader.
-    async fn report(&self, backup: &str, status: Value) -> Result<Backup> {
+    pub(super) async fn report(&self, backup: &str, status: Value) -> Result<Backup> {
         let patch = Patch::Merge(json!({ "status": status }));
         eventually("the Backup takes a status", LIMIT, || async {
             let backups = self.backups();
