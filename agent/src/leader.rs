@@ -11,6 +11,7 @@
 //! | `policies`, `schedules` | whether policies can be followed, and the backups that they ask for |
 //! | `limits` | how many backups people may ask for |
 //! | `shown` | all objects of a kind, as a watch shows them |
+//! | `rounds` | objects that are looked at now and then, of whatever kind |
 //! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
 //! | `objects`, `point`, `point_failure` | what is stored of a cluster, and the recovery point that it goes into |
@@ -45,6 +46,7 @@ mod record;
 mod report;
 mod retain;
 mod rights;
+mod rounds;
 pub mod run;
 #[cfg(test)]
 mod sample;

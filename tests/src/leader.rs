@@ -60,6 +60,11 @@ impl Leaders {
 
     /// Starts a candidate, and waits until it has seen the Lease.
     pub async fn start(&self) -> Result<Daemon> {
+        self.start_with(&[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn start_with(&self, environment: &[(&str, &str)]) -> Result<Daemon> {
         let program = program::AGENT.built().await?;
         let admin = ports::free()?;
         let number = self.started.fetch_add(1, Ordering::Relaxed);
@@ -71,7 +76,8 @@ impl Leaders {
             .env("KUBECONFIG", &self.kubeconfig)
             .env("FILE_VAULTS", &self.vaults)
             .env("POD_NAME", &name)
-            .env("POD_UID", format!("{name}-uid"));
+            .env("POD_UID", format!("{name}-uid"))
+            .envs(environment.iter().copied());
         let daemon = Daemon::start(&self.warden, &self.logs, &name, command, admin)?;
         daemon.until_ready(LIMIT).await?;
         Ok(daemon)

@@ -67,6 +67,8 @@ pub enum Run {
     Nodes(for<'a> fn(&'a NodesContext) -> LocalBoxFuture<'a, Result<()>>),
     /// The same, while no other scenario uses it: what dies has to come back before this one ends.
     NodesAlone(for<'a> fn(&'a NodesContext) -> LocalBoxFuture<'a, Result<()>>),
+    /// A cluster of its own, and servers of blobs.
+    OwnStores(for<'a> fn((Cluster, &'a Stores)) -> LocalBoxFuture<'a, Result<()>>),
     /// A cluster of two nodes of its own, with nothing installed.
     OwnNodes(fn(Nodes) -> LocalBoxFuture<'static, Result<()>>),
     /// Promtool alone.
@@ -254,6 +256,11 @@ impl Stage {
                     let scenario = |cluster| scenario((cluster, promtool));
                     self.own(Cluster::start(), LIMIT, scenario).await
                 }
+                Run::OwnStores(scenario) => {
+                    let stores = self.stores().await?;
+                    let scenario = |cluster| scenario((cluster, &stores));
+                    self.own(Cluster::start(), LIMIT, scenario).await
+                }
                 Run::Nodes(scenario) => {
                     let _beside_others = self.alone_on_nodes.read().await;
                     self.nodes(scenario).await
@@ -270,7 +277,7 @@ impl Stage {
                 }
                 Run::Promtool(scenario) => bounded(LIMIT, scenario(Promtool::locate().await?)).await,
                 Run::Stores(scenario) => {
-                    let stores = shared(&self.stores, "servers of blobs", Stores::start()).await?;
+                    let stores = self.stores().await?;
                     let done = bounded(LIMIT, scenario(&stores)).await;
                     done.with_context(|| format!("logs of the servers: {}", stores.logs().display()))
                 }
@@ -278,11 +285,15 @@ impl Stage {
         })
     }
 
-    async fn own(
+    async fn stores(&self) -> Result<Arc<Stores>> {
+        shared(&self.stores, "servers of blobs", Stores::start()).await
+    }
+
+    async fn own<'a>(
         &self,
         cluster: impl Future<Output = Result<Cluster>>,
         limit: Duration,
-        scenario: impl FnOnce(Cluster) -> LocalBoxFuture<'static, Result<()>>,
+        scenario: impl FnOnce(Cluster) -> LocalBoxFuture<'a, Result<()>>,
     ) -> Result<()> {
         let _turn = self.own.acquire().await?;
         let cluster = cluster.await.context("failed to start a cluster")?;

@@ -15,6 +15,7 @@ use anyhow::Result;
 use clusterbackup_vault::store::{
     AzureCredentials, AzureLocation, AzureStore, S3Credentials, S3Location, S3Store, Secret, Store,
 };
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 pub use self::azurite::Azurite;
@@ -116,6 +117,37 @@ impl Place {
                 },
             })?)),
         }
+    }
+
+    /// As a BackupVault names it, with the Secret of that name.
+    pub fn location(&self, secret: &str) -> Value {
+        let credentials = json!({ "name": secret });
+        match self.kind {
+            Kind::Azure => json!({ "azure": {
+                "account": azurite::ACCOUNT,
+                "container": self.name,
+                "endpoint": format!("http://{}/{}", self.address, azurite::ACCOUNT),
+                "credentials": credentials,
+            } }),
+            Kind::S3 => json!({ "s3": {
+                "bucket": self.name,
+                "endpoint": format!("http://{}", self.address),
+                "credentials": credentials,
+            } }),
+        }
+    }
+
+    /// What that Secret holds.
+    pub fn secret(&self) -> Value {
+        match self.kind {
+            Kind::Azure => json!({ "accountKey": self.key }),
+            Kind::S3 => json!({ "accessKeyId": s3::USER, "secretAccessKey": self.key }),
+        }
+    }
+
+    /// What a Secret holds for a place of Azure's, until this time.
+    pub fn passing_secret(end: jiff::Timestamp) -> Result<Value> {
+        Ok(json!({ "sasToken": azurite::signature(end)? }))
     }
 
     /// As a store of Azure's, by a shared access signature that ends at this time.

@@ -29,6 +29,7 @@ use super::plan::{Plan, plan};
 use super::record::Record;
 use super::subject::{PlanError, Subject};
 use super::tasks::Tasks;
+use super::vaults;
 use super::world::World;
 
 /// A plan that could not be made for so long will not be made.
@@ -165,7 +166,7 @@ impl Drive {
         // Nothing is frozen for a point that could not be stored.
         if let Some(vault) = &subject.instance.spec.vault {
             limits::check(&self.world.client, self.record.backup(), vault).await?;
-            self.world.try_vault(self.record.backup(), vault).await?;
+            vaults::attempt(&self.world, self.record.backup(), vault).await?;
         }
         plan(&self.world, self.record.backup(), &subject).await
     }

@@ -54,6 +54,11 @@ fn brief(error: &kube::Error) -> String {
 }
 
 impl DriveError {
+    /// Whether somebody else was faster.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Api { source: kube::Error::Api(status), .. } if status.code == 409)
+    }
+
     /// Whether the answer is final: asking again gets the same one until a person changes something.
     pub(super) fn is_final(&self) -> bool {
         let Self::Api { source, .. } = self else {

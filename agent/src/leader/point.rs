@@ -30,13 +30,13 @@ pub(super) async fn draft(
     progress: watch::Sender<ObjectCounts>,
 ) -> Result<Draft, PointFailure> {
     let begin = begin(backup, task.client, epoch).await?;
-    let writer = PointWriter::begin(vault.store.clone(), begin, vault.seal.clone()).await?;
+    let writer = PointWriter::begin(vault.store().clone(), begin, vault.seal.clone()).await?;
     objects::store(task, writer, progress).await.map(Draft)
 }
 
 /// The point of the backup, if it was committed.
 pub(super) async fn find(vault: &OpenVault, backup: &Backup) -> Result<Option<Manifest>, PointFailure> {
-    Ok(catalogue::find(&vault.store, &id(backup)?).await?)
+    Ok(catalogue::find(vault.store(), &id(backup)?).await?)
 }
 
 impl Draft {

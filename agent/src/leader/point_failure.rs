@@ -1,6 +1,7 @@
 //! Why a backup has no recovery point: of whichever part of the way there, either it passes or it doesn't.
 
 use clusterbackup_vault::point::PointError;
+use clusterbackup_vault::store::StoreError;
 
 use super::error::DriveError;
 use super::vault::VaultError;
@@ -29,7 +30,15 @@ impl PointFailure {
 
 impl From<PointError> for PointFailure {
     fn from(error: PointError) -> Self {
-        Self::of(&error, error.is_transient())
+        // The vault was opened a moment ago: somebody changes its credentials.
+        let denied = matches!(
+            &error,
+            PointError::Store {
+                source: StoreError::Denied { .. },
+                ..
+            }
+        );
+        Self::of(&error, denied || error.is_transient())
     }
 }
 
@@ -41,6 +50,6 @@ impl From<DriveError> for PointFailure {
 
 impl From<VaultError> for PointFailure {
     fn from(error: VaultError) -> Self {
-        Self::of(&error, error.is_transient())
+        Self::of(&error, error.may_pass())
     }
 }

@@ -20,7 +20,7 @@ use super::backups::Backups;
 use super::catalogue;
 use super::error::DriveError;
 use super::events::Events;
-use super::instances::Instances;
+use super::instances;
 use super::metrics::{Metrics, Transition};
 use super::policies;
 use super::schedules::Schedules;
@@ -150,7 +150,7 @@ impl Leading {
             epoch: term.epoch(),
             ..self.world.clone()
         };
-        let (looking, trying) = (Instances::run(world.client.clone()), vaults::run(world.clone()));
+        let (looking, trying) = (instances::run(world.client.clone()), vaults::run(world.clone()));
         let (judging, scheduling) = (policies::run(world.client.clone()), Schedules::run(world.clone()));
         let showing = catalogue::run(world.clone());
         let work = async {

@@ -1,120 +1,66 @@
 //! The vault that an instance names: found, and opened for writing.
+//!
+//! | module | concern |
+//! |---|---|
+//! | `credentials` | the Secret that it names |
+//! | `error` | why it can't be used |
+
+mod credentials;
+mod error;
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clusterbackup_api::BackupVault;
 use clusterbackup_api::backup_vault::Place;
-use clusterbackup_vault::seal::{BadRecipient, Seal};
-use clusterbackup_vault::store::{BadKey, FileStore, Key, Store, StoreError};
-use kube::{Api, Client};
-use tokio::time::timeout;
+use clusterbackup_vault::location::{Deletion, Location};
+use clusterbackup_vault::place;
+use clusterbackup_vault::seal::Seal;
+use clusterbackup_vault::store::{Patience, Retrying, Store};
+use kube::{Api, Client, ResourceExt as _};
 
-use super::error::{Doing as _, DriveError};
+pub(super) use self::error::VaultError;
+use super::error::Doing as _;
 
-/// What is written to try a vault.
-const PROBE: &str = "probe.txt";
-const TEXT: &[u8] = b"clusterbackup tries whether it can write here";
-/// A store that doesn't answer by then can't be used.
-const LIMIT: Duration = Duration::from_secs(30);
-
+/// Whoever stores something goes on after that, and tells people first.
+const STORING: Patience = Patience {
+    attempt: Duration::from_mins(1),
+    pause: Duration::from_millis(500),
+    longest_pause: Duration::from_secs(10),
+    total: Duration::from_mins(1),
+};
+/// Somebody waits for the answer.
+const TRYING: Patience = Patience {
+    attempt: Duration::from_secs(15),
+    pause: Duration::from_millis(500),
+    longest_pause: Duration::from_secs(5),
+    total: Duration::from_secs(10),
+};
 /// A vault that can be written into.
 #[derive(Debug, Clone)]
 pub(super) struct OpenVault {
     /// Its name.
     pub(super) name: String,
-    /// Where its points lie.
-    pub(super) store: Store,
-    /// For whom they are encrypted.
+    /// For whom its points are encrypted.
     pub(super) seal: Seal,
-}
-
-/// Why a vault can't be used.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum VaultError {
-    /// There is none.
-    #[error("BackupVault {0} doesn't exist in the namespace of the instance: create it, or name another")]
-    Missing(String),
-    /// Nobody of ours can write there.
-    #[error("this version writes into file systems alone: give the vault a fileSystem")]
-    NoSuchStore,
-    /// The leader was not given that folder.
-    #[error("the folder {path} is not below {root}, which the leader has for vaults: choose one there")]
-    Outside {
-        /// The vault's.
-        path: String,
-        /// The leader's.
-        root: String,
-    },
-    /// A recipient is none.
-    #[error(transparent)]
-    Recipient(#[from] BadRecipient),
-    /// A name that is no key: a mistake of ours.
-    #[error(transparent)]
-    Key(#[from] BadKey),
-    /// The store is not as it should be.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// It could not be read.
-    #[error(transparent)]
-    Unread(#[from] DriveError),
-}
-
-impl VaultError {
-    /// Whether trying again may help without anybody doing anything.
-    pub(super) fn is_transient(&self) -> bool {
-        match self {
-            Self::Store(error) => error.is_transient(),
-            Self::Unread(error) => !error.is_final(),
-            Self::Missing(_)
-            | Self::NoSuchStore
-            | Self::Outside { .. }
-            | Self::Recipient(_)
-            | Self::Key(_) => false,
-        }
-    }
-
-    /// In one stable word for programs.
-    pub(super) fn reason(&self) -> &'static str {
-        match self {
-            Self::Missing(_) => "Missing",
-            Self::NoSuchStore | Self::Outside { .. } | Self::Recipient(_) | Self::Key(_) => "SpecInvalid",
-            Self::Unread(_) => "ApiServerUnreachable",
-            Self::Store(error) => match error {
-                StoreError::Denied { .. } => "AccessDenied",
-                StoreError::NoLocation { .. } => "LocationMissing",
-                StoreError::Full { .. } => "StoreFull",
-                StoreError::ReadOnly { .. } | StoreError::Immutable { .. } => "ReadOnly",
-                StoreError::Unreachable { .. } => "StoreUnreachable",
-                _ => "StoreFailed",
-            },
-        }
-    }
+    location: Location,
 }
 
 impl OpenVault {
-    /// Writes a blob, reads it, and removes it.
-    pub(super) async fn probe(&self) -> Result<(), VaultError> {
-        let key = Key::new(PROBE)?;
-        let tried = async {
-            self.store.put(&key, Bytes::from_static(TEXT)).await?;
-            let read = self.store.get_range(&key, 0..TEXT.len() as u64).await?;
-            self.store.delete(&key).await?;
-            if read == TEXT {
-                return Ok(());
-            }
-            Err(StoreError::Other {
-                message: "other bytes than were written".to_owned(),
-            })
-        };
-        let slow = StoreError::Unreachable {
-            message: format!("no answer within {} s", LIMIT.as_secs()),
-            retry_after: None,
-        };
-        Ok(timeout(LIMIT, tried).await.unwrap_or(Err(slow))?)
+    /// Where its points lie.
+    pub(super) fn store(&self) -> &Store {
+        self.location.store()
     }
+}
+
+/// What was found when a vault was tried.
+#[derive(Debug, Clone)]
+pub(super) struct Checked {
+    /// What its place is called.
+    pub(super) id: String,
+    /// Whether something can be removed from it.
+    pub(super) deletion: Deletion,
 }
 
 /// What vaults are opened with.
@@ -122,6 +68,14 @@ impl OpenVault {
 pub(super) struct Doors {
     /// The folder below which those in file systems are.
     pub(super) folder: Arc<PathBuf>,
+}
+
+/// The vault of that name.
+pub(super) async fn read(client: &Client, namespace: &str, name: &str) -> Result<BackupVault, VaultError> {
+    let vaults = Api::<BackupVault>::namespaced(client.clone(), namespace);
+    let found = vaults.get_opt(name).await;
+    let found = found.doing(format!("read BackupVault {namespace}/{name}"))?;
+    found.ok_or_else(|| VaultError::Missing(name.to_owned()))
 }
 
 impl Doors {
@@ -132,28 +86,57 @@ impl Doors {
         namespace: &str,
         name: &str,
     ) -> Result<OpenVault, VaultError> {
-        let found = Api::<BackupVault>::namespaced(client.clone(), namespace)
-            .get_opt(name)
-            .await;
-        let vault = found.doing(format!("read BackupVault {namespace}/{name}"))?;
-        self.open(name, &vault.ok_or_else(|| VaultError::Missing(name.to_owned()))?)
+        self.open(client, &read(client, namespace, name).await?).await
     }
 
     /// Opens a vault.
-    pub(super) fn open(&self, name: &str, vault: &BackupVault) -> Result<OpenVault, VaultError> {
-        let store = match vault.spec.operational.place() {
-            Some(Place::FileSystem(folder)) => self.folder(&folder.path)?,
-            Some(Place::Azure(_) | Place::S3(_)) | None => return Err(VaultError::NoSuchStore),
-        };
-        let recipients = vault.spec.recipients().iter().map(|text| text.parse());
+    pub(super) async fn open(&self, client: &Client, vault: &BackupVault) -> Result<OpenVault, VaultError> {
         Ok(OpenVault {
-            name: name.to_owned(),
-            store,
-            seal: Seal::to(recipients.collect::<Result<_, _>>()?),
+            name: vault.name_any(),
+            seal: seal(vault)?,
+            location: self.locate(client, vault, STORING).await?,
         })
     }
 
-    fn folder(&self, path: &str) -> Result<Store, VaultError> {
+    /// Tries whether a vault can be used.
+    pub(super) async fn check(&self, client: &Client, vault: &BackupVault) -> Result<Checked, VaultError> {
+        seal(vault)?;
+        let location = self.locate(client, vault, TRYING).await?;
+        Ok(Checked {
+            deletion: location.check().await?,
+            id: location.id().to_owned(),
+        })
+    }
+
+    async fn locate(
+        &self,
+        client: &Client,
+        vault: &BackupVault,
+        patience: Patience,
+    ) -> Result<Location, VaultError> {
+        let place = vault.spec.operational.place().ok_or(VaultError::NoPlace)?;
+        if let Place::FileSystem(folder) = place {
+            self.has(&folder.path)?;
+        }
+        let secret = match place.credentials() {
+            Some(name) => {
+                Some(credentials::read(client, &vault.namespace().unwrap_or_default(), name).await?)
+            }
+            None => None,
+        };
+        let opened = place::open(place, secret.as_ref());
+        let opened = opened.map_err(|error| VaultError::of_place(error, place.credentials()))?;
+        let store: Store = Arc::new(Retrying::new(opened.store, patience));
+        let prefix = opened.prefix.as_ref();
+        let id = vault.status.as_ref().and_then(|status| status.id.as_deref());
+        Ok(match id {
+            Some(id) => Location::known(&store, prefix, id).await?,
+            None => Location::open(&store, prefix).await?,
+        })
+    }
+
+    /// Whether a folder is below the one for vaults.
+    fn has(&self, path: &str) -> Result<(), VaultError> {
         let detour = Path::new(path)
             .components()
             .any(|part| part == Component::ParentDir);
@@ -163,14 +146,17 @@ impl Doors {
                 root: self.folder.display().to_string(),
             });
         }
-        Ok(Arc::new(FileStore::new(path)))
+        Ok(())
     }
+}
+
+fn seal(vault: &BackupVault) -> Result<Seal, VaultError> {
+    let recipients = vault.spec.recipients().iter().map(|text| text.parse());
+    Ok(Seal::to(recipients.collect::<Result<_, _>>()?))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -186,11 +172,7 @@ mod tests {
             ("/vaults/../etc", false),
             ("vaults/shop", false),
         ] {
-            let folder = json!({ "fileSystem": { "path": path } });
-            let vault = json!({ "metadata": { "name": "v" }, "spec": { "operational": folder } });
-            let vault: BackupVault = serde_json::from_value(vault).unwrap();
-            let opened = doors.open("v", &vault);
-            assert_eq!(opened.is_ok(), opens, "{path}");
+            assert_eq!(doors.has(path).is_ok(), opens, "{path}");
         }
     }
 }

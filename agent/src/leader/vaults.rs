@@ -1,116 +1,106 @@
-//! Whether vaults can be used: each is tried when it is made or changed, and from time to time.
+//! Says of each BackupVault whether it can be used: its condition `Ready`. Stores, and the Secrets with their credentials,
+//! change without it.
 
-use std::collections::BTreeMap;
-use std::pin::pin;
 use std::time::Duration;
 
-use clusterbackup_api::BackupVault;
 use clusterbackup_api::backup_vault::BackupVaultStatus;
 use clusterbackup_api::conditions::{self, READY};
-use futures::StreamExt as _;
-use kube::api::{Patch, PatchParams};
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, ResourceExt as _};
-use serde_json::json;
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
-use tracing::warn;
+use clusterbackup_api::{Backup, BackupVault};
+use clusterbackup_vault::location::Deletion;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
+use tracing::debug;
 
 use super::conditions::condition;
-use super::error::{Doing as _, DriveError};
-use super::vault::VaultError;
+use super::error::DriveError;
+use super::rounds::{self, Pace};
+use super::subject::{Obstacle, PlanError};
+use super::vault::{self, Checked, VaultError};
 use super::world::World;
 
-/// Between two looks at a vault that nobody changes.
-const PAUSE: Duration = Duration::from_mins(5);
+/// A store that doesn't answer must not hold up the others.
+const PACE: Pace = Pace {
+    pause: Duration::from_mins(5),
+    at_once: 8,
+};
 
-type Key = (String, String);
-
-/// Tries vaults for as long as it is polled. It ends only by a failure of its own.
+/// Tries vaults for as long as it is polled.
 pub(super) async fn run(world: World) -> Result<(), DriveError> {
-    let api = Api::<BackupVault>::all(world.client.clone());
-    let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
-    let mut ticks = interval(PAUSE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut known = BTreeMap::<Key, BackupVault>::new();
-    loop {
-        tokio::select! {
-            event = events.next() => match event {
-                Some(Ok(Event::Apply(vault) | Event::InitApply(vault))) => {
-                    let new = is_new(&vault);
-                    known.insert(key(&vault), vault.clone());
-                    if new {
-                        look_at(&world, &vault).await;
-                    }
-                }
-                Some(Ok(Event::Delete(vault))) => drop(known.remove(&key(&vault))),
-                Some(Ok(Event::Init | Event::InitDone)) => {}
-                Some(Err(error)) => warn!(%error, "watching BackupVaults"),
-                None => return Err(DriveError::Ended("the watch of BackupVaults")),
-            },
-            _ = ticks.tick() => {
-                let mut looks = JoinSet::new();
-                for vault in known.values() {
-                    let (world, vault) = (world.clone(), vault.clone());
-                    looks.spawn(async move { look_at(&world, &vault).await });
-                }
-                looks.join_all().await;
+    rounds::run(&world.client, PACE, |vault| look_at(&world, vault)).await
+}
+
+async fn look_at(world: &World, vault: BackupVault) -> Result<(), DriveError> {
+    match check(world, &vault).await {
+        Err(VaultError::Unread(error)) if !error.is_final() => Err(error),
+        tried => say(world, &vault, &tried).await,
+    }
+}
+
+/// Tries the vault that a backup is to be stored in.
+pub(super) async fn attempt(world: &World, backup: &Backup, name: &str) -> Result<(), PlanError> {
+    let namespace = backup.namespace().unwrap_or_default();
+    let tried = match vault::read(&world.client, &namespace, name).await {
+        Ok(vault) => {
+            let tried = check(world, &vault).await;
+            if let Err(error) = say(world, &vault, &tried).await {
+                debug!(%error, namespace, vault = name, "it is looked at again");
+            }
+            tried
+        }
+        Err(error) => Err(error),
+    };
+    tried.map(drop).map_err(|error| match error {
+        VaultError::Unread(error) => error.into(),
+        error => {
+            let (vault, reason) = (name.to_owned(), error.to_string());
+            if error.is_transient() {
+                DriveError::Vault { vault, reason }.into()
+            } else {
+                Obstacle::VaultUnusable.with(format!("BackupVault {vault}: {reason}"))
             }
         }
-    }
+    })
 }
 
-/// Whether nobody has tried what it says now.
-fn is_new(vault: &BackupVault) -> bool {
-    let observed = vault
-        .status
-        .as_ref()
-        .and_then(|status| status.observed_generation);
-    observed != vault.metadata.generation
+async fn check(world: &World, vault: &BackupVault) -> Result<Checked, VaultError> {
+    world.doors.check(&world.client, vault).await
 }
 
-/// Tries a vault, and writes down what came of it.
-async fn look_at(world: &World, vault: &BackupVault) {
-    let (namespace, name) = key(vault);
-    if let Err(error) = write(world, vault, attempt(world, vault).await).await {
-        warn!(%error, namespace, vault = name, "writing the status of a BackupVault");
-    }
-}
-
-async fn attempt(world: &World, vault: &BackupVault) -> Result<(), VaultError> {
-    world.doors.open(&vault.name_any(), vault)?.probe().await
-}
-
-async fn write(world: &World, vault: &BackupVault, tried: Result<(), VaultError>) -> Result<(), DriveError> {
-    let (status, reason, message) = match &tried {
-        Ok(()) => (
-            "True",
-            "Ready",
-            "a blob could be written, read and removed".to_owned(),
-        ),
-        Err(error) => ("False", error.reason(), error.to_string()),
-    };
-    let mut conditions = vault.status.clone().unwrap_or_default().conditions;
-    conditions::merge(&mut conditions, condition(READY, status, reason, message));
-    let status = BackupVaultStatus {
+/// Writes down what came of a try.
+async fn say(
+    world: &World,
+    vault: &BackupVault,
+    tried: &Result<Checked, VaultError>,
+) -> Result<(), DriveError> {
+    let before = vault.status.as_ref();
+    let mut after = BackupVaultStatus {
         observed_generation: vault.metadata.generation,
         encrypted: !vault.spec.recipients().is_empty(),
-        conditions,
+        ..before.cloned().unwrap_or_default()
     };
-    if vault.status.as_ref() == Some(&status) {
-        return Ok(());
+    if let Ok(Checked { id, .. }) = tried {
+        after.id = Some(id.clone());
     }
-    let (namespace, name) = key(vault);
-    let patch = Patch::Merge(json!({ "status": status }));
-    let vaults = Api::<BackupVault>::namespaced(world.client.clone(), &namespace);
-    vaults
-        .patch_status(&name, &PatchParams::default(), &patch)
-        .await
-        .doing("write the status of a BackupVault")?;
-    Ok(())
+    let ready = Condition {
+        observed_generation: vault.metadata.generation,
+        ..ready(tried)
+    };
+    conditions::merge(&mut after.conditions, ready);
+    rounds::report(&world.client, vault, before, &after).await
 }
 
-fn key(vault: &BackupVault) -> Key {
-    (vault.namespace().unwrap_or_default(), vault.name_any())
+fn ready(tried: &Result<Checked, VaultError>) -> Condition {
+    let (status, reason, message) = match tried {
+        Ok(Checked { deletion, .. }) => {
+            let did = match deletion {
+                Deletion::Possible => "a blob could be written, read and removed",
+                Deletion::Refused => {
+                    "a blob could be written and read; the store keeps what is written, so it was not removed"
+                }
+            };
+            ("True", "Ready", did.to_owned())
+        }
+        Err(error) => ("False", error.reason(), error.to_string()),
+    };
+    condition(READY, status, reason, message)
 }

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use clusterbackup_api::{Backup, NodeTask};
+use clusterbackup_api::NodeTask;
 use clusterbackup_kit::lease::Fence;
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client};
 
 use super::error::DriveError;
 use super::events::Events;
 use super::metrics::Metrics;
-use super::subject::{Obstacle, PlanError};
-use super::vault::{Doors, VaultError};
+use super::vault::Doors;
 
 /// The cluster as this leader may change it.
 #[derive(Clone)]
@@ -40,25 +39,5 @@ impl World {
     /// Whether nobody has begun to lead since this term began.
     pub(super) async fn is_latest(&self) -> Result<bool, DriveError> {
         Ok(self.fence.highest().await? == Some(self.epoch))
-    }
-
-    /// Tries the vault that a backup is to be stored in.
-    pub(super) async fn try_vault(&self, backup: &Backup, name: &str) -> Result<(), PlanError> {
-        let namespace = backup.namespace().unwrap_or_default();
-        let tried = match self.doors.find(&self.client, &namespace, name).await {
-            Ok(vault) => vault.probe().await,
-            Err(error) => Err(error),
-        };
-        tried.map_err(|error| match error {
-            VaultError::Unread(error) => error.into(),
-            error => {
-                let (vault, reason) = (name.to_owned(), error.to_string());
-                if error.is_transient() {
-                    DriveError::Vault { vault, reason }.into()
-                } else {
-                    Obstacle::VaultUnusable.with(format!("BackupVault {vault}: {reason}"))
-                }
-            }
-        })
     }
 }

@@ -132,8 +132,9 @@ pub struct S3 {
     #[schemars(schema_with = "prefix")]
     pub prefix: Option<String>,
     /// The region. Default: us-east-1.
+    // A part of the host's name that the leader's own token is sent to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_-]+$"))]
     pub region: Option<String>,
     /// The endpoint of a store that is not Amazon's. Default: that of the region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,6 +173,9 @@ pub struct BackupVaultStatus {
     /// The generation that the conditions are about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// What the vault is called in its store, for ever: by vault.json there. Another is not taken for it, nor an empty place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Whether what is written is encrypted.
     #[serde(default)]
     pub encrypted: bool,

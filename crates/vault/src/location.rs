@@ -52,6 +52,26 @@ pub enum LocationError {
         /// One of the files.
         example: Key,
     },
+    /// A vault was here, and nothing is left of it.
+    #[error(
+        "the location holds no {MARKER}, and the vault {expected} was there: is another disk mounted, or was the store emptied? \
+         Bring it back; for a new beginning make another vault"
+    )]
+    Gone {
+        /// What it is called.
+        expected: String,
+    },
+    /// Another vault is here.
+    #[error(
+        "the location is that of vault {found}, and the vault is {expected}: is another disk mounted, or another copy? Bring \
+         the right one back, or make another vault"
+    )]
+    Another {
+        /// What the marker says.
+        found: String,
+        /// What it should say.
+        expected: String,
+    },
     /// The marker can't be read.
     #[error(
         "{MARKER} is no marker of a vault ({message}); name another location, or bring the file back as it was"
@@ -92,6 +112,13 @@ pub enum LocationError {
     Key(#[from] BadKey),
 }
 
+impl LocationError {
+    /// Whether trying again may help without anybody doing anything.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_transient())
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Marker {
     id: String,
@@ -114,6 +141,18 @@ impl Location {
         let store = below(store, prefix);
         let marker = read_marker(&store).await?.ok_or(LocationError::NoVault)?;
         Ok(Self { store, id: marker.id })
+    }
+
+    /// The vault of that name in this store, or below these segments of it. No other is taken for it, and an empty place
+    /// stays empty.
+    pub async fn known(store: &Store, prefix: Option<&Key>, id: &str) -> Result<Self, LocationError> {
+        let store = below(store, prefix);
+        let expected = id.to_owned();
+        match read_marker(&store).await? {
+            Some(Marker { id, .. }) if id == expected => Ok(Self { store, id }),
+            Some(Marker { id: found, .. }) => Err(LocationError::Another { found, expected }),
+            None => Err(LocationError::Gone { expected }),
+        }
     }
 
     /// What lies in it.

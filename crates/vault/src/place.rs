@@ -26,6 +26,14 @@ pub const SESSION_TOKEN: &str = "sessionToken";
 /// Where a pod with workload identity finds its token.
 const WORKLOAD_TOKEN: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
+/// Where Azure itself answers: in the public cloud, also by zones, and in those of the USA's government and of China.
+const AZURES_OWN: [&str; 4] = [
+    ".blob.core.windows.net",
+    ".blob.storage.azure.net",
+    ".blob.core.usgovcloudapi.net",
+    ".blob.core.chinacloudapi.cn",
+];
+
 /// What a Secret holds.
 pub type SecretData = BTreeMap<String, ByteString>;
 
@@ -47,6 +55,11 @@ pub enum PlaceError {
     /// It isn't clear as whom.
     #[error("the Secret with the credentials has {0} and {1}: leave one of them out")]
     TwoCredentials(&'static str, &'static str),
+    /// Whoever is shown a token can use it.
+    #[error(
+        "{0} is no endpoint of Azure's, which alone is shown the identity of this process: name a Secret in azure.credentials"
+    )]
+    Stranger(String),
     /// Binary data.
     #[error("{0} in the Secret with the credentials is no text: write it as it was given to you")]
     NotText(&'static str),
@@ -76,6 +89,13 @@ pub fn open(place: Place<'_>, secret: Option<&SecretData>) -> Result<Opened, Pla
 }
 
 fn azure(container: &Azure, secret: Option<&SecretData>) -> Result<AzureLocation, PlaceError> {
+    let stranger = container
+        .endpoint
+        .as_ref()
+        .filter(|endpoint| !is_azures_own(endpoint));
+    if let (Some(endpoint), None) = (stranger, secret) {
+        return Err(PlaceError::Stranger(endpoint.clone()));
+    }
     let credentials = match secret {
         None if env::var_os(WORKLOAD_TOKEN).is_some() => AzureCredentials::WorkloadIdentity { client: None },
         None => AzureCredentials::ManagedIdentity { client: None },
@@ -92,6 +112,13 @@ fn azure(container: &Azure, secret: Option<&SecretData>) -> Result<AzureLocation
         endpoint: container.endpoint.clone(),
         credentials,
     })
+}
+
+fn is_azures_own(endpoint: &str) -> bool {
+    let host = endpoint.strip_prefix("https://").unwrap_or_default();
+    let host = host.split_once('/').map_or(host, |(host, _)| host);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    host.bytes().all(plain) && AZURES_OWN.iter().any(|own| host.ends_with(own))
 }
 
 fn s3(bucket: &S3, secret: Option<&SecretData>) -> Result<S3Location, PlaceError> {
@@ -203,5 +230,34 @@ mod tests {
         let opened_at = opened(&at("a/b"), None).unwrap();
         assert_eq!(opened_at.prefix, Some(Key::new("a/b").unwrap()));
         assert!(matches!(opened(&at("a//b"), None), Err(PlaceError::Prefix(_))));
+    }
+
+    #[test]
+    fn the_own_token_is_shown_to_azure_alone() {
+        for (endpoint, trusted) in [
+            ("https://shop.blob.core.windows.net", true),
+            ("https://shop.privatelink.blob.core.windows.net/", true),
+            ("https://shop.z01.blob.storage.azure.net", true),
+            ("https://shop.blob.core.usgovcloudapi.net", true),
+            ("http://shop.blob.core.windows.net", false),
+            ("https://blob.core.windows.net.example.com", false),
+            ("https://example.com/shop.blob.core.windows.net", false),
+            ("https://example.com\\.blob.core.windows.net", false),
+            ("https://shop.blob.core.windows.net@example.com", false),
+            ("https://example.com@shop.blob.core.windows.net", false),
+            ("https://example.com:443", false),
+        ] {
+            assert_eq!(is_azures_own(endpoint), trusted, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_of_others_takes_a_secret() {
+        let endpoint = "https://azurite.example.com";
+        let azure =
+            location(json!({ "azure": { "account": "shop", "container": "backups", "endpoint": endpoint } }));
+        let refused = opened(&azure, None).err();
+        assert_eq!(refused, Some(PlaceError::Stranger(endpoint.to_owned())));
+        assert!(opened(&azure, Some(&[("accountKey", b"a2V5")])).is_ok());
     }
 }

@@ -2,8 +2,13 @@
 
 mod application;
 mod contents;
+pub(crate) mod credentials;
+mod ground;
+pub(crate) mod outages;
+pub(crate) mod places;
+pub(crate) mod stored;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use clusterbackup_api::RecoveryPoint;
@@ -14,7 +19,6 @@ use serde_json::{Value, json};
 
 use self::application::Application;
 pub(super) use self::contents::Path;
-use self::contents::contents;
 use super::stage::{Ground, LIMIT};
 use crate::runner::scenarios;
 use crate::steps::create;
@@ -50,20 +54,7 @@ async fn every_object_of_an_application_is_stored_as_the_api_server_has_it(clust
             .into_iter()
             .filter(|path| instance == "with-secrets" || path.kind != "secrets")
             .collect();
-        let found: BTreeSet<Path> = stored.keys().cloned().collect();
-        let (missing, needless) = (wanted.difference(&found), found.difference(&wanted));
-        let (missing, needless): (Vec<_>, Vec<_>) = (missing.collect(), needless.collect());
-        ensure!(
-            missing.is_empty() && needless.is_empty(),
-            "missing {missing:#?}, needless {needless:#?}"
-        );
-        for (path, object) in &stored {
-            let live = application.live(&ground, path).await?;
-            ensure!(
-                *object == live,
-                "{path:?} is stored as {object:#} and is {live:#}"
-            );
-        }
+        application.is(&ground, &wanted, &stored).await?;
         let kinds: BTreeSet<_> = stored.keys().map(|path| &path.kind).collect();
         ensure!(kinds.len() >= 30, "only {} kinds: {kinds:?}", kinds.len());
         mirrored(&ground, instance, &status, stored.len()).await?;
@@ -224,55 +215,4 @@ fn with(spec: &Value, switch: &str) -> Value {
     let mut spec = spec.clone();
     spec[switch] = json!(true);
     spec
-}
-
-impl Ground {
-    /// Makes a vault in a folder of its own, and waits until it is ready to be used by a leader, once there is one.
-    pub(super) async fn vault(&self, name: &str) -> Result<()> {
-        let folder = self.leaders.vaults().join(name);
-        std::fs::create_dir_all(&folder)?;
-        self.vault_at(name, &folder).await
-    }
-
-    async fn vault_at(&self, name: &str, folder: &std::path::Path) -> Result<()> {
-        let vault = serde_json::from_value(json!({
-            "apiVersion": "clusterbackup.io/v1alpha1",
-            "kind": "BackupVault",
-            "metadata": { "name": name },
-            "spec": { "operational": { "fileSystem": { "path": folder } } },
-        }))?;
-        let vaults = self.home.api::<clusterbackup_api::BackupVault>();
-        vaults.create(&PostParams::default(), &vault).await?;
-        Ok(())
-    }
-
-    async fn vault_says(&self, name: &str, reason: &str) -> Result<()> {
-        let vaults = self.home.api::<clusterbackup_api::BackupVault>();
-        eventually("the vault says why it is not ready", LIMIT, || async {
-            let status = vaults.get(name).await?.status.unwrap_or_default();
-            let said = status
-                .conditions
-                .iter()
-                .any(|condition| condition.reason == reason);
-            ensure!(said, "{status:#?}");
-            Ok(())
-        })
-        .await
-    }
-
-    /// What stands in the point of a backup.
-    pub(super) fn stored(&self, status: &BackupStatus) -> Result<BTreeMap<Path, Value>> {
-        let id = status.recovery_point.as_deref().unwrap_or_default();
-        contents(&self.leaders.vaults().join("vault"), id)
-    }
-
-    /// What the API server answers who asks for one path. Of a kind that is new it first says that it isn't ready.
-    async fn ask_for(&self, path: &str) -> Result<Value> {
-        let admin = self.cluster.admin();
-        eventually("the API server answers", LIMIT, || async {
-            let request = http::Request::get(path).body(Vec::new())?;
-            Ok(admin.request(request).await?)
-        })
-        .await
-    }
 }

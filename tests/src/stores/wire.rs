@@ -1,4 +1,5 @@
-//! A bad network in front of a server: each new connection has the next fault, and none when there are no more.
+//! A bad network in front of a server: each new connection has the next fault, and none when there are no more. It can also
+//! be down.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, copy};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 /// What happens to a connection.
@@ -33,10 +35,10 @@ pub struct Wire {
     accepting: AbortHandle,
 }
 
-#[derive(Default)]
 struct State {
     faults: Mutex<VecDeque<Fault>>,
     connections: AtomicUsize,
+    down: watch::Sender<bool>,
 }
 
 impl Wire {
@@ -47,6 +49,7 @@ impl Wire {
         let state = Arc::new(State {
             faults: Mutex::new(faults.into_iter().collect()),
             connections: AtomicUsize::new(0),
+            down: watch::Sender::new(false),
         });
         let accepting = tokio::spawn(accept(listener, server, Arc::clone(&state))).abort_handle();
         Ok(Self {
@@ -59,6 +62,16 @@ impl Wire {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ends all connections, and every new one.
+    pub fn cut(&self) {
+        self.state.down.send_replace(true);
+    }
+
+    /// Is a network again.
+    pub fn mend(&self) {
+        self.state.down.send_replace(false);
     }
 
     /// How many connections there were.
@@ -83,7 +96,14 @@ async fn accept(listener: TcpListener, server: SocketAddr, state: Arc<State>) {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .pop_front();
-            tokio::spawn(connect(client, server, fault));
+            let mut down = state.down.subscribe();
+            tokio::spawn(async move {
+                tokio::select! {
+                    biased;
+                    _ = down.wait_for(|down| *down) => {}
+                    _ = connect(client, server, fault) => {}
+                }
+            });
         }
     }
 }

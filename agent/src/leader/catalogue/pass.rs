@@ -47,8 +47,8 @@ async fn attempt(world: &World, vault: &BackupVault, inventory: &mut Inventory) 
 }
 
 async fn read(world: &World, vault: &BackupVault, inventory: &mut Inventory) -> Result<(), VaultError> {
-    let opened = world.doors.open(&vault.name_any(), vault)?;
-    let read = timeout(LIMIT, inventory.read(&opened.store)).await;
+    let opened = world.doors.open(&world.client, vault).await?;
+    let read = timeout(LIMIT, inventory.read(opened.store())).await;
     Ok(read.unwrap_or_else(|_| Err(slow()))?)
 }
 

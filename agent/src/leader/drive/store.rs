@@ -4,8 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use clusterbackup_api::Backup;
 use clusterbackup_api::backup::{BackupPhase, BackupStatus, ObjectCounts, VolumeReport};
+use clusterbackup_api::{Backup, schema};
 use clusterbackup_vault::point::Manifest;
 use futures::FutureExt as _;
 use kube::ResourceExt as _;
@@ -118,6 +118,7 @@ impl Drive {
                 Err(PointFailure::Passing(reason)) if Instant::now() + pause < deadline => {
                     let backup = self.record.backup().name_any();
                     warn!(backup, reason, "storing objects; trying again");
+                    self.waits(&reason).await?;
                     self.tell(Reason::StoreFailing, reason).await;
                 }
                 Err(failure) => return Ok(Stored::Failed(failure.to_string())),
@@ -128,6 +129,16 @@ impl Drive {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Has the status say what it waits for.
+    async fn waits(&mut self, reason: &str) -> Result<(), DriveError> {
+        let message = format!("the recovery point can't be stored yet, and is tried again: {reason}");
+        let status = BackupStatus {
+            message: Some(schema::bounded(&message).into_owned()),
+            ..self.record.status()
+        };
+        self.record.write(status).await
     }
 
     /// Tries once. The outer error is of the backup's record, the inner one of the point.

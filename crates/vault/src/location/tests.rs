@@ -40,6 +40,20 @@ async fn vaults_below_prefixes_know_nothing_of_each_other() {
 }
 
 #[tokio::test]
+async fn a_vault_is_not_taken_for_another_nor_begun_anew() {
+    let store: Store = Arc::new(MemoryStore::new());
+    let told = Location::known(&store, None, "one").await.unwrap_err();
+    assert!(matches!(told, LocationError::Gone { .. }), "{told}");
+    assert_eq!(store.list(None).count().await, 0);
+
+    let made = Location::open(&store, None).await.unwrap();
+    let found = Location::known(&store, None, made.id()).await.unwrap();
+    assert_eq!(found.id(), made.id());
+    let told = Location::known(&store, None, "one").await.unwrap_err();
+    assert!(matches!(told, LocationError::Another { .. }), "{told}");
+}
+
+#[tokio::test]
 async fn a_place_that_is_not_a_vaults_is_refused_and_left_as_it_is() {
     for (name, text, problem) in [
         (

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use clusterbackup_vault::location::Location;
 use clusterbackup_vault::point::{
     Attempt, BackupName, Begin, Entry, PointId, PointPhase, PointResult, PointWriter,
 };
 use clusterbackup_vault::seal::Seal;
-use clusterbackup_vault::store::FileStore;
+use clusterbackup_vault::store::{FileStore, Store};
 use jiff::{SignedDuration, Timestamp};
 
 /// One to be written.
@@ -54,8 +55,9 @@ impl Made {
             instance: self.instance.clone(),
             started: time,
         };
-        let store = Arc::new(FileStore::new(folder));
-        let mut writer = PointWriter::begin(store, begin, Seal::Clear).await?;
+        let store: Store = Arc::new(FileStore::new(folder));
+        let location = Location::open(&store, None).await?;
+        let mut writer = PointWriter::begin(location.store().clone(), begin, Seal::Clear).await?;
         let object = Entry {
             group_resource: "configmaps".to_owned(),
             namespace: Some(self.namespace.clone()),

@@ -1,7 +1,7 @@
 //! A realistic application: objects of about thirty kinds in a namespace, what they need outside of it, and what is to be
 //! left out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -87,8 +87,32 @@ impl Application {
         Ok(inside.chain(self.outside.iter().cloned()).collect())
     }
 
+    /// Whether everything that is wanted is stored as the API server has it, and nothing else.
+    pub(super) async fn is(
+        &self,
+        ground: &Ground,
+        wanted: &BTreeSet<Path>,
+        stored: &BTreeMap<Path, Value>,
+    ) -> Result<()> {
+        let found: BTreeSet<Path> = stored.keys().cloned().collect();
+        let (missing, needless) = (wanted.difference(&found), found.difference(wanted));
+        let (missing, needless): (Vec<_>, Vec<_>) = (missing.collect(), needless.collect());
+        ensure!(
+            missing.is_empty() && needless.is_empty(),
+            "missing {missing:#?}, needless {needless:#?}"
+        );
+        for (path, object) in stored {
+            let live = self.live(ground, path).await?;
+            ensure!(
+                *object == live,
+                "{path:?} is stored as {object:#} and is {live:#}"
+            );
+        }
+        Ok(())
+    }
+
     /// An object as the API server has it.
-    pub(super) async fn live(&self, ground: &Ground, path: &Path) -> Result<Value> {
+    async fn live(&self, ground: &Ground, path: &Path) -> Result<Value> {
         let place = match &path.namespace {
             Some(namespace) => {
                 let mut kinds = self.kinds.iter();

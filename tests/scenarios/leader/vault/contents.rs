@@ -1,11 +1,14 @@
 //! A point as it lies in a folder, read without any code of ours: by the manifest's attempt, zstd and tar.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result, ensure};
+use clusterbackup_vault::store::{Blob, Store};
+use futures::TryStreamExt as _;
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// Where an object stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,26 +45,58 @@ impl Path {
     }
 }
 
-/// Every object of the point, each once.
-pub(super) fn contents(vault: &std::path::Path, id: &str) -> Result<BTreeMap<Path, Value>> {
+/// Every object of the point, each once; sealed ones by the private half of a key.
+pub(super) fn contents(
+    vault: &std::path::Path,
+    id: &str,
+    key: Option<&str>,
+) -> Result<BTreeMap<Path, Value>> {
     let manifest = fs::read(vault.join(format!("catalogue/{id}.json"))).context("there is no manifest")?;
     let manifest: Value = serde_json::from_slice(&manifest)?;
     let attempt = manifest["content"]["attempt"].as_str().context("no attempt")?;
     let mut objects = BTreeMap::new();
     for file in fs::read_dir(vault.join(format!("data/{id}/{attempt}")))? {
         let file = file?.path();
-        let is_segment = file.to_string_lossy().ends_with(".tar.zst");
-        if is_segment {
-            let archive = zstd::stream::read::Decoder::new(File::open(&file)?)?;
-            for entry in tar::Archive::new(archive).entries()? {
-                let mut entry = entry?;
-                let path = Path::of_entry(entry.path()?.to_str().context("no text")?)?;
-                let mut text = String::new();
-                entry.read_to_string(&mut text)?;
-                let before = objects.insert(path.clone(), serde_json::from_str(&text)?);
-                ensure!(before.is_none(), "{path:?} is there twice");
-            }
+        let name = file.to_string_lossy();
+        if name.contains("/segment-") {
+            let stored = fs::read(&file)?;
+            let archive = match key {
+                Some(key) if name.ends_with(".tar.zst.age") => opened(&stored, key)?,
+                None if name.ends_with(".tar.zst") => stored,
+                _ => anyhow::bail!("{name} is sealed, or should be"),
+            };
+            add(&mut objects, &archive).with_context(|| format!("in {name}"))?;
         }
     }
     Ok(objects)
+}
+
+fn opened(sealed: &[u8], key: &str) -> Result<Vec<u8>> {
+    let key: age::x25519::Identity = key.parse().map_err(anyhow::Error::msg)?;
+    Ok(age::decrypt(&key, sealed)?)
+}
+
+fn add(objects: &mut BTreeMap<Path, Value>, archive: &[u8]) -> Result<()> {
+    let archive = zstd::stream::read::Decoder::new(archive)?;
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        let path = Path::of_entry(entry.path()?.to_str().context("no text")?)?;
+        let mut text = String::new();
+        entry.read_to_string(&mut text)?;
+        let before = objects.insert(path.clone(), serde_json::from_str(&text)?);
+        ensure!(before.is_none(), "{path:?} is there twice");
+    }
+    Ok(())
+}
+
+/// A copy of everything in a store, as files.
+pub(super) async fn copied(store: &Store) -> Result<TempDir> {
+    let copy = tempfile::tempdir()?;
+    let blobs: Vec<Blob> = store.list(None).try_collect().await?;
+    for Blob { key, size } in blobs {
+        let file = copy.path().join(key.as_str());
+        fs::create_dir_all(file.parent().context("no folder")?)?;
+        fs::write(file, store.get_range(&key, 0..size).await?)?;
+    }
+    Ok(copy)
 }
