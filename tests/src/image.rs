@@ -1,6 +1,7 @@
 //! Container images, made without Docker: one archive each, that `ctr images import` takes.
 
 mod archive;
+mod authorities;
 mod program;
 
 use std::fs;
@@ -18,6 +19,9 @@ const NOBODY: &str = "65532:65532";
 
 /// The programs that have an image.
 const PROGRAMS: [&str; 2] = ["clusterbackup-webhook", "clusterbackup-agent"];
+
+/// The one of them that speaks with stores outside of the cluster.
+const TRAVELLER: &str = "clusterbackup-agent";
 
 /// What applications of tests are made of: Debian's static busybox.
 const BUSYBOX: &str = "/bin/busybox";
@@ -75,7 +79,15 @@ fn of_program(name: &str, program: &Path, platform: Platform) -> Result<Image> {
             },
         }),
     };
-    write(&layout, &[(name.to_owned(), Contents::Program(&program))])
+    let mut files = vec![(name.to_owned(), Contents::Program(&program))];
+    let authorities = authorities::bundle()?;
+    if name == TRAVELLER {
+        files.push((
+            authorities::FILE.to_owned(),
+            Contents::Data(authorities.as_bytes()),
+        ));
+    }
+    write(&layout, &files)
 }
 
 /// `busybox:1`: an application of a test is a script for its shell.
