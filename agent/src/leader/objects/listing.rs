@@ -104,7 +104,7 @@ impl Listing {
             match ask(client, request, self.size.most()).await? {
                 Answer::Page(page) => {
                     self.begun = true;
-                    self.size.fits(page.count, page.bytes());
+                    self.size.fits(page.count(), page.bytes());
                     self.params.continue_token.clone_from(&page.next);
                     return Ok(Some(page));
                 }

@@ -46,10 +46,10 @@ pub(super) enum PageError {
 /// A page, as it came.
 pub(super) struct Page {
     body: Bytes,
+    /// Each object, a part of the body.
+    items: Vec<Bytes>,
     /// Where the list goes on.
     pub(super) next: Option<String>,
-    /// How many objects there are.
-    pub(super) count: usize,
 }
 
 #[derive(Deserialize)]
@@ -142,12 +142,15 @@ impl Page {
     fn read(body: Bytes) -> Result<Self, PageError> {
         let list: List<'_> = serde_json::from_slice(&body)
             .map_err(|error| PageError::Refused(format!("its list can't be read: {error}")))?;
-        let (next, count) = (list.metadata.continue_, list.items.map_or(0, |items| items.len()));
-        Ok(Self {
-            next: next.filter(|token| !token.is_empty()),
-            count,
-            body,
-        })
+        let items = list.items.unwrap_or_default().into_iter();
+        let items = items.map(|item| body.slice_ref(item.get().as_bytes())).collect();
+        let next = list.metadata.continue_.filter(|token| !token.is_empty());
+        Ok(Self { body, items, next })
+    }
+
+    /// How many objects there are.
+    pub(super) fn count(&self) -> usize {
+        self.items.len()
     }
 
     /// How large it is.
@@ -157,12 +160,14 @@ impl Page {
 
     /// Its objects. An item that is no object, which no API server sends, fails the page.
     pub(super) fn objects(&self) -> Result<Vec<Object<'_>>, PageError> {
-        let unreadable = |error| PageError::Refused(format!("an object of it can't be read: {error}"));
-        let list: List<'_> = serde_json::from_slice(&self.body).map_err(unreadable)?;
-        let items = list.items.unwrap_or_default().into_iter();
-        items
-            .map(|item| Object::read(item.get()).map_err(unreadable))
-            .collect()
+        let unreadable = |error: &dyn std::fmt::Display| {
+            PageError::Refused(format!("an object of it can't be read: {error}"))
+        };
+        let items = self.items.iter().map(|item| {
+            let raw = str::from_utf8(item).map_err(|error| unreadable(&error))?;
+            Object::read(raw).map_err(|error| unreadable(&error))
+        });
+        items.collect()
     }
 }
 
@@ -244,7 +249,7 @@ mod tests {
         let plain = r#"{"metadata":{"name":"a","namespace":"b","labels":{"c":"d"}},"x":1.50}"#;
         let custom = r#"{"apiVersion":"x/v2","kind":"Own","metadata":{"name":"e"}}"#;
         let page = page(&format!("[{plain},{custom}]"));
-        assert_eq!((page.count, page.next.as_deref()), (2, Some("t")));
+        assert_eq!((page.count(), page.next.as_deref()), (2, Some("t")));
         let entries = page.objects().unwrap().into_iter();
         let entries: Vec<_> = entries.map(|object| object.entry(&deployments())).collect();
         let text = str::from_utf8(&entries[0].json).unwrap();
@@ -266,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_list_of_nothing_is_a_page_and_what_is_no_list_is_none() {
-        assert_eq!(page("null").count, 0);
+        assert_eq!(page("null").count(), 0);
         assert!(Page::read(Bytes::from_static(b"<html>")).is_err());
         assert!(page(r#"[{"no":"metadata"}]"#).objects().is_err());
     }
