@@ -21,6 +21,7 @@ use clusterbackup_api::backup::ObjectCounts;
 use clusterbackup_api::requester::Requester;
 use clusterbackup_core::inclusion::{Inclusion, Kind};
 use clusterbackup_vault::point::PointWriter;
+use futures::future::join;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use kube::Client;
 use tokio::sync::watch;
@@ -28,11 +29,11 @@ use tokio::sync::watch;
 pub(super) use self::sink::{Sink, Stored};
 
 use self::listing::{ListError, Listing, Span};
-use self::page::Object;
+use self::page::{Object, Page};
 use self::reach::Reachable;
 use super::point_failure::PointFailure;
 
-/// Kinds that are read at a time. Each takes one page of memory, and one request of the API server.
+/// Kinds that are read at a time. Each takes two pages of memory, and one request of the API server.
 const AT_ONCE: usize = 4;
 /// More namespaces than this are read by one listing over all.
 const SINGLY: usize = 20;
@@ -132,13 +133,20 @@ impl Reading<'_> {
             self.sink.unread(name, &refusal).await;
             return Ok(());
         }
-        let read = async {
-            while let Some(page) = listing.next(self.task.client).await? {
-                for object in page.objects().map_err(ListError::from)? {
-                    if takes(&object) {
-                        self.sink.add(kind, object).await?;
-                    }
+        let store = async |page: Page| {
+            for object in page.objects().map_err(ListError::from)? {
+                if takes(&object) {
+                    self.sink.add(kind, object).await?;
                 }
+            }
+            Ok::<_, Failure>(())
+        };
+        let read = async {
+            let mut next = listing.next(self.task.client).await?;
+            while let Some(page) = next {
+                let (following, stored) = join(listing.next(self.task.client), store(page)).await;
+                stored?;
+                next = following?;
             }
             Ok(())
         };

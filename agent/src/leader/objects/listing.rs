@@ -8,6 +8,7 @@ use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::Request;
 use kube::{Client, Resource as _};
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::page::{Answer, Page, PageError, ask};
 use crate::leader::error::DriveError;
@@ -101,7 +102,7 @@ impl Listing {
             self.params.limit = Some(self.size.limit());
             let request = Request::new(&self.path).list(&self.params);
             let request = request.map_err(|error| PageError::Refused(error.to_string()))?;
-            match ask(client, request, self.size.most()).await? {
+            match sent(client, request, self.size.most()).await? {
                 Answer::Page(page) => {
                     self.begun = true;
                     self.size.fits(page.count(), page.bytes());
@@ -125,6 +126,14 @@ impl Listing {
     pub(super) const fn is_inconsistent(&self) -> bool {
         self.restarts > 0
     }
+}
+
+/// Asks on a task of its own: the answer comes and is taken apart while the objects before it are stored.
+async fn sent(client: &Client, request: http::Request<Vec<u8>>, room: usize) -> Result<Answer, PageError> {
+    let client = client.clone();
+    let asked = tokio::spawn(async move { ask(&client, request, room).await });
+    let answer = AbortOnDropHandle::new(asked).await;
+    answer.unwrap_or_else(|error| Err(PageError::Silent(error.to_string())))
 }
 
 impl ListError {
