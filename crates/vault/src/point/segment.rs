@@ -30,7 +30,7 @@ impl OpenSegment {
     pub(super) fn new(number: u32) -> Self {
         Self {
             number,
-            archive: Builder::new(Vec::new()),
+            archive: Builder::new(Vec::with_capacity(FULL)),
         }
     }
 
