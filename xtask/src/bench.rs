@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: how fast it is. Rules and reviews by criterion; the built webhook under load over HTTPS; what its
-//! being installed costs the creates of others; how long the agent keeps applications frozen, and what agents take.
-//! `docs/benchmarks.md` says what the figures mean.
+//! being installed costs the creates of others; how long the agent keeps applications frozen; what agents take, and what a
+//! leader takes to store objects. `docs/benchmarks.md` says what the figures mean.
 
 mod agents;
 mod creates;
@@ -8,6 +8,7 @@ mod figures;
 mod freeze;
 mod installed;
 mod load;
+mod objects;
 mod peers;
 mod review;
 mod soak;
@@ -24,7 +25,7 @@ pub(crate) struct Arguments {
     /// Only this part; may be given several times.
     #[arg(long, value_enum)]
     only: Vec<Part>,
-    /// Only beside Velero's rule engine, which no other run does: built with Go, for minutes the first time.
+    /// Only beside Velero, its rule engine and its server, which no other run does: built with Go, for minutes the first time.
     #[arg(long, conflicts_with = "only")]
     peers: bool,
     /// For how long each load is put on.
@@ -33,6 +34,9 @@ pub(crate) struct Arguments {
     /// For how long the soak lasts.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(3..))]
     minutes: u32,
+    /// How many objects are stored, from few to many.
+    #[arg(long, value_name = "COUNT", value_delimiter = ',', default_values_t = [1_000, 10_000, 66_000])]
+    objects: Vec<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,6 +51,8 @@ enum Part {
     Freeze,
     /// The memory of agents with many pods and large outputs, and what many agents ask of the API server.
     Agents,
+    /// All objects of an instance into a vault: time beside a bare list of them, and memory, from few to many.
+    Objects,
     /// Reviews at a steady pace for many minutes, and whether memory grows; only when asked for.
     Soak,
 }
@@ -62,16 +68,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if cfg!(debug_assertions) {
         return optimised();
     }
+    clusterbackup_kit::crypto::install();
+    let runtime = tokio::runtime::Runtime::new()?;
     if arguments.peers {
         peers::run()?;
+        runtime.block_on(Box::pin(objects::velero::run()))?;
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.includes(Part::Criterion) {
         criterion("clusterbackup-core", "modifier")?;
         criterion("clusterbackup-webhook", "review")?;
     }
-    clusterbackup_kit::crypto::install();
-    tokio::runtime::Runtime::new()?.block_on(on_clusters(arguments))?;
+    runtime.block_on(on_clusters(arguments))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,6 +96,9 @@ async fn on_clusters(arguments: &Arguments) -> Result<()> {
     }
     if arguments.includes(Part::Agents) {
         Box::pin(agents::run()).await?;
+    }
+    if arguments.includes(Part::Objects) {
+        Box::pin(objects::run(&arguments.objects)).await?;
     }
     Ok(())
 }

@@ -93,6 +93,11 @@ impl Velero {
             .with_context(|| format!("there is no Backup {name}"))
     }
 
+    /// The process id of its server.
+    pub fn process_id(&self) -> u32 {
+        self.server.id()
+    }
+
     /// Where its backups are.
     pub fn store(&self) -> Store {
         self.storage.store()
