@@ -75,6 +75,7 @@ fn main() -> ExitCode {
         leader::troubles::SCENARIOS,
         leader::uninstalled::SCENARIOS,
         leader::vault::SCENARIOS,
+        leader::vault::by_plugin::SCENARIOS,
         leader::vault::credentials::SCENARIOS,
         leader::vault::outages::SCENARIOS,
         leader::vault::places::SCENARIOS,

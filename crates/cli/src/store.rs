@@ -68,7 +68,7 @@ impl Vaults {
         match self {
             Self::Here(location) => {
                 let place = place_of(location)?;
-                open(place, in_environment(place).as_ref()).await
+                open(place, in_environment(place).as_ref(), None).await
             }
             Self::In { client, namespace } => of_cluster(client, wanted, namespace).await,
         }
@@ -112,7 +112,8 @@ async fn of_cluster(client: &Client, wanted: Wanted<'_>, namespace: &str) -> Res
         }
         None => in_environment(place),
     };
-    open(place, secret.as_ref()).await
+    let id = found.status.as_ref().and_then(|status| status.id.as_deref());
+    open(place, secret.as_ref(), id).await
 }
 
 fn place_of(location: &Location) -> Result<Place<'_>, Error> {
@@ -120,15 +121,19 @@ fn place_of(location: &Location) -> Result<Place<'_>, Error> {
     location.place().ok_or_else(|| told(&nowhere))
 }
 
-/// The vault that is there: who mistyped a prefix must not hear that all of its no points are good.
-async fn open(place: Place<'_>, secret: Option<&SecretData>) -> Result<Store, Error> {
+/// The vault that is there, and no other: who mistyped a prefix must not hear that all of its no points are good.
+async fn open(place: Place<'_>, secret: Option<&SecretData>, id: Option<&str>) -> Result<Store, Error> {
     let opened = place::open(place, secret).map_err(|error| told(&error))?;
     let patience = Patience {
         total: PATIENCE,
         ..Patience::default()
     };
     let store: Store = Arc::new(Retrying::new(opened.store, patience));
-    let found = location::Location::find(&store, opened.prefix.as_ref()).await;
+    let prefix = opened.prefix.as_ref();
+    let found = match id {
+        Some(id) => location::Location::known(&store, prefix, id).await,
+        None => location::Location::find(&store, prefix).await,
+    };
     found
         .map(|location| Arc::clone(location.store()))
         .map_err(|error| told(&error))

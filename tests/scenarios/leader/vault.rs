@@ -1,6 +1,7 @@
 //! Objects of an instance that names a vault: what stands in the point is what the API server has.
 
 mod application;
+pub(crate) mod by_plugin;
 mod contents;
 pub(crate) mod credentials;
 mod ground;
