@@ -14,7 +14,7 @@
 //! | `rounds` | objects that are looked at now and then, of whatever kind |
 //! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
-//! | `objects`, `point`, `point_failure` | what is stored of a cluster, and the recovery point that it goes into |
+//! | `objects`, `point`, `firsts`, `point_failure` | what is stored of a cluster, and the recovery point that it goes into |
 //! | `mirror`, `catalogue` | what shows points in the cluster, and keeps to what their vaults have |
 //! | `vault`, `vaults` | where points lie, and whether that can be used |
 //! | `own_cuts` | claims that no running pod mounts |
@@ -30,9 +30,11 @@ mod discard;
 mod drive;
 mod error;
 mod events;
+mod firsts;
 mod groups;
 mod instances;
 mod limits;
+mod listed;
 mod metrics;
 mod mirror;
 mod news;

@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         leader::hooks::SCENARIOS,
         leader::readiness::SCENARIOS,
         leader::requesters::SCENARIOS,
+        leader::retention::SCENARIOS,
         leader::schedules::SCENARIOS,
         leader::troubles::SCENARIOS,
         leader::uninstalled::SCENARIOS,

@@ -31,6 +31,7 @@ pub async fn write(store: &Store, id: &str, backup: &str, seal: Seal, objects: &
         phase: PointPhase::Completed,
         unread: [].into(),
         inconsistent: [].into(),
+        first_of: [].into(),
         volumes: Vec::new(),
     };
     Ok(point.commit(result).await?)

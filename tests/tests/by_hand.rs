@@ -80,6 +80,7 @@ async fn write(store: Store, seal: Seal) {
         phase: PointPhase::Completed,
         unread: [].into(),
         inconsistent: [].into(),
+        first_of: [].into(),
         volumes: Vec::new(),
     };
     writer.commit(result).await.unwrap();

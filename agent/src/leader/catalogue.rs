@@ -4,17 +4,25 @@
 //! The vault is the truth. Deleting the objects deletes no data: they come again.
 //!
 //! - `inventory`: what a vault has, as far as that was read
+//! - `life`, `terms`: what becomes of its points, and by what
+//! - `snapshots`: those of points that are purged
+//! - `garbage`: attempts at points that ended too early
 //! - `difference`: what has to be done so that the cluster shows it
 //! - `pass`: one vault, looked at once
 
 mod difference;
+mod garbage;
 mod inventory;
+mod life;
 mod pass;
+mod snapshots;
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::Duration;
 
+use clusterbackup_api::recovery_point::{PointState, Wanted};
 use clusterbackup_api::{BackupVault, RecoveryPoint};
 use futures::StreamExt as _;
 use kube::runtime::WatchStreamExt as _;
@@ -114,7 +122,7 @@ impl Catalogues {
         let (Event::Apply(point) | Event::Delete(point)) = event else {
             return;
         };
-        let settled = matches!(event, Event::Apply(_)) && point.status.is_some();
+        let settled = matches!(event, Event::Apply(_)) && is_settled(point);
         let key = (point.namespace().unwrap_or_default(), point.spec.vault.clone());
         if let Some(known) = self.known.get_mut(&key).filter(|_| !settled) {
             known.due = known.due.min(Instant::now() + SOON);
@@ -168,6 +176,17 @@ impl Known {
             due: if unchanged { before.due } else { Instant::now() },
             inventory: before.inventory,
         }
+    }
+}
+
+/// Whether nothing is asked of a point that nobody has answered.
+fn is_settled(point: &RecoveryPoint) -> bool {
+    let state = point.status.as_ref().map(|status| status.state);
+    match (state, point.spec.wanted) {
+        (None, _) => false,
+        (Some(state), Some(Wanted::Present)) => state != Some(PointState::Deleted),
+        (Some(state), Some(Wanted::Deleted)) => state != Some(PointState::Available),
+        (Some(_), None) => true,
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn of(vault: &str, manifest: &Manifest) -> RecoveryPoint {
             stored_bytes: manifest.stored_bytes(),
             volumes: u32::try_from(manifest.snapshots.len()).unwrap_or(u32::MAX),
             encrypted: manifest.is_sealed(),
+            wanted: None,
         },
         status: None,
     }

@@ -1,7 +1,10 @@
 //! A recovery point of a backup: one attempt at it, and its commit.
 
+use std::collections::BTreeSet;
+
 use clusterbackup_api::Backup;
 use clusterbackup_api::backup::{BackupPhase, ObjectCounts, VolumeReport};
+use clusterbackup_core::retention::Period;
 use clusterbackup_vault::catalogue;
 use clusterbackup_vault::point::{
     Attempt, BackupName, Begin, LogLevel, LogLine, Manifest, PointId, PointPhase, PointResult, PointVolume,
@@ -19,7 +22,10 @@ use super::point_failure::PointFailure;
 use super::vault::OpenVault;
 
 /// A point whose objects are stored, and that is not committed.
-pub(super) struct Draft(Stored);
+pub(super) struct Draft {
+    begun: Begin,
+    stored: Stored,
+}
 
 /// Begins a point and stores all objects in it.
 pub(super) async fn draft(
@@ -29,9 +35,10 @@ pub(super) async fn draft(
     epoch: i64,
     progress: watch::Sender<ObjectCounts>,
 ) -> Result<Draft, PointFailure> {
-    let begin = begin(backup, task.client, epoch).await?;
-    let writer = PointWriter::begin(vault.store().clone(), begin, vault.seal.clone()).await?;
-    objects::store(task, writer, progress).await.map(Draft)
+    let begun = begin(backup, task.client, epoch).await?;
+    let writer = PointWriter::begin(vault.store().clone(), begun.clone(), vault.seal.clone()).await?;
+    let stored = objects::store(task, writer, progress).await?;
+    Ok(Draft { begun, stored })
 }
 
 /// The point of the backup, if it was committed.
@@ -42,7 +49,7 @@ pub(super) async fn find(vault: &OpenVault, backup: &Backup) -> Result<Option<Ma
 impl Draft {
     /// What is not in it that should be.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let Self(stored) = self;
+        let stored = &self.stored;
         let unread = stored.unread.iter().map(|(kind, reasons)| {
             let reasons: Vec<_> = reasons.iter().map(String::as_str).collect();
             unread(kind, &reasons.join("; "))
@@ -56,7 +63,12 @@ impl Draft {
 
     /// What was counted.
     pub(super) fn counts(&self) -> ObjectCounts {
-        self.0.counts
+        self.stored.counts
+    }
+
+    /// How it began.
+    pub(super) const fn begun(&self) -> &Begin {
+        &self.begun
     }
 
     /// Makes a point of it.
@@ -65,13 +77,14 @@ impl Draft {
         phase: BackupPhase,
         volumes: &[VolumeReport],
         warnings: &[String],
+        first_of: BTreeSet<Period>,
     ) -> Result<Manifest, PointFailure> {
-        let Self(Stored {
+        let Stored {
             mut writer,
             unread,
             inconsistent,
             ..
-        }) = self;
+        } = self.stored;
         let now = Timestamp::now();
         for warning in warnings {
             writer.log(&LogLine {
@@ -90,6 +103,7 @@ impl Draft {
             unread: unread.into_keys().collect(),
             inconsistent,
             volumes: volumes.iter().map(volume).collect(),
+            first_of,
         };
         Ok(writer.commit(result).await?)
     }
@@ -152,7 +166,7 @@ fn id(backup: &Backup) -> Result<PointId, PointFailure> {
 }
 
 /// What tells this cluster from others: the uid of a namespace that nobody can delete.
-async fn cluster(client: &Client) -> Result<String, DriveError> {
+pub(super) async fn cluster(client: &Client) -> Result<String, DriveError> {
     let system = ListParams::default().fields("metadata.name=kube-system");
     let found = Api::<Namespace>::all(client.clone()).list(&system).await;
     let found = found.doing("read the namespace kube-system")?;

@@ -10,6 +10,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clusterbackup_api::backup_instance::Protection;
 use clusterbackup_api::{Backup, BackupInstance, BackupPolicy, BackupSpec, BackupVault, labels};
 use clusterbackup_core::schedule::backup_name;
 use futures::stream::{self, BoxStream};
@@ -210,7 +211,8 @@ impl Schedules {
     }
 
     fn course(&self, instance: &BackupInstance) -> Course {
-        let Some(policy) = &instance.spec.policy else {
+        let protected = instance.spec.protection == Protection::Protect;
+        let Some(policy) = instance.spec.policy.as_ref().filter(|_| protected) else {
             return Course::Free;
         };
         let policy = ObjectRef::new(policy).within(&instance.namespace().unwrap_or_default());

@@ -6,6 +6,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use clusterbackup_core::retention::Protection;
+
 pub use crate::requester::Requester;
 use crate::{conditions, schema};
 
@@ -59,6 +61,11 @@ pub struct BackupInstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_object_name")]
     pub policy: Option<String>,
+    /// What becomes of it and its recovery points. Protect: it is backed up, and they are kept by its policy.
+    /// StopAndRetain: no backup runs by schedule, and they are kept. StopAndRetainByPolicy: no backup runs by schedule, and they
+    /// are kept by its policy. StopAndDelete: no backup runs by schedule, and they are deleted. Default: Protect.
+    #[serde(default)]
+    pub protection: Protection,
     /// The kinds that are stored, as plural names with or without their group, or globs: configmaps, deployments.apps,
     /// *.example.com. At most 200. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]

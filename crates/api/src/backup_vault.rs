@@ -20,6 +20,10 @@ use crate::{conditions, schema};
     shortname = "bv",
     category = "clusterbackup",
     doc = "Where recovery points lie, and who can read them.",
+    validation = Rule::new("oldSelf.spec.immutability != 'Locked' || self.spec.immutability == 'Locked'")
+        .message("what is Locked stays immutable"),
+    validation = Rule::new("oldSelf.spec.immutability == 'Disabled' || self.spec.softDelete.days >= oldSelf.spec.softDelete.days")
+        .message("an immutable vault keeps deleted recovery points no shorter than it did"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -43,6 +47,14 @@ pub struct BackupVaultSpec {
     /// How much may be asked for. Default: as much as anybody wants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<VaultLimits>,
+    /// For how long deleted recovery points can be had back.
+    #[serde(default)]
+    pub soft_delete: SoftDelete,
+    /// Whether recovery points can be deleted before their time. Disabled: they can. Unlocked: they can't, and whoever may
+    /// change the vault can change that. Locked: they can't, and nobody can change that. What was promised to be kept in an
+    /// immutable vault is recorded there, and is kept whatever becomes of this field. Default: Disabled.
+    #[serde(default)]
+    pub immutability: Immutability,
 }
 
 /// How much may be asked for.
@@ -54,6 +66,37 @@ pub struct VaultLimits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub on_demand_backups_per_day: Option<u32>,
+}
+
+/// For how long deleted recovery points can be had back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub struct SoftDelete {
+    /// In days; 0: they are gone at once. At most 180. Default: 14.
+    #[serde(default = "two_weeks")]
+    #[schemars(range(max = 180))]
+    pub days: u32,
+}
+
+impl Default for SoftDelete {
+    fn default() -> Self {
+        Self { days: two_weeks() }
+    }
+}
+
+const fn two_weeks() -> u32 {
+    14
+}
+
+/// Whether recovery points can be deleted before their time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum Immutability {
+    /// They can.
+    #[default]
+    Disabled,
+    /// They can't, as long as it says so.
+    Unlocked,
+    /// They can't.
+    Locked,
 }
 
 /// A place for recovery points.
@@ -175,6 +218,7 @@ pub struct BackupVaultStatus {
     pub observed_generation: Option<i64>,
     /// What the vault is called in its store, for ever: by vault.json there. Another is not taken for it, nor an empty place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
     pub id: Option<String>,
     /// Whether what is written is encrypted.
     #[serde(default)]

@@ -61,6 +61,12 @@ pub const REQUESTER: &str = "clusterbackup.io/requester";
 /// Finalizer of Backups: as long as it is there, something may be frozen.
 pub const NODE_TASKS: &str = "clusterbackup.io/node-tasks";
 
+/// Label of the contents of snapshots whose recovery point is purged: the uid of the `BackupVault`.
+pub const PURGED_BY: &str = "clusterbackup.io/purged-by";
+
+/// Annotation of the contents of snapshots whose recovery point is purged: the point.
+pub const POINT: &str = "clusterbackup.io/recovery-point";
+
 /// Label of `RecoveryPoint`s and of Backups by schedule, where the name fits a label value, else annotation: the name of the BackupInstance.
 pub const INSTANCE: &str = "clusterbackup.io/instance";
 

@@ -2,7 +2,8 @@
 //! deletes no data.
 
 use clusterbackup_core::report::BackupPhase;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
+pub use clusterbackup_core::retention::Wanted;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,13 +24,14 @@ use crate::{conditions, schema};
     shortname = "rp",
     category = "clusterbackup",
     doc = "What a vault holds of one backup. A mirror: deleting it deletes no data.",
-    validation = Rule::new("self.spec == oldSelf.spec")
-        .message("a recovery point says what its vault holds: it can't be changed"),
+    validation = Rule::new("self.spec.vault == oldSelf.spec.vault && self.spec.instance == oldSelf.spec.instance && self.spec.backup == oldSelf.spec.backup && self.spec.cluster == oldSelf.spec.cluster && self.spec.startedAt == oldSelf.spec.startedAt && self.spec.finishedAt == oldSelf.spec.finishedAt && self.spec.phase == oldSelf.spec.phase && self.spec.objects == oldSelf.spec.objects && self.spec.bytes == oldSelf.spec.bytes && self.spec.storedBytes == oldSelf.spec.storedBytes && self.spec.volumes == oldSelf.spec.volumes && self.spec.encrypted == oldSelf.spec.encrypted")
+        .message("a recovery point says what its vault holds: nothing of it can be changed but wanted"),
     printcolumn(name = "Instance", type_ = "string", json_path = ".spec.instance"),
     printcolumn(name = "Vault", type_ = "string", json_path = ".spec.vault"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".spec.phase"),
     printcolumn(name = "Objects", type_ = "integer", json_path = ".spec.objects"),
     printcolumn(name = "Volumes", type_ = "integer", json_path = ".spec.volumes"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(
         name = "Available",
         type_ = "string",
@@ -65,12 +67,41 @@ pub struct RecoveryPointSpec {
     pub volumes: u32,
     /// Whether it can be read only by a private key.
     pub encrypted: bool,
+    /// What is asked of this point. Deleted: it is deleted, and its data is removed when the time for having it back is over
+    /// (softDelete of the vault). Present: it is undeleted, if it was deleted, and its policy doesn't delete it. Default: its
+    /// policy decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanted>,
+}
+
+/// Whether a point is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum PointState {
+    /// It is not.
+    Available,
+    /// It is, and can be had back.
+    Deleted,
+    /// Its objects are removed, and snapshots of it are not gone yet.
+    Purging,
 }
 
 /// What is known of a point beside what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecoveryPointStatus {
+    /// Available; Deleted, and to be had back by wanted; Purging.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<PointState>,
+    /// Of a deleted point: from when on its data is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge_after: Option<Time>,
+    /// When its policy deletes it, as far as time alone decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// Why it stays, where that is not just its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::message")]
+    pub kept_because: Option<String>,
     /// Available: whether its vault has it. False where the vault doesn't, or has it damaged; Unknown where the vault can't
     /// be read, or lists nothing at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

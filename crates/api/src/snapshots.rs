@@ -79,6 +79,18 @@ pub struct VolumeSnapshotContentSpec {
     pub deletion_policy: String,
     /// The driver.
     pub driver: String,
+    /// What it was made of.
+    #[serde(default)]
+    pub source: ContentSource,
+}
+
+/// What a snapshot's content was made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContentSource {
+    /// The driver's name of the snapshot, where that was there before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_handle: Option<String>,
 }
 
 /// What the driver said of a snapshot.

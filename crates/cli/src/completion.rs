@@ -184,7 +184,9 @@ mod tests {
             ("backup describe -o ", &["text", "json", "yaml"], false),
             (
                 "rp ",
-                &["list", "describe", "get", "diff", "verify", "export"],
+                &[
+                    "list", "describe", "get", "diff", "verify", "export", "delete", "undelete",
+                ],
                 false,
             ),
             ("vault ", &["create", "check", "verify", "keygen"], false),

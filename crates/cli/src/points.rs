@@ -3,11 +3,13 @@
 //! - `diff`: what is different between two
 //! - `export`: for other programs
 //! - `get`: one object
+//! - `life`: which are deleted, and had back
 //! - `verify`: whether they are damaged
 
 mod diff;
 mod export;
 mod get;
+mod life;
 pub(crate) mod verify;
 
 use std::cmp::Reverse;
@@ -32,6 +34,8 @@ pub(crate) fn run(command: &Points, out: &mut dyn Write) -> Result<ExitCode, Err
         Points::Get(arguments) => get::run(arguments, out)?,
         Points::Diff(arguments) => diff::run(arguments, out)?,
         Points::Export(arguments) => export::run(arguments, out)?,
+        Points::Delete(arguments) => life::delete(arguments, out)?,
+        Points::Undelete(arguments) => life::undelete(arguments, out)?,
         Points::Verify(arguments) => return verify::run(arguments, out),
     }
     Ok(ExitCode::SUCCESS)
@@ -127,7 +131,8 @@ fn print(point: &RecoveryPoint, out: &mut dyn Write) -> Result<(), Error> {
         spec.volumes
     )?;
     let encrypted = if spec.encrypted { "yes" } else { "no" };
-    Ok(writeln!(out, "Encrypted: {encrypted}")?)
+    writeln!(out, "Encrypted: {encrypted}")?;
+    life::print(point, out)
 }
 
 /// What names a point for ever.

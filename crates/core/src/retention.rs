@@ -3,6 +3,7 @@
 //! - `period`: of which day, week, month and year a point is the first good one
 //! - `rules`: for how long each rule keeps
 //! - `verdict`: what is said of a point
+//! - `life`: what becomes of it, also by what is asked of it
 //!
 //! The rules of one tier are asked about the points of that tier: [`judge`]. A complete point falls to one rule: the
 //! one for the first of the year comes before that of the month, the week, the day, and the default rule, if the
@@ -12,6 +13,7 @@
 //! none is complete, or while a later copy builds on it. So a verdict changes with time only from kept to expired, and
 //! deleting what is expired changes no verdict on the rest.
 
+mod life;
 mod period;
 mod rules;
 mod verdict;
@@ -20,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use life::{Entry, Fate, Protection, Step, Terms, Wanted, decide};
 pub use period::{Period, first_of};
 pub use rules::{Limits, Rule, Rules, Tier, WrongRules};
 pub use verdict::{Standing, Verdict};

@@ -7,7 +7,7 @@ mod leftover;
 use futures::future;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
-pub use self::leftover::{Leftover, discard, leftovers};
+pub use self::leftover::{Leftover, discard, leftovers, remove};
 use crate::point::{Manifest, PointError, PointId, layout};
 use crate::store::{Blob, Store, StoreError};
 

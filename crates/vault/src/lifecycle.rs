@@ -5,6 +5,7 @@
 
 mod state;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use futures::TryStreamExt as _;
@@ -81,6 +82,24 @@ pub async fn records(store: &Store, id: &PointId) -> Result<Vec<Record>, PointEr
         records.push(record);
     }
     Ok(records)
+}
+
+/// The number of the last record of every point that has any, without a look at them.
+pub async fn last(store: &Store) -> Result<BTreeMap<PointId, NonZeroU32>, PointError> {
+    let folder = layout::lifecycles()?;
+    let mut last = BTreeMap::new();
+    let mut listed = store.list(Some(folder));
+    while let Some(blob) = listed
+        .try_next()
+        .await
+        .map_err(|source| PointError::store(folder, source))?
+    {
+        if let Some((id, number)) = layout::point_of_record(&blob.key) {
+            let highest = last.entry(id).or_insert(number);
+            *highest = number.max(*highest);
+        }
+    }
+    Ok(last)
 }
 
 /// Where a point stands.
@@ -167,6 +186,8 @@ mod tests {
         let read = records(&store, &sample::id(0)).await.unwrap();
         assert_eq!((read.len(), &read[10]), (11, &extend("2027-01-11T00:00:00Z")));
         assert_eq!(records(&store, &sample::id(1)).await, Ok(Vec::new()));
+        let eleventh = NonZeroU32::new(11).unwrap();
+        assert_eq!(last(&store).await, Ok([(sample::id(0), eleventh)].into()));
     }
 
     #[tokio::test]

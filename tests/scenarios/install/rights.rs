@@ -211,7 +211,7 @@ const LEADER: [Right<'_>; 61] = [
     ("patch", SNAPSHOTS, "default", "a", false),
     ("create", GROUPS, "default", "", true),
     ("patch", CONTENTS, "", "a", true),
-    ("delete", CONTENTS, "", "a", false),
+    ("delete", CONTENTS, "", "a", true),
     ("create", CONTENTS, "", "", false),
     ("list", "volumesnapshotclasses.snapshot.storage.k8s.io", "", "", true),
     ("create", EVENTS, "default", "", true),

@@ -1,8 +1,9 @@
 //! What has to be done so that the cluster shows what a vault has. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use clusterbackup_api::{RecoveryPoint, conditions};
+use clusterbackup_api::recovery_point::{PointState, RecoveryPointStatus};
+use clusterbackup_api::{RecoveryPoint, RecoveryPointSpec, conditions};
 use clusterbackup_vault::point::PointId;
 use kube::ResourceExt as _;
 
@@ -31,6 +32,8 @@ enum Availability<'a> {
     Available,
     /// It has one that can't be read.
     Damaged(&'a str),
+    /// It had one, which was purged.
+    Purged,
     /// It lists nothing at all.
     Empty,
     /// It could not be asked.
@@ -45,8 +48,8 @@ pub(super) fn of_listed(vault: &str, inventory: &Inventory, mirrors: &[RecoveryP
     let shown: BTreeMap<String, &RecoveryPoint> =
         mirrors.iter().map(|point| (point.name_any(), point)).collect();
     let missing = inventory.points.iter().filter_map(|(id, found)| match found {
-        Found::Whole(manifest) if !shown.contains_key(id.as_str()) => {
-            Some(Change::Create(Box::new(mirror::of(vault, manifest))))
+        Found::Whole(item) if !shown.contains_key(id.as_str()) => {
+            Some(Change::Create(Box::new(mirror::of(vault, &item.manifest))))
         }
         _ => None,
     });
@@ -58,14 +61,32 @@ pub(super) fn of_listed(vault: &str, inventory: &Inventory, mirrors: &[RecoveryP
 
 fn of_mirror(vault: &str, inventory: &Inventory, mirror: &RecoveryPoint) -> Option<Change> {
     let id = PointId::new(mirror.name_any()).ok();
-    match id.and_then(|id| inventory.points.get(&id)) {
-        Some(Found::Whole(manifest)) if says(mirror, &mirror::of(vault, manifest)) => {
-            tell(mirror, Availability::Available)
+    let is_in = |ids: &BTreeSet<PointId>| id.as_ref().is_some_and(|id| ids.contains(id));
+    match id.as_ref().and_then(|id| inventory.points.get(id)) {
+        Some(Found::Whole(item)) if says(mirror, &mirror::of(vault, &item.manifest)) => {
+            tell(mirror, item.status(), Availability::Available)
         }
-        Some(Found::Damaged(why)) => tell(mirror, Availability::Damaged(why)),
-        None if inventory.points.is_empty() => tell(mirror, Availability::Empty),
+        Some(Found::Damaged(why)) => tell(mirror, before(mirror), Availability::Damaged(why)),
+        None if is_in(&inventory.purging) => tell(mirror, purging(mirror), Availability::Purged),
+        None if inventory.points.is_empty() && !is_in(&inventory.purged) => {
+            tell(mirror, before(mirror), Availability::Empty)
+        }
         // Also what says something else than its vault: it comes again as it should be.
         Some(Found::Whole(_)) | None => Some(Change::Remove(Box::new(mirror.clone()))),
+    }
+}
+
+fn before(mirror: &RecoveryPoint) -> RecoveryPointStatus {
+    mirror.status.clone().unwrap_or_default()
+}
+
+fn purging(mirror: &RecoveryPoint) -> RecoveryPointStatus {
+    RecoveryPointStatus {
+        state: Some(PointState::Purging),
+        kept_because: Some(
+            "its snapshots are not gone yet: their drivers are asked to delete them".to_owned(),
+        ),
+        ..before(mirror)
     }
 }
 
@@ -73,21 +94,32 @@ fn of_mirror(vault: &str, inventory: &Inventory, mirror: &RecoveryPoint) -> Opti
 pub(super) fn of_unread(reason: &str, message: &str, mirrors: &[RecoveryPoint]) -> Vec<Change> {
     let told = mirrors
         .iter()
-        .filter_map(|mirror| tell(mirror, Availability::Unknown { reason, message }));
+        .filter_map(|mirror| tell(mirror, before(mirror), Availability::Unknown { reason, message }));
     told.collect()
 }
 
-/// Whether an object says what it should. Times have fewer digits in the cluster.
+/// Whether an object says what it should, beside what is wanted. Times have fewer digits in the cluster.
 fn says(mirror: &RecoveryPoint, right: &RecoveryPoint) -> bool {
-    let text = |point: &RecoveryPoint| serde_json::to_value(&point.spec).ok();
-    text(mirror) == text(right)
+    let text = |spec: &RecoveryPointSpec| {
+        serde_json::to_value(RecoveryPointSpec {
+            wanted: None,
+            ..spec.clone()
+        })
+        .ok()
+    };
+    text(&mirror.spec) == text(&right.spec)
 }
 
-/// The object with a new condition, if it is new.
-fn tell(mirror: &RecoveryPoint, availability: Availability<'_>) -> Option<Change> {
-    let (status, reason, message) = match availability {
+/// The object with what is to be said of it, if that is new. Conditions are added to those that it has.
+fn tell(
+    mirror: &RecoveryPoint,
+    mut status: RecoveryPointStatus,
+    availability: Availability<'_>,
+) -> Option<Change> {
+    let (holds, reason, message) = match availability {
         Availability::Available => ("True", "InVault", "the vault has it"),
         Availability::Damaged(why) => ("False", "Damaged", why),
+        Availability::Purged => ("False", "Purged", "its objects are removed"),
         Availability::Empty => (
             "Unknown",
             "CatalogueEmpty",
@@ -96,13 +128,12 @@ fn tell(mirror: &RecoveryPoint, availability: Availability<'_>) -> Option<Change
         ),
         Availability::Unknown { reason, message } => ("Unknown", reason, message),
     };
-    let before = mirror.status.clone().unwrap_or_default();
-    let mut after = before.clone();
-    let available = condition(AVAILABLE, status, reason, message.to_owned());
-    conditions::merge(&mut after.conditions, available);
-    (after != before).then(|| {
+    status.conditions = before(mirror).conditions;
+    let available = condition(AVAILABLE, holds, reason, message.to_owned());
+    conditions::merge(&mut status.conditions, available);
+    (mirror.status.as_ref() != Some(&status)).then(|| {
         Change::Tell(Box::new(RecoveryPoint {
-            status: Some(after),
+            status: Some(status),
             ..mirror.clone()
         }))
     })
@@ -113,6 +144,7 @@ mod tests {
     use clusterbackup_vault::point::Manifest;
     use serde_json::json;
 
+    use super::super::inventory::Item;
     use super::*;
 
     fn id(number: u8) -> PointId {
@@ -129,12 +161,21 @@ mod tests {
         .unwrap()
     }
 
+    fn item(number: u8) -> Found {
+        Found::Whole(Box::new(Item {
+            manifest: manifest(number),
+            state: clusterbackup_vault::lifecycle::PointState::default(),
+            last: None,
+            expires_at: None,
+            kept_because: None,
+        }))
+    }
+
     fn inventory(points: &[u8]) -> Inventory {
-        let points = points
-            .iter()
-            .map(|number| (id(*number), Found::Whole(Box::new(manifest(*number)))));
+        let points = points.iter().map(|number| (id(*number), item(*number)));
         Inventory {
             points: points.collect(),
+            ..Inventory::default()
         }
     }
 
@@ -200,6 +241,22 @@ mod tests {
                 "{has:?} {shown:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_purged_point_is_shown_until_its_snapshots_are_gone() {
+        let mut has = inventory(&[]);
+        has.purged = [id(1)].into();
+        has.purging = [id(1)].into();
+        assert_eq!(
+            words(&of_listed("vault", &has, &[mirror(1)])),
+            [format!("tell {} Purged", id(1))]
+        );
+        has.purging.clear();
+        assert_eq!(
+            words(&of_listed("vault", &has, &[mirror(1)])),
+            [format!("remove {}", id(1))]
+        );
     }
 
     #[test]

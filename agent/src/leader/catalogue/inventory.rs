@@ -1,11 +1,18 @@
-//! What a vault has, as far as that was read. A manifest never changes, so each is read once.
+//! What a vault has, as far as that was read. A manifest never changes, and records are only added: so each is read once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
+use clusterbackup_api::recovery_point::{PointState, RecoveryPointStatus};
+use clusterbackup_api::schema;
 use clusterbackup_vault::catalogue;
+use clusterbackup_vault::lifecycle::{self, Presence};
 use clusterbackup_vault::point::{Manifest, PointError, PointId};
 use clusterbackup_vault::store::{Store, StoreError};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use tokio::time::Instant;
 
 /// How many points are read at a time.
 const AT_A_TIME: usize = 8;
@@ -15,50 +22,126 @@ const AT_A_TIME: usize = 8;
 pub(super) struct Inventory {
     /// By their names.
     pub(super) points: BTreeMap<PointId, Found>,
+    /// What we have purged, or tried to.
+    pub(super) purged: BTreeSet<PointId>,
+    /// Purged points with snapshots that are still there.
+    pub(super) purging: BTreeSet<PointId>,
+    /// When somebody last looked for what is left of attempts.
+    pub(super) collected: Option<Instant>,
 }
 
 /// A point that a vault lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
     /// It can be read.
-    Whole(Box<Manifest>),
+    Whole(Box<Item>),
     /// It can't, and why.
     Damaged(String),
+}
+
+/// A point, and what was decided about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    /// What it is.
+    pub(super) manifest: Manifest,
+    /// Where it stands.
+    pub(super) state: lifecycle::PointState,
+    /// The last record that is in that.
+    pub(super) last: Option<NonZeroU32>,
+    /// When its policy deletes it, as far as time alone decides.
+    pub(super) expires_at: Option<Timestamp>,
+    /// Why it stays, where that is not just its time.
+    pub(super) kept_because: Option<String>,
 }
 
 impl Inventory {
     /// Reads what is new, and forgets what is gone. An error says that the vault could not be read to its end; then nothing
     /// has changed here.
     pub(super) async fn read(&mut self, store: &Store) -> Result<(), StoreError> {
+        // Before the names: what is removed in between is not taken for undecided.
+        let last = lifecycle::last(store).await.map_err(failure)?;
         let names: Vec<PointId> = catalogue::names(store).try_collect().await.map_err(failure)?;
-        let known = |id: &PointId| match self.points.get(id) {
-            Some(found @ Found::Whole(_)) => Some(found.clone()),
-            _ => None,
-        };
         let read = names.into_iter().map(|id| {
-            let known = known(&id);
+            let (known, last) = (self.points.get(&id).cloned(), last.get(&id).copied());
             async move {
-                let found = match known {
-                    Some(known) => Some(known),
-                    None => find(store, &id).await.map_err(failure)?,
-                };
+                let found = find(store, &id, known, last).await.map_err(failure)?;
                 Ok(found.map(|found| (id, found)))
             }
         });
-        let read = stream::iter(read).buffered(AT_A_TIME);
-        let points: Vec<Option<_>> = read.try_collect().await?;
-        self.points = points.into_iter().flatten().collect();
+        let read: Vec<_> = stream::iter(read).buffered(AT_A_TIME).try_collect().await?;
+        self.points = read.into_iter().flatten().collect();
         Ok(())
     }
 }
 
+impl Item {
+    /// What is said of it in the cluster.
+    pub(super) fn status(&self) -> RecoveryPointStatus {
+        let (state, purge_after) = match self.state.presence {
+            Presence::Present => (PointState::Available, None),
+            Presence::Deleted { purge_after } => (PointState::Deleted, Some(purge_after)),
+        };
+        RecoveryPointStatus {
+            state: Some(state),
+            purge_after: purge_after.map(seconds),
+            expires_at: self.expires_at.map(seconds),
+            kept_because: self
+                .kept_because
+                .as_deref()
+                .map(|why| schema::bounded(why).into_owned()),
+            conditions: Vec::new(),
+        }
+    }
+}
+
+/// As the API server gives it back.
+fn seconds(time: Timestamp) -> Time {
+    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
+}
+
 /// A point; nothing where it was removed meanwhile.
-async fn find(store: &Store, id: &PointId) -> Result<Option<Found>, PointError> {
-    match catalogue::find(store, id).await {
-        Ok(found) => Ok(found.map(|manifest| Found::Whole(Box::new(manifest)))),
+async fn find(
+    store: &Store,
+    id: &PointId,
+    known: Option<Found>,
+    last: Option<NonZeroU32>,
+) -> Result<Option<Found>, PointError> {
+    let known = match known {
+        Some(Found::Whole(item)) if item.last == last => return Ok(Some(Found::Whole(item))),
+        Some(Found::Whole(item)) => Some(item.manifest),
+        _ => None,
+    };
+    match load(store, id, known, last).await {
+        Ok(item) => Ok(item.map(|item| Found::Whole(Box::new(item)))),
         Err(error @ PointError::Store { .. }) => Err(error),
         Err(error) => Ok(Some(Found::Damaged(error.to_string()))),
     }
+}
+
+async fn load(
+    store: &Store,
+    id: &PointId,
+    known: Option<Manifest>,
+    last: Option<NonZeroU32>,
+) -> Result<Option<Item>, PointError> {
+    let manifest = match known {
+        Some(manifest) => Some(manifest),
+        None => catalogue::find(store, id).await?,
+    };
+    let Some(manifest) = manifest else {
+        return Ok(None);
+    };
+    let state = match last {
+        Some(_) => lifecycle::state(store, id).await?,
+        None => lifecycle::PointState::default(),
+    };
+    Ok(Some(Item {
+        manifest,
+        state,
+        last,
+        expires_at: None,
+        kept_because: None,
+    }))
 }
 
 fn failure(error: PointError) -> StoreError {
@@ -102,6 +185,7 @@ mod tests {
             unread: [].into(),
             inconsistent: [].into(),
             volumes: Vec::new(),
+            first_of: [].into(),
         };
         writer.commit(result).await.unwrap();
         id

@@ -1,4 +1,4 @@
-//! One look at a vault: what it has is read, compared with what the cluster shows, and the cluster is made to show it.
+//! One look at a vault: what it has is read, what is due is done with it, and the cluster is made to show it.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use kube::{Api, ResourceExt as _};
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::PAGE;
 use super::difference::{self, Change};
 use super::inventory::Inventory;
+use super::life::Read;
 use crate::leader::error::{Doing as _, DriveError, OrGone as _};
+use crate::leader::listed;
 use crate::leader::mirror;
-use crate::leader::vault::VaultError;
+use crate::leader::vault::{OpenVault, VaultError};
 use crate::leader::world::World;
 
 /// A vault that isn't read by then can't be read.
@@ -35,7 +36,19 @@ async fn attempt(world: &World, vault: &BackupVault, inventory: &mut Inventory) 
     // Before the vault is read: what is committed in between isn't taken for gone.
     let mirrors = of_vault(&points, &name).await?;
     let changes = match read(world, vault, inventory).await {
-        Ok(()) => difference::of_listed(&name, inventory, &mirrors),
+        Ok(opened) => {
+            let read = Read {
+                world,
+                vault,
+                store: opened.store(),
+                mirrors: &mirrors,
+            };
+            let lived = read.live(inventory).await;
+            if let Err(error) = lived.and(read.collect(inventory).await) {
+                warn!(%error, namespace, vault = name, "deciding about recovery points; trying again");
+            }
+            difference::of_listed(&name, inventory, &mirrors)
+        }
         Err(error) => difference::of_unread(error.reason(), &error.to_string(), &mirrors),
     };
     for change in changes {
@@ -46,10 +59,15 @@ async fn attempt(world: &World, vault: &BackupVault, inventory: &mut Inventory) 
     Ok(())
 }
 
-async fn read(world: &World, vault: &BackupVault, inventory: &mut Inventory) -> Result<(), VaultError> {
+async fn read(
+    world: &World,
+    vault: &BackupVault,
+    inventory: &mut Inventory,
+) -> Result<OpenVault, VaultError> {
     let opened = world.doors.open(&world.client, vault).await?;
     let read = timeout(LIMIT, inventory.read(opened.store())).await;
-    Ok(read.unwrap_or_else(|_| Err(slow()))?)
+    read.unwrap_or_else(|_| Err(slow()))?;
+    Ok(opened)
 }
 
 fn slow() -> StoreError {
@@ -61,16 +79,10 @@ fn slow() -> StoreError {
 
 /// What the cluster shows of a vault.
 async fn of_vault(points: &Api<RecoveryPoint>, vault: &str) -> Result<Vec<RecoveryPoint>, DriveError> {
-    let mut page = ListParams::default().limit(PAGE);
-    let mut found = Vec::new();
-    loop {
-        let list = points.list(&page).await.doing("list the RecoveryPoints")?;
-        found.extend(list.items.into_iter().filter(|point| point.spec.vault == vault));
-        match list.metadata.continue_ {
-            Some(token) if !token.is_empty() => page = page.continue_token(&token),
-            _ => return Ok(found),
-        }
-    }
+    let found = listed::all(points, ListParams::default()).await;
+    let mut found = found.doing("list the RecoveryPoints")?;
+    found.retain(|point| point.spec.vault == vault);
+    Ok(found)
 }
 
 async fn carry_out(world: &World, points: &Api<RecoveryPoint>, change: Change) -> Result<(), DriveError> {

@@ -1,11 +1,13 @@
 //! The objects of a backup, where its instance names a vault: stored when the applications run freely again and their
 //! snapshots are kept, so that nothing is frozen for longer than its cuts take, and whatever a point names is there.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use clusterbackup_api::backup::{BackupPhase, BackupStatus, ObjectCounts, VolumeReport};
 use clusterbackup_api::{Backup, schema};
+use clusterbackup_core::retention::Period;
 use clusterbackup_vault::point::Manifest;
 use futures::FutureExt as _;
 use kube::ResourceExt as _;
@@ -16,6 +18,7 @@ use tracing::warn;
 use super::{Drive, Orders};
 use crate::leader::error::DriveError;
 use crate::leader::events::Reason;
+use crate::leader::firsts;
 use crate::leader::metrics::PointOutcome;
 use crate::leader::mirror;
 use crate::leader::objects::Task;
@@ -167,8 +170,12 @@ impl Drive {
             BackupPhase::CompletedWithWarnings
         };
         let warnings: Vec<_> = verdict.warnings.iter().chain(&missing).cloned().collect();
+        let first_of = match self.first_of(phase, &subject, &vault, &draft).await {
+            Ok(periods) => periods,
+            Err(failure) => return Ok(Err(failure)),
+        };
         self.announce(counts).await?;
-        let manifest = match draft.commit(phase, verdict.volumes, &warnings).await {
+        let manifest = match draft.commit(phase, verdict.volumes, &warnings, first_of).await {
             Ok(manifest) => manifest,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -177,6 +184,26 @@ impl Drive {
             counts,
             missing,
         })))
+    }
+
+    /// The periods that the point is the first complete one of.
+    async fn first_of(
+        &self,
+        phase: BackupPhase,
+        subject: &Subject,
+        vault: &OpenVault,
+        draft: &point::Draft,
+    ) -> Result<BTreeSet<Period>, PointFailure> {
+        if phase != BackupPhase::Completed {
+            return Ok(BTreeSet::new());
+        }
+        firsts::of(
+            &self.world.client,
+            vault.store(),
+            draft.begun(),
+            &subject.instance,
+        )
+        .await
     }
 
     async fn open(&self, backup: &Backup) -> Result<(Subject, OpenVault), PointFailure> {

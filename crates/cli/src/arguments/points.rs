@@ -15,6 +15,8 @@ pub(crate) enum Points {
     Diff(Diff),
     Verify(Verify),
     Export(Export),
+    Delete(Delete),
+    Undelete(Undelete),
 }
 
 /// List the recovery points of a namespace, the newest first.
@@ -202,6 +204,39 @@ pub(crate) struct Export {
     pub(crate) velero: PathBuf,
     #[command(flatten)]
     pub(crate) reading: Reading,
+}
+
+/// Delete a recovery point, whatever its policy says.
+///
+/// It can be had back by `rp undelete` for as long as its vault says (softDelete); then its data is removed, and its snapshots.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes:
+  0  it is asked for; `rp describe` says what came of it
+  1  it can't be asked for, or --yes is missing
+
+Rights that it uses:
+  patch recoverypoints.clusterbackup.io")]
+pub(crate) struct Delete {
+    /// The RecoveryPoint.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Yes, delete it.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// Have a deleted recovery point back, and keep it whatever its policy says.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Rights that it uses:
+  patch recoverypoints.clusterbackup.io")]
+pub(crate) struct Undelete {
+    /// The RecoveryPoint.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 /// How an object is shown.

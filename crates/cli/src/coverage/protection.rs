@@ -1,6 +1,7 @@
 //! What the cluster tells of its instances and their runs, in the words by which core decides.
 
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
+use clusterbackup_api::recovery_point::PointState;
 use clusterbackup_api::{Backup, BackupInstance, RecoveryPoint};
 use clusterbackup_core::coverage::{Protection, Run};
 use clusterbackup_core::selection::Name;
@@ -37,7 +38,14 @@ fn newest_point<'p>(instance: &BackupInstance, points: &'p [RecoveryPoint]) -> O
     let own = points.iter().filter(|point| {
         point.namespace() == instance.namespace() && point.spec.instance == instance.name_any()
     });
-    own.max_by_key(|point| point.spec.finished_at.0)
+    own.filter(|point| !is_deleted(point))
+        .max_by_key(|point| point.spec.finished_at.0)
+}
+
+/// Whether it is to go.
+fn is_deleted(point: &RecoveryPoint) -> bool {
+    let state = point.status.as_ref().and_then(|status| status.state);
+    matches!(state, Some(PointState::Deleted | PointState::Purging))
 }
 
 /// What its Backup says, or, where that is gone, what the point says.

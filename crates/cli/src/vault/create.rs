@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clusterbackup_api::backup_vault::{Encryption, Location, SecretReference};
+use clusterbackup_api::backup_vault::{Encryption, Immutability, Location, SecretReference, SoftDelete};
 use clusterbackup_api::{BackupVault, BackupVaultSpec};
 use clusterbackup_vault::seal::Recipient;
 use kube::api::PostParams;
@@ -51,6 +51,8 @@ fn vault(arguments: &Create) -> Result<BackupVault, Error> {
         operational,
         encryption: (!recipients.is_empty()).then_some(Encryption { recipients }),
         limits: None,
+        soft_delete: SoftDelete::default(),
+        immutability: Immutability::default(),
     };
     Ok(BackupVault::new(&arguments.name, spec))
 }

@@ -114,6 +114,7 @@ fn result() -> PointResult {
         phase: PointPhase::Completed,
         unread: [].into(),
         inconsistent: [].into(),
+        first_of: [].into(),
         volumes: Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use futures::future;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::find;
-use crate::point::{Attempt, Begin, Part, PartFile, PointError, PointId, layout};
+use crate::point::{Attempt, Begin, Manifest, Part, PartFile, PointError, PointId, layout};
 use crate::store::{Blob, Key, Store, StoreError};
 
 /// The largest `begin.json` that is read.
@@ -87,20 +87,40 @@ pub async fn discard(store: &Store, leftover: &Leftover) -> Result<(), PointErro
     }
     let folder = layout::attempt(id, attempt)?;
     let first = begin_key(id, attempt)?;
-    let others: Vec<Key> = store
-        .list(Some(&folder))
-        .map_ok(|blob| blob.key)
-        .try_filter(|key| future::ready(*key != first))
-        .try_collect()
-        .await
-        .map_err(|source| PointError::store(&folder, source))?;
-    for key in others.iter().chain([&first]) {
-        store
-            .delete(key)
-            .await
-            .map_err(|source| PointError::store(key, source))?;
+    let others = keys(store, &folder).await?;
+    for key in others.iter().filter(|key| **key != first).chain([&first]) {
+        delete(store, key).await?;
     }
     Ok(())
+}
+
+/// Removes a point: its manifest first, so that no point is ever listed that isn't whole, then the records of its life and its
+/// parts. What is left when that ends too early is a leftover.
+pub async fn remove(store: &Store, manifest: &Manifest) -> Result<(), PointError> {
+    let Begin { id, attempt, .. } = &manifest.begin;
+    delete(store, &layout::manifest(id)?).await?;
+    for key in keys(store, &layout::lifecycle(id)?).await? {
+        delete(store, &key).await?;
+    }
+    let left = Leftover {
+        id: id.clone(),
+        attempt: attempt.clone(),
+        parts: 0,
+        bytes: 0,
+        begin: None,
+    };
+    discard(store, &left).await
+}
+
+async fn keys(store: &Store, folder: &Key) -> Result<Vec<Key>, PointError> {
+    let listed = store.list(Some(folder)).map_ok(|blob| blob.key);
+    let listed = listed.try_collect().await;
+    listed.map_err(|source| PointError::store(folder, source))
+}
+
+async fn delete(store: &Store, key: &Key) -> Result<(), PointError> {
+    let deleted = store.delete(key).await;
+    deleted.map_err(|source| PointError::store(key, source))
 }
 
 async fn is_committed(store: &Store, id: &PointId, attempt: &Attempt) -> Result<bool, PointError> {
@@ -129,6 +149,7 @@ fn begin_key(id: &PointId, attempt: &Attempt) -> Result<Key, PointError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lifecycle::{Decision, Record, record};
     use crate::point::{PointWriter, sample};
     use crate::seal::Seal;
 
@@ -168,6 +189,32 @@ mod tests {
                 .get_range(&Key::new("data/notes.txt").unwrap(), 0..9)
                 .await
                 .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_removed_point_leaves_nothing_and_touches_no_other() {
+        let store = sample::store();
+        let mut manifests = Vec::new();
+        for number in 0..2 {
+            let begin = sample::begin(number, "a");
+            let written = sample::write(&store, begin, Seal::Clear, sample::entries()).await;
+            manifests.push(written.unwrap());
+            let undelete = Record {
+                time: "2026-11-21T01:00:00Z".parse().unwrap(),
+                by: "policy".to_owned(),
+                decision: Decision::Undelete,
+            };
+            let recorded = record(&store, &sample::id(number), |_| Some(undelete.clone())).await;
+            recorded.unwrap();
+        }
+        let all = async || store.list(None).try_collect::<Vec<Blob>>().await.unwrap();
+        let before = all().await;
+        remove(&store, &manifests[0]).await.unwrap();
+        let of_other = |blob: &Blob| blob.key.as_str().contains(sample::id(1).as_str());
+        assert_eq!(
+            all().await,
+            before.into_iter().filter(of_other).collect::<Vec<_>>()
         );
     }
 

@@ -73,6 +73,20 @@ pub(crate) fn point_of_manifest(key: &Key) -> Option<PointId> {
     PointId::new(name).ok()
 }
 
+/// All records of all points lie below it.
+pub(crate) fn lifecycles() -> Result<&'static Key, BadKey> {
+    static LIFECYCLE: LazyLock<Result<Key, BadKey>> = LazyLock::new(|| Key::new("lifecycle"));
+    LIFECYCLE.as_ref().map_err(Clone::clone)
+}
+
+/// Whose record this is, and which.
+pub(crate) fn point_of_record(key: &Key) -> Option<(PointId, NonZeroU32)> {
+    let id = key.as_str().strip_prefix("lifecycle/")?.split('/').next()?;
+    let id = PointId::new(id).ok()?;
+    let number = number_of_record(&id, key)?;
+    Some((id, number))
+}
+
 /// All records of a point's life lie below it.
 pub(crate) fn lifecycle(id: &PointId) -> Result<Key, BadKey> {
     Key::new(format!("lifecycle/{id}"))

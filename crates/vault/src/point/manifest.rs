@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clusterbackup_api::node_task::Consistency;
 use clusterbackup_core::cut::SkipReason;
+use clusterbackup_core::retention::Period;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,8 @@ pub struct PointResult {
     pub inconsistent: BTreeSet<String>,
     /// What became of each volume.
     pub volumes: Vec<PointVolume>,
+    /// The periods of the calendar that it is the first complete point of.
+    pub first_of: BTreeSet<Period>,
 }
 
 /// How a run ended that left a point.
@@ -156,6 +159,10 @@ pub struct Manifest {
     /// Kinds whose list had to be continued at a later state.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub inconsistent: BTreeSet<String>,
+    /// The periods of the calendar that it is the first complete point of: retention asks for them, and they can't be found
+    /// anew when earlier points are gone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub first_of: BTreeSet<Period>,
     /// The snapshots that the point needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<Snapshot>,

@@ -41,6 +41,7 @@ pub(crate) fn result() -> PointResult {
         phase: PointPhase::Completed,
         unread: ["widgets.example.com".to_owned()].into(),
         inconsistent: [].into(),
+        first_of: [].into(),
         volumes: vec![PointVolume {
             namespace: "shop".to_owned(),
             claim: "orders".to_owned(),

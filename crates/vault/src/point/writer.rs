@@ -123,6 +123,7 @@ impl PointWriter {
             object_bytes: self.object_bytes,
             unread: result.unread,
             inconsistent: result.inconsistent,
+            first_of: result.first_of,
             snapshots: result
                 .volumes
                 .into_iter()

@@ -43,21 +43,7 @@ impl Made {
 
     /// Writes it as the leader would.
     pub(in crate::leader) async fn write(&self, folder: &Path) -> Result<()> {
-        let time = Timestamp::now() - SignedDuration::from_hours(24 * self.days_ago);
-        let begin = Begin {
-            id: PointId::new(self.id.as_str())?,
-            attempt: Attempt::new("made")?,
-            cluster: self.cluster.clone(),
-            backup: BackupName {
-                namespace: self.namespace.clone(),
-                name: "made".to_owned(),
-            },
-            instance: self.instance.clone(),
-            started: time,
-        };
-        let store: Store = Arc::new(FileStore::new(folder));
-        let location = Location::open(&store, None).await?;
-        let mut writer = PointWriter::begin(location.store().clone(), begin, Seal::Clear).await?;
+        let mut writer = self.begin(folder).await?;
         let object = Entry {
             group_resource: "configmaps".to_owned(),
             namespace: Some(self.namespace.clone()),
@@ -67,13 +53,36 @@ impl Made {
         };
         writer.add(object).await?;
         let result = PointResult {
-            finished: time,
+            finished: self.time(),
             phase: self.phase,
             unread: [].into(),
             inconsistent: [].into(),
             volumes: Vec::new(),
+            first_of: [].into(),
         };
         writer.commit(result).await?;
         Ok(())
+    }
+
+    /// Begins to write it.
+    pub(in crate::leader) async fn begin(&self, folder: &Path) -> Result<PointWriter> {
+        let begin = Begin {
+            id: PointId::new(self.id.as_str())?,
+            attempt: Attempt::new("made")?,
+            cluster: self.cluster.clone(),
+            backup: BackupName {
+                namespace: self.namespace.clone(),
+                name: "made".to_owned(),
+            },
+            instance: self.instance.clone(),
+            started: self.time(),
+        };
+        let store: Store = Arc::new(FileStore::new(folder));
+        let location = Location::open(&store, None).await?;
+        Ok(PointWriter::begin(location.store().clone(), begin, Seal::Clear).await?)
+    }
+
+    fn time(&self) -> Timestamp {
+        Timestamp::now() - SignedDuration::from_hours(24 * self.days_ago)
     }
 }

@@ -1,0 +1,201 @@
+//! What becomes of the points of a vault that are ours: decided by [`decide`], and done here. Those of another cluster, and of
+//! another namespace of ours, are shown and never touched.
+
+use std::collections::BTreeMap;
+
+use clusterbackup_api::{BackupVault, RecoveryPoint};
+use clusterbackup_core::retention::{Entry, Fate, Outcome, Point, Step, Wanted, decide};
+use clusterbackup_vault::catalogue;
+use clusterbackup_vault::lifecycle::{self, Decision, PointState, Presence, Record};
+use clusterbackup_vault::point::{Manifest, PointError, PointId, PointPhase};
+use clusterbackup_vault::store::Store;
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use tracing::{info, warn};
+
+use super::inventory::{Found, Inventory, Item};
+use super::snapshots::{self, Marked};
+use super::terms::Instances;
+use crate::leader::error::DriveError;
+use crate::leader::point;
+use crate::leader::world::World;
+
+/// A vault that was read to its end.
+pub(super) struct Read<'a> {
+    pub(super) world: &'a World,
+    pub(super) vault: &'a BackupVault,
+    pub(super) store: &'a Store,
+    /// What the cluster shows of it.
+    pub(super) mirrors: &'a [RecoveryPoint],
+}
+
+/// Why something could not be done with a point.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The vault.
+    #[error(transparent)]
+    Point(#[from] PointError),
+    /// The cluster.
+    #[error(transparent)]
+    Cluster(#[from] DriveError),
+}
+
+impl Read<'_> {
+    /// Does with each point what is due.
+    pub(super) async fn live(&self, inventory: &mut Inventory) -> Result<(), DriveError> {
+        let cluster = point::cluster(&self.world.client).await?;
+        let instances = Instances::read(self.world, self.vault).await?;
+        let wanted = self.wanted();
+        for (instance, ids) in self.ours(&cluster, inventory) {
+            let items = ids.iter().filter_map(|id| match inventory.points.get(id) {
+                Some(Found::Whole(item)) => Some(entry(item, wanted.get(id).copied())),
+                _ => None,
+            });
+            let entries: Vec<Entry> = items.collect();
+            let fates = decide(&entries, instances.of(&instance), Timestamp::now());
+            for (entry, (id, fate)) in entries.iter().zip(ids.into_iter().zip(fates)) {
+                self.fulfil(inventory, &id, entry, fate).await?;
+            }
+        }
+        let uid = self.vault.uid().unwrap_or_default();
+        let there = |id: &PointId| inventory.points.contains_key(id);
+        inventory.purging = snapshots::remove_marked(self.world, &uid, there).await?;
+        Ok(())
+    }
+
+    /// The points that this cluster made for this namespace, by their instances.
+    fn ours(&self, cluster: &str, inventory: &mut Inventory) -> BTreeMap<String, Vec<PointId>> {
+        let namespace = self.vault.namespace().unwrap_or_default();
+        let mut ours = BTreeMap::<_, Vec<_>>::new();
+        for (id, found) in &mut inventory.points {
+            let Found::Whole(item) = found else {
+                continue;
+            };
+            let begin = &item.manifest.begin;
+            if begin.cluster != cluster {
+                item.kept_because = Some("another cluster made it: here it can only be read".to_owned());
+            } else if begin.backup.namespace != namespace {
+                item.kept_because =
+                    Some("a Backup of another namespace made it: here it can only be read".to_owned());
+            } else {
+                ours.entry(begin.instance.clone()).or_default().push(id.clone());
+            }
+        }
+        ours
+    }
+
+    fn wanted(&self) -> BTreeMap<PointId, Wanted> {
+        let asked = self
+            .mirrors
+            .iter()
+            .filter_map(|mirror| Some((PointId::new(mirror.name_any()).ok()?, mirror.spec.wanted?)));
+        asked.collect()
+    }
+
+    /// Does what is due with one point, and notes what is to be said of it. What the vault refuses is said, too.
+    async fn fulfil(
+        &self,
+        inventory: &mut Inventory,
+        id: &PointId,
+        entry: &Entry,
+        fate: Fate,
+    ) -> Result<(), DriveError> {
+        let Some(Found::Whole(item)) = inventory.points.get_mut(id) else {
+            return Ok(());
+        };
+        item.expires_at = fate.expires_at;
+        item.kept_because = fate.kept_because;
+        if fate.step == Step::Stay {
+            return Ok(());
+        }
+        if !self.world.is_latest().await? {
+            return Err(DriveError::Superseded);
+        }
+        let taken = self.take(item, entry, fate.step).await;
+        if !matches!(taken, Ok(false)) {
+            // Also a purge that failed may have removed the manifest.
+            inventory.purged.insert(id.clone());
+        }
+        match taken {
+            Ok(true) => drop(inventory.points.remove(id)),
+            Ok(false) => {}
+            Err(Failure::Point(error)) if !error.is_transient() => {
+                item.kept_because = Some(error.to_string());
+            }
+            Err(error) => warn!(%error, point = %id, "deciding about a recovery point; trying again"),
+        }
+        Ok(())
+    }
+
+    /// Takes a step, and says whether the point is purged.
+    async fn take(&self, item: &mut Item, entry: &Entry, step: Step) -> Result<bool, Failure> {
+        let decision = match step {
+            Step::Stay => return Ok(false),
+            Step::Purge => return self.purge(item).await,
+            Step::Delete { purge_after } => Decision::Delete { purge_after },
+            Step::Undelete => Decision::Undelete,
+            Step::Extend { until } => Decision::Extend { until },
+        };
+        let record = Record {
+            time: Timestamp::now(),
+            by: self.by(item, entry),
+            decision,
+        };
+        let id = &item.manifest.begin.id;
+        info!(point = %id, by = record.by, ?step, "decided about a recovery point");
+        let before = item.state;
+        let due = |state: &PointState| (*state == before).then(|| record.clone());
+        item.state = lifecycle::record(self.store, id, due).await?;
+        if item.state.may_be_purged(Timestamp::now()) {
+            return self.purge(item).await;
+        }
+        Ok(false)
+    }
+
+    /// Removes a point: first the vault's, so that nobody takes it for whole, then its snapshots.
+    async fn purge(&self, item: &mut Item) -> Result<bool, Failure> {
+        let uid = self.vault.uid().unwrap_or_default();
+        if let Marked::InUse(by) = snapshots::mark(&self.world.client, &uid, &item.manifest).await? {
+            item.kept_because = Some(format!("{by} uses a snapshot of it"));
+            return Ok(false);
+        }
+        info!(point = %item.manifest.begin.id, "removing a recovery point");
+        catalogue::remove(self.store, &item.manifest).await?;
+        Ok(true)
+    }
+
+    /// By whom a decision is.
+    fn by(&self, item: &Item, entry: &Entry) -> String {
+        let namespace = self.vault.namespace().unwrap_or_default();
+        let begin = &item.manifest.begin;
+        match entry.wanted {
+            Some(_) => format!("RecoveryPoint {namespace}/{}", begin.id),
+            None => format!("BackupInstance {namespace}/{}", begin.instance),
+        }
+    }
+}
+
+fn entry(item: &Item, wanted: Option<Wanted>) -> Entry {
+    let purge_after = match item.state.presence {
+        Presence::Present => None,
+        Presence::Deleted { purge_after } => Some(purge_after),
+    };
+    Entry {
+        point: Point {
+            id: item.manifest.begin.id.to_string(),
+            time: item.manifest.begin.started,
+            outcome: outcome(&item.manifest),
+            base_of: Vec::new(),
+        },
+        purge_after,
+        kept_until: item.state.kept_until,
+        wanted,
+    }
+}
+
+fn outcome(manifest: &Manifest) -> Outcome {
+    match manifest.phase {
+        PointPhase::Completed => Outcome::Completed(manifest.first_of.clone()),
+        PointPhase::CompletedWithWarnings => Outcome::Partial,
+    }
+}

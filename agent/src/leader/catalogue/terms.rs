@@ -1,0 +1,63 @@
+//! By what the points of a vault's instances are kept, as their objects say now.
+
+use std::collections::BTreeMap;
+
+use clusterbackup_api::backup_vault::Immutability;
+use clusterbackup_api::{BackupInstance, BackupPolicy, BackupVault};
+use clusterbackup_core::retention::{Protection, Rules, Terms};
+use jiff::SignedDuration;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
+
+use crate::leader::error::{Doing as _, DriveError};
+use crate::leader::world::World;
+
+/// The terms of a vault.
+pub(super) struct Instances {
+    by_name: BTreeMap<String, Terms>,
+    /// Those of an instance that doesn't exist any more, or has another vault now.
+    others: Terms,
+}
+
+impl Instances {
+    /// Reads the instances that name the vault, and their policies.
+    pub(super) async fn read(world: &World, vault: &BackupVault) -> Result<Self, DriveError> {
+        let namespace = vault.namespace().unwrap_or_default();
+        let all = ListParams::default();
+        let instances = Api::<BackupInstance>::namespaced(world.client.clone(), &namespace);
+        let instances = instances.list(&all).await.doing("list the BackupInstances")?;
+        let policies = Api::<BackupPolicy>::namespaced(world.client.clone(), &namespace);
+        let policies = policies.list(&all).await.doing("list the BackupPolicies")?;
+        // A policy that can't be followed deletes nothing.
+        let rules = policies
+            .iter()
+            .filter_map(|policy| Some((policy.name_any(), policy.spec.operational().ok()?)));
+        let rules: BTreeMap<String, Rules> = rules.collect();
+        let ours = instances
+            .iter()
+            .filter(|instance| instance.spec.vault.as_ref() == Some(&vault.name_any()));
+        let by_name = ours.map(|instance| {
+            let policy = instance.spec.policy.as_ref();
+            let rules = policy.and_then(|policy| rules.get(policy)).cloned();
+            (instance.name_any(), terms(vault, rules, instance.spec.protection))
+        });
+        Ok(Self {
+            by_name: by_name.collect(),
+            others: terms(vault, None, Protection::default()),
+        })
+    }
+
+    /// Those of one instance.
+    pub(super) fn of(&self, instance: &str) -> &Terms {
+        self.by_name.get(instance).unwrap_or(&self.others)
+    }
+}
+
+fn terms(vault: &BackupVault, rules: Option<Rules>, protection: Protection) -> Terms {
+    Terms {
+        rules,
+        protection,
+        soft_delete: SignedDuration::from_hours(24 * i64::from(vault.spec.soft_delete.days)),
+        immutable: vault.spec.immutability != Immutability::Disabled,
+    }
+}

@@ -1,0 +1,391 @@
+//! What becomes of the points of one instance in one vault: which are to be deleted, undeleted, kept for longer, and purged.
+//!
+//! Data goes only by the policy of an instance, or because somebody asked for just that: for the deletion of this point, or
+//! of all points of an instance whose protection is stopped. A deleted point can be had back until it is purged. Before
+//! that its policy is asked once more, as if the point were not deleted: so the last one stays, and the newest complete one
+//! of each rule, whatever has become of the others meanwhile.
+
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Point, Rules, Standing, Verdict, judge};
+
+/// What is asked of a recovery point by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum Wanted {
+    /// It stays, whatever its policy says.
+    Present,
+    /// It goes, whatever its policy says.
+    Deleted,
+}
+
+/// What becomes of an instance, and of its points.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum Protection {
+    /// It is backed up, and its points are kept by its policy.
+    #[default]
+    Protect,
+    /// It isn't backed up any more; its points are kept.
+    StopAndRetain,
+    /// It isn't backed up any more; its points are kept by its policy.
+    StopAndRetainByPolicy,
+    /// It isn't backed up any more; its points are deleted.
+    StopAndDelete,
+}
+
+/// A point as its vault has it, and what is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The point.
+    pub point: Point,
+    /// If it is deleted: from when on its data may be removed.
+    pub purge_after: Option<Timestamp>,
+    /// Until when its vault keeps it at least.
+    pub kept_until: Option<Timestamp>,
+    /// What is asked of it.
+    pub wanted: Option<Wanted>,
+}
+
+/// By what the points of an instance are kept.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The rules of its policy; none where it has no policy.
+    pub rules: Option<Rules>,
+    /// What becomes of it.
+    pub protection: Protection,
+    /// For how long a deleted point can be had back.
+    pub soft_delete: SignedDuration,
+    /// Whether nobody can have a point deleted before its time.
+    pub immutable: bool,
+}
+
+/// What has to be done with a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Stay,
+    /// It is deleted, and can be had back until then.
+    Delete {
+        /// From when on its data may be removed.
+        purge_after: Timestamp,
+    },
+    /// It is not deleted any more.
+    Undelete,
+    /// Its vault keeps it at least so long.
+    Extend {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Its data is removed.
+    Purge,
+}
+
+/// What becomes of a point, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fate {
+    /// What has to be done now.
+    pub step: Step,
+    /// When its policy deletes it, as far as time alone decides.
+    pub expires_at: Option<Timestamp>,
+    /// Why it stays, where that is not just its time.
+    pub kept_because: Option<String>,
+}
+
+/// What becomes of each of the points of an instance, in their order.
+pub fn decide(entries: &[Entry], terms: &Terms, now: Timestamp) -> Vec<Fate> {
+    let fates = entries.iter().enumerate().map(|(index, entry)| {
+        let verdict = terms
+            .rules
+            .as_ref()
+            .and_then(|rules| verdict(entries, index, rules, now));
+        match entry.purge_after {
+            None => present(entry, terms, verdict.as_ref(), now),
+            Some(purge_after) => deleted(entry, terms, verdict.as_ref(), purge_after, now),
+        }
+    });
+    fates.collect()
+}
+
+/// What the rules say of a point among those that are not deleted, itself among them.
+fn verdict(entries: &[Entry], index: usize, rules: &Rules, now: Timestamp) -> Option<Verdict> {
+    let there = (0..).zip(entries);
+    let there = there.filter(|(other, entry)| *other == index || entry.purge_after.is_none());
+    let (places, points): (Vec<usize>, Vec<Point>) =
+        there.map(|(other, entry)| (other, entry.point.clone())).unzip();
+    let place = places.iter().position(|other| *other == index)?;
+    judge(&points, rules, now).into_iter().nth(place)
+}
+
+fn present(entry: &Entry, terms: &Terms, verdict: Option<&Verdict>, now: Timestamp) -> Fate {
+    let expires_at = verdict.map(|verdict| verdict.until);
+    let stays = |because: Option<String>| Fate {
+        step: Step::Stay,
+        expires_at,
+        kept_because: because,
+    };
+    if let Some(until) = promise(entry, terms, verdict, now) {
+        return Fate {
+            step: Step::Extend { until },
+            ..stays(None)
+        };
+    }
+    match asked(entry, terms, verdict) {
+        Err(because) => stays(because),
+        Ok(()) => match locked(entry, terms, verdict, now) {
+            Some(because) => stays(Some(because)),
+            None => Fate {
+                step: Step::Delete {
+                    purge_after: now.checked_add(terms.soft_delete).unwrap_or(Timestamp::MAX),
+                },
+                ..stays(None)
+            },
+        },
+    }
+}
+
+fn deleted(
+    entry: &Entry,
+    terms: &Terms,
+    verdict: Option<&Verdict>,
+    purge_after: Timestamp,
+    now: Timestamp,
+) -> Fate {
+    let (step, kept_because) = match entry.wanted {
+        Some(Wanted::Present) => (Step::Undelete, None),
+        _ if now < purge_after => (Step::Stay, None),
+        _ => match asked(entry, terms, verdict) {
+            Err(because) => (Step::Stay, because),
+            Ok(()) => match locked(entry, terms, verdict, now) {
+                Some(because) => (Step::Stay, Some(because)),
+                None => (Step::Purge, None),
+            },
+        },
+    };
+    Fate {
+        step,
+        expires_at: None,
+        kept_because,
+    }
+}
+
+/// Whether somebody asks for the deletion of a point, by its name or its instance, or its policy does; else why it stays.
+fn asked(entry: &Entry, terms: &Terms, verdict: Option<&Verdict>) -> Result<(), Option<String>> {
+    match (entry.wanted, terms.protection, verdict) {
+        (Some(Wanted::Present), ..) => Err(Some("spec.wanted of the RecoveryPoint is Present".to_owned())),
+        (Some(Wanted::Deleted), ..) | (None, Protection::StopAndDelete, _) => Ok(()),
+        (None, Protection::StopAndRetain, _) => Err(Some(
+            "the protection of its instance is stopped, and its points are retained".to_owned(),
+        )),
+        (None, _, None) => Err(Some(
+            "its instance has no policy that could be followed".to_owned(),
+        )),
+        (None, _, Some(verdict)) => match verdict.standing {
+            Standing::Expired => Ok(()),
+            Standing::InTime => Err(None),
+            Standing::Newest | Standing::Last | Standing::BaseOf(_) => Err(Some(verdict.to_string())),
+        },
+    }
+}
+
+/// Why it stays although its deletion is asked for.
+fn locked(entry: &Entry, terms: &Terms, verdict: Option<&Verdict>, now: Timestamp) -> Option<String> {
+    if let Some(until) = entry.kept_until.filter(|until| now < *until) {
+        return Some(format!("its vault keeps it until {until}, whatever is asked for"));
+    }
+    let promised = entry.kept_until.is_some() || verdict.is_some_and(|verdict| verdict.until <= now);
+    (terms.immutable && !promised)
+        .then(|| "its vault is immutable, and no policy says for how long the point is kept".to_owned())
+}
+
+/// Until when an immutable vault has to promise to keep a point; nothing where it has promised that.
+fn promise(entry: &Entry, terms: &Terms, verdict: Option<&Verdict>, now: Timestamp) -> Option<Timestamp> {
+    let until = verdict.filter(|_| terms.immutable)?.until;
+    (now < until && entry.kept_until < Some(until)).then_some(until)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Protection::{Protect, StopAndDelete, StopAndRetain, StopAndRetainByPolicy};
+    use super::*;
+    use crate::retention::{Limits, Outcome, Tier};
+
+    fn day(day: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * day)
+    }
+
+    /// A complete point of a day.
+    fn made(on: i64) -> Entry {
+        Entry {
+            point: Point {
+                id: on.to_string(),
+                time: day(on),
+                outcome: Outcome::Completed(BTreeSet::new()),
+                base_of: Vec::new(),
+            },
+            purge_after: None,
+            kept_until: None,
+            wanted: None,
+        }
+    }
+
+    fn deleted(on: i64, purge_after: i64) -> Entry {
+        Entry {
+            purge_after: Some(day(purge_after)),
+            ..made(on)
+        }
+    }
+
+    fn wanted(wanted: Wanted, entry: Entry) -> Entry {
+        Entry {
+            wanted: Some(wanted),
+            ..entry
+        }
+    }
+
+    /// Seven days, and three to have a point back.
+    fn terms(protection: Protection) -> Terms {
+        Terms {
+            rules: Rules::new(Tier::Operational, 7, [].into(), Limits::default()).ok(),
+            protection,
+            soft_delete: SignedDuration::from_hours(72),
+            immutable: false,
+        }
+    }
+
+    fn without_policy(protection: Protection) -> Terms {
+        Terms {
+            rules: None,
+            ..terms(protection)
+        }
+    }
+
+    fn immutable(terms: Terms) -> Terms {
+        Terms {
+            immutable: true,
+            ..terms
+        }
+    }
+
+    /// What is done on day 20.
+    fn steps(entries: &[Entry], terms: &Terms) -> Vec<Step> {
+        let fates = decide(entries, terms, day(20));
+        fates.into_iter().map(|fate| fate.step).collect()
+    }
+
+    use Step::{Purge, Stay, Undelete};
+    const DELETE: Step = Step::Delete {
+        purge_after: Timestamp::constant(23 * 86_400, 0),
+    };
+
+    #[test]
+    fn a_policy_deletes_what_is_expired_and_its_last_point_never() {
+        let points = [made(1), made(2), made(15)];
+        assert_eq!(steps(&points, &terms(Protect)), [DELETE, DELETE, Stay]);
+        assert_eq!(steps(&points[..2], &terms(Protect)), [DELETE, Stay]);
+        assert_eq!(
+            steps(&points, &terms(StopAndRetainByPolicy)),
+            [DELETE, DELETE, Stay]
+        );
+        let [_, last] = &*decide(&points[..2], &terms(Protect), day(20)) else {
+            panic!("two points")
+        };
+        assert_eq!(last.expires_at, Some(day(9)));
+        assert!(
+            last.kept_because.as_ref().unwrap().contains("newest complete"),
+            "{last:?}"
+        );
+    }
+
+    #[test]
+    fn nothing_goes_without_a_policy_or_where_points_are_retained() {
+        let points = [made(1), made(2), deleted(3, 4)];
+        for terms in [
+            without_policy(Protect),
+            without_policy(StopAndRetain),
+            terms(StopAndRetain),
+        ] {
+            assert_eq!(steps(&points, &terms), [Stay; 3], "{terms:?}");
+            let told = decide(&points, &terms, day(20));
+            assert!(told.iter().all(|fate| fate.kept_because.is_some()), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_by_name_goes_first() {
+        for (entry, step) in [
+            (wanted(Wanted::Deleted, made(19)), DELETE),
+            (wanted(Wanted::Present, made(1)), Stay),
+            (wanted(Wanted::Present, deleted(1, 4)), Undelete),
+            (wanted(Wanted::Deleted, deleted(19, 4)), Purge),
+            (wanted(Wanted::Deleted, deleted(19, 21)), Stay),
+        ] {
+            let points = [entry, made(18)];
+            for terms in [
+                terms(Protect),
+                terms(StopAndRetain),
+                terms(StopAndDelete),
+                without_policy(Protect),
+            ] {
+                assert_eq!(steps(&points, &terms)[0], step, "{points:?} {terms:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn stopped_protection_deletes_all_points_only_where_it_says_so() {
+        let points = [made(18), made(19), deleted(17, 18)];
+        assert_eq!(steps(&points, &terms(StopAndDelete)), [DELETE, DELETE, Purge]);
+        assert_eq!(
+            steps(&points, &without_policy(StopAndDelete)),
+            [DELETE, DELETE, Purge]
+        );
+    }
+
+    #[test]
+    fn before_a_purge_the_policy_is_asked_as_if_the_point_were_not_deleted() {
+        for (points, step) in [
+            (vec![deleted(1, 4), made(2)], Purge),
+            (vec![deleted(1, 21), made(2)], Stay),
+            // The newer one is gone meanwhile, or deleted, too.
+            (vec![deleted(1, 4)], Stay),
+            (vec![deleted(2, 4), made(1)], Stay),
+            (vec![deleted(1, 4), deleted(2, 4)], Stay),
+            // Its policy keeps for longer than it did.
+            (vec![deleted(15, 16), made(19)], Stay),
+        ] {
+            assert_eq!(steps(&points, &terms(Protect))[0], step, "{points:?}");
+        }
+    }
+
+    #[test]
+    fn an_immutable_vault_promises_the_time_of_the_policy_and_keeps_it() {
+        let until = Step::Extend { until: day(22) };
+        let kept = |until, entry: Entry| Entry {
+            kept_until: Some(day(until)),
+            ..entry
+        };
+        for (entry, step) in [
+            (made(15), until),
+            (wanted(Wanted::Deleted, made(15)), until),
+            (kept(21, made(15)), until),
+            (kept(22, made(15)), Stay),
+            (wanted(Wanted::Deleted, kept(22, made(15))), Stay),
+            // The policy was shortened since.
+            (kept(30, made(1)), Stay),
+            (kept(19, made(1)), DELETE),
+            (kept(30, deleted(1, 4)), Stay),
+            (kept(19, deleted(1, 4)), Purge),
+        ] {
+            let points = [entry, made(19)];
+            assert_eq!(steps(&points, &immutable(terms(Protect)))[0], step, "{points:?}");
+        }
+        let asked = [
+            wanted(Wanted::Deleted, made(1)),
+            wanted(Wanted::Deleted, deleted(1, 4)),
+        ];
+        assert_eq!(steps(&asked, &immutable(without_policy(Protect))), [Stay; 2]);
+    }
+}
