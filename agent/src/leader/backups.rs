@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::drive::{Key, Orders, drive, is_end};
+use super::drive::{Key, Orders, drive};
 use super::error::DriveError;
 use super::groups;
 use super::tasks;
@@ -115,7 +115,7 @@ impl Backups {
             (false, true) => Orders::Cancel,
             (false, false) => Orders::Run,
         };
-        let idle = (is_end(phase) && !deleting) || (deleting && !ours);
+        let idle = (phase.is_some_and(BackupPhase::is_end) && !deleting) || (deleting && !ours);
         match self.known.get_mut(&key) {
             Some(known) => {
                 known.phase = phase;
@@ -200,7 +200,7 @@ impl Backups {
             Ok(()) => {
                 // What a watch has not told yet would be driven again, and find nothing to do.
                 let deleted = *known.orders.borrow() == Orders::Delete;
-                if is_end(known.phase) || deleted {
+                if known.phase.is_some_and(BackupPhase::is_end) || deleted {
                     self.known.remove(key);
                 } else {
                     known.due = Instant::now() + FIRST_PAUSE;

@@ -66,11 +66,6 @@ struct Drive {
     uid: String,
 }
 
-/// Whether a phase is the last one.
-pub(super) const fn is_end(phase: Option<BackupPhase>) -> bool {
-    !matches!(phase, None | Some(BackupPhase::Planning | BackupPhase::Running))
-}
-
 /// Drives the backup to its end, and removes what is left of one that is being deleted.
 pub(super) async fn drive(
     world: Arc<World>,
@@ -98,7 +93,7 @@ impl Drive {
         if phase.is_none() && self.wanted() == Orders::Delete {
             return Ok(());
         }
-        if !is_end(phase) {
+        if !phase.is_some_and(BackupPhase::is_end) {
             self.record.set_finalizer(labels::NODE_TASKS, true).await?;
             let base = if phase == Some(BackupPhase::Running) {
                 self.adopt().await?

@@ -8,14 +8,13 @@ use kube::{Api, Client, ResourceExt as _};
 use super::conditions;
 use super::error::Doing as _;
 use super::plan;
-use super::schedules;
 use super::shown;
 use super::subject::{Obstacle, PlanError};
 
 /// Whether the backup may begin. Backups by schedule always may.
 pub(super) async fn check(client: &Client, backup: &Backup, vault: &str) -> Result<(), PlanError> {
     let namespace = backup.namespace().unwrap_or_default();
-    if schedules::slot(backup).is_some() {
+    if backup.slot().is_some() {
         return Ok(());
     }
     let vaults = Api::<BackupVault>::namespaced(client.clone(), &namespace);
@@ -39,7 +38,7 @@ pub(super) async fn check(client: &Client, backup: &Backup, vault: &str) -> Resu
 /// When somebody asked for this backup of the instance, if it counts: one that was refused doesn't.
 pub(super) fn asked_for(backup: &Backup, instance: &str) -> Option<Timestamp> {
     let counts = backup.spec.instance == instance
-        && schedules::slot(backup).is_none()
+        && backup.slot().is_none()
         && !conditions::is_refused(backup, Obstacle::LimitReached);
     counts.then(|| made(backup))
 }

@@ -25,9 +25,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
 use self::protection::Survey;
-pub(super) use self::turn::slot;
 use self::turn::{Course, Note, Turn};
-use super::drive::is_end;
 use super::error::{Doing as _, DriveError, OrGone as _};
 use super::mirror;
 use super::plan;
@@ -247,10 +245,7 @@ impl Schedules {
     async fn runs(&self, instance: &BackupInstance) -> Result<bool, DriveError> {
         let (namespace, name) = key(instance);
         let backups = Api::<Backup>::namespaced(self.world.client.clone(), &namespace);
-        let runs = |backup: Backup| {
-            let phase = backup.status.as_ref().and_then(|status| status.phase);
-            backup.spec.instance == name && !is_end(phase)
-        };
+        let runs = |backup: Backup| backup.spec.instance == name && !backup.is_over();
         Ok(plan::list_by(backups, shown::PAGE, runs).await?.contains(&true))
     }
 

@@ -2,13 +2,15 @@
 
 use clusterbackup_core::cut::SkipReason;
 pub use clusterbackup_core::report::{BackupPhase, Counts};
+use clusterbackup_core::schedule::backup_name;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
-use kube::{CustomResource, KubeSchema};
+use k8s_openapi::jiff::Timestamp;
+use kube::{CustomResource, KubeSchema, ResourceExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::node_task::Consistency;
-use crate::{conditions, schema};
+use crate::{conditions, labels, schema};
 
 /// One run of a BackupInstance.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -158,4 +160,22 @@ pub struct BarrierReport {
     /// From the release of the cut to the last report of one, by the leader's clock: the cuts are at most this far apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skew_millis: Option<u64>,
+}
+
+impl Backup {
+    /// How it stands.
+    pub fn phase(&self) -> Option<BackupPhase> {
+        self.status.as_ref().and_then(|status| status.phase)
+    }
+
+    /// Whether it is over.
+    pub fn is_over(&self) -> bool {
+        self.phase().is_some_and(BackupPhase::is_end)
+    }
+
+    /// The slot of a schedule that it was made for: it stands in an annotation, and its name follows from it.
+    pub fn slot(&self) -> Option<Timestamp> {
+        let slot: Timestamp = self.annotations().get(labels::SCHEDULED_FOR)?.parse().ok()?;
+        (self.name_any() == backup_name(&self.spec.instance, slot)).then_some(slot)
+    }
 }

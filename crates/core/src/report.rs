@@ -31,6 +31,13 @@ pub enum BackupPhase {
     Cancelled,
 }
 
+impl BackupPhase {
+    /// Whether it is the last one.
+    pub const fn is_end(self) -> bool {
+        !matches!(self, Self::Planning | Self::Running)
+    }
+}
+
 /// Sums over everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

@@ -1,14 +1,12 @@
 //! What is to be done about one instance now: decided from what is known of it, and nothing is asked or changed.
 
 use clusterbackup_api::backup::BackupPhase;
-use clusterbackup_api::{Backup, BackupInstance, labels};
-use clusterbackup_core::schedule::{Due, Ended, Jitter, Schedule, backup_name, superfluous};
+use clusterbackup_api::{Backup, BackupInstance};
+use clusterbackup_core::schedule::{Due, Ended, Jitter, Schedule, superfluous};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 use serde::Serialize;
-
-use crate::leader::drive::is_end;
 
 /// What an instance goes by.
 #[derive(Debug)]
@@ -86,7 +84,7 @@ impl Turn {
             }
             Course::Unknown => {}
             Course::Follows(schedule) => {
-                let runs = backups.iter().any(|backup| !is_end(phase(backup)));
+                let runs = backups.iter().any(|backup| !backup.is_over());
                 turn.follow(schedule, &noted, runs, jitter(instance), now);
             }
         }
@@ -120,14 +118,10 @@ fn jitter(instance: &BackupInstance) -> Jitter {
     Jitter::of(&instance.uid().unwrap_or_default())
 }
 
-fn phase(backup: &Backup) -> Option<BackupPhase> {
-    backup.status.as_ref().and_then(|status| status.phase)
-}
-
 fn last_successful(backups: &[&Backup]) -> Option<Time> {
     let complete = backups
         .iter()
-        .filter(|backup| phase(backup) == Some(BackupPhase::Completed));
+        .filter(|backup| backup.phase() == Some(BackupPhase::Completed));
     let ends = complete.filter_map(|backup| backup.status.as_ref()?.finished_at.as_ref());
     let last = ends.map(|end| end.0.as_second()).max()?;
     Timestamp::from_second(last).ok().map(Time)
@@ -135,18 +129,12 @@ fn last_successful(backups: &[&Backup]) -> Option<Time> {
 
 /// A backup that was made by schedule and has ended.
 fn ended(backup: &Backup) -> Option<Ended<String>> {
-    let slot = slot(backup)?;
-    is_end(phase(backup)).then(|| Ended {
+    let slot = backup.slot()?;
+    backup.is_over().then(|| Ended {
         backup: backup.name_any(),
         slot,
-        complete: phase(backup) == Some(BackupPhase::Completed),
+        complete: backup.phase() == Some(BackupPhase::Completed),
     })
-}
-
-/// The slot of a backup that a schedule made.
-pub(in crate::leader) fn slot(backup: &Backup) -> Option<Timestamp> {
-    let slot: Timestamp = backup.annotations().get(labels::SCHEDULED_FOR)?.parse().ok()?;
-    (backup.name_any() == backup_name(&backup.spec.instance, slot)).then_some(slot)
 }
 
 #[cfg(test)]

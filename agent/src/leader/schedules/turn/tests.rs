@@ -1,5 +1,6 @@
 //! What is decided about an instance, from what is known of it.
 
+use clusterbackup_api::labels;
 use clusterbackup_core::zone::Zone;
 use serde_json::{Value, json};
 
