@@ -107,10 +107,12 @@ pub fn decide(entries: &[Entry], terms: &Terms, now: Timestamp) -> Vec<Fate> {
     fates.collect()
 }
 
-/// What the rules say of a point among those that are not deleted, itself among them.
+/// What the rules say of a point among those that stay, itself among them: that another one stays is no reason to delete
+/// it if that one is deleted, or somebody wants it to be.
 fn verdict(entries: &[Entry], index: usize, rules: &Rules, now: Timestamp) -> Option<Verdict> {
     let there = (0..).zip(entries);
-    let there = there.filter(|(other, entry)| *other == index || entry.purge_after.is_none());
+    let stays = |entry: &Entry| entry.purge_after.is_none() && entry.wanted != Some(Wanted::Deleted);
+    let there = there.filter(|(other, entry)| *other == index || stays(entry));
     let (places, points): (Vec<usize>, Vec<Point>) =
         there.map(|(other, entry)| (other, entry.point.clone())).unzip();
     let place = places.iter().position(|other| *other == index)?;
@@ -297,6 +299,12 @@ mod tests {
             last.kept_because.as_ref().unwrap().contains("newest complete"),
             "{last:?}"
         );
+    }
+
+    #[test]
+    fn a_point_that_is_wanted_gone_is_no_reason_to_delete_another() {
+        let points = [made(1), wanted(Wanted::Deleted, made(2))];
+        assert_eq!(steps(&points, &terms(Protect)), [Stay, DELETE]);
     }
 
     #[test]
