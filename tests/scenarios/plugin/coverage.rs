@@ -48,8 +48,8 @@ async fn what_has_no_recent_backup_is_named_until_it_has_one(cluster: Cluster) -
     let done = json!({ "phase": "Completed", "finishedAt": format!("{finished:.6}"), "volumes": [cut] });
     stage.report("one", done).await?;
     let other = ("other", None, "Unprotected");
-    let stale = [other, (SHOP, None, "Stale"), (SHOP, Some("data"), "Stale")];
-    told(&stage, "1h", 1, &stale).await?;
+    let grave = [other, (SHOP, None, "Stale"), (SHOP, Some("data"), "Stale")];
+    told(&stage, "1h", 1, &grave).await?;
     let leave_out = [
         "label",
         "namespace",

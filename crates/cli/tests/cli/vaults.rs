@@ -208,6 +208,8 @@ fn a_vault_that_is_to_be_created_is_shown() {
                 "account": "shopbackups", "container": "vault", "prefix": "a/b", "credentials": { "name": "keys" },
             } },
             "encryption": { "recipients": [recipient] },
+            "softDelete": { "days": 14 },
+            "immutability": "Disabled",
         },
     });
     assert_eq!(shown, expected);
