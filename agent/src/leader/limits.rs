@@ -43,9 +43,9 @@ pub(super) fn asked_for(backup: &Backup, instance: &str) -> Option<Timestamp> {
     counts.then(|| made(backup))
 }
 
-/// Of two that were made within a second, one is the first.
+/// Of two that were made within a second, one is the first: the one that is over, else either.
 fn is_before(other: &Backup, backup: &Backup) -> bool {
-    (made(other), other.uid()) < (made(backup), backup.uid())
+    other.is_over() || (made(other), other.uid()) < (made(backup), backup.uid())
 }
 
 fn made(backup: &Backup) -> Timestamp {
