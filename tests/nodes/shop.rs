@@ -187,13 +187,7 @@ impl<'a> Shop<'a> {
     pub(crate) async fn ended(&self, name: &str) -> Result<BackupStatus> {
         eventually("the backup has ended", LIMIT, || async {
             let status = self.status(name).await?;
-            ensure!(
-                !matches!(
-                    status.phase,
-                    None | Some(BackupPhase::Planning | BackupPhase::Running)
-                ),
-                "{status:#?}"
-            );
+            ensure!(status.phase.is_some_and(BackupPhase::is_end), "{status:#?}");
             Ok(status)
         })
         .await

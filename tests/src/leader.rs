@@ -93,3 +93,18 @@ pub async fn leads(candidate: &Daemon) -> Result<()> {
     })
     .await
 }
+
+/// Waits until one that was leading notices that it doesn't any more.
+pub async fn loses(candidate: &Daemon) -> Result<()> {
+    eventually(
+        "the candidate notices that it leads no more",
+        2 * LIMIT,
+        || async {
+            let counts = candidate.counts().await?;
+            let lost = counts.get("clusterbackup_leader_transitions_total{kind=\"lost\"}");
+            ensure!(lost == 1, "{counts:?}");
+            Ok(())
+        },
+    )
+    .await
+}

@@ -104,7 +104,7 @@ impl Backups {
 
     fn see(&mut self, backup: &Backup) {
         let Some(key) = key(backup) else { return };
-        let phase = backup.status.as_ref().and_then(|status| status.phase);
+        let phase = backup.phase();
         let deleting = backup.metadata.deletion_timestamp.is_some();
         let ours = backup
             .finalizers()

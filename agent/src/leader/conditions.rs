@@ -29,11 +29,10 @@ pub(super) enum Freedom {
 /// Writes both into the status, by its phase and message.
 pub(super) fn write(status: &mut BackupStatus, freedom: Freedom) {
     let phase = status.phase.unwrap_or(BackupPhase::Planning);
-    let ended = !matches!(phase, BackupPhase::Planning | BackupPhase::Running);
     let message = status.message.clone().unwrap_or_default();
     let complete = condition(
         COMPLETE,
-        if ended { "True" } else { "False" },
+        if phase.is_end() { "True" } else { "False" },
         &format!("{phase:?}"),
         message,
     );

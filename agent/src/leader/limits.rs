@@ -7,7 +7,7 @@ use kube::{Api, Client, ResourceExt as _};
 
 use super::conditions;
 use super::error::Doing as _;
-use super::plan;
+use super::listed;
 use super::shown;
 use super::subject::{Obstacle, PlanError};
 
@@ -24,12 +24,12 @@ pub(super) async fn check(client: &Client, backup: &Backup, vault: &str) -> Resu
         return Ok(());
     };
     let backups = Api::<Backup>::namespaced(client.clone(), &namespace);
-    let asked = plan::list_by(backups, shown::PAGE, |other: Backup| {
+    let asked = listed::installed(&backups, shown::PAGE, |other: Backup| {
         is_before(&other, backup)
             .then(|| asked_for(&other, &backup.spec.instance))
             .flatten()
     });
-    let asked = asked.await?.into_iter().flatten();
+    let asked = asked.await?.into_iter().flatten().flatten();
     admit(limit, asked, made(backup)).map_err(|exhausted: Exhausted| {
         Obstacle::LimitReached.with(format!("BackupVault {vault}: {exhausted}"))
     })

@@ -12,8 +12,6 @@ use clusterbackup_core::hook::{Hook, remarks, resolve};
 use clusterbackup_core::selection::{Claim, Name, Selection};
 use kube::ResourceExt as _;
 
-pub(super) use self::read::list_by;
-
 use super::error::DriveError;
 use super::subject::{Obstacle, PlanError, Subject};
 use super::terms::Terms;

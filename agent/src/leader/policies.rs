@@ -1,48 +1,26 @@
 //! Says of each BackupPolicy whether it can be followed as it stands: its condition `Ready`.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use clusterbackup_api::BackupPolicy;
 use clusterbackup_api::backup_policy::WrongPolicy;
 use clusterbackup_api::conditions::{self, READY};
-use futures::StreamExt as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Patch, PatchParams};
-use kube::runtime::watcher::Event;
-use kube::{Api, Client, ResourceExt as _};
-use serde_json::json;
-use tokio::time::{MissedTickBehavior, interval};
-use tracing::warn;
+use kube::{Api, Client};
 
 use super::conditions::condition;
-use super::error::{Doing as _, DriveError, OrGone as _};
-use super::shown::shown;
+use super::error::{Doing as _, DriveError};
+use super::rounds::{self, Pace};
 use super::subject::{Obstacle, PlanError};
 
-/// Between two looks at policies that nobody changes: what could not be written is written then.
-const PAUSE: Duration = Duration::from_secs(30);
+const PACE: Pace = Pace {
+    pause: Duration::from_secs(30),
+    at_once: 1,
+};
 
 /// Looks at them for as long as it is polled. It ends only by a failure of its own.
 pub(super) async fn run(client: Client) -> Result<(), DriveError> {
-    let (policies, events) = shown::<BackupPolicy>(&client, |_| {});
-    let mut events = pin!(events);
-    let mut ticks = interval(PAUSE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            event = events.next() => match event {
-                Some(Ok(Event::Apply(policy))) => look_at(&client, &policy).await,
-                Some(Ok(Event::InitDone)) => ticks.reset_immediately(),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => warn!(%error, "watching BackupPolicies"),
-                None => return Err(DriveError::Ended("the watch of BackupPolicies")),
-            },
-            _ = ticks.tick() => for policy in policies.state() {
-                look_at(&client, &policy).await;
-            },
-        }
-    }
+    rounds::run(&client, PACE, |policy| look_at(&client, policy)).await
 }
 
 /// The policy that an instance names, if it can be followed.
@@ -63,27 +41,12 @@ pub(super) async fn check(client: &Client, namespace: &str, name: &str) -> Resul
     })
 }
 
-async fn look_at(client: &Client, policy: &BackupPolicy) {
-    if let Err(error) = write(client, policy).await {
-        let (namespace, policy) = (policy.namespace(), policy.name_any());
-        warn!(%error, namespace, policy, "saying whether a BackupPolicy can be followed; trying again");
-    }
-}
-
-async fn write(client: &Client, policy: &BackupPolicy) -> Result<(), DriveError> {
-    let mut status = policy.status.clone().unwrap_or_default();
-    status.observed_generation = policy.metadata.generation;
-    conditions::merge(&mut status.conditions, ready(policy));
-    if policy.status.as_ref() == Some(&status) {
-        return Ok(());
-    }
-    let patch = Patch::Merge(json!({ "status": status }));
-    Api::<BackupPolicy>::namespaced(client.clone(), &policy.namespace().unwrap_or_default())
-        .patch_status(&policy.name_any(), &PatchParams::default(), &patch)
-        .await
-        .or_gone()
-        .doing("write the status of a BackupPolicy")
-        .map(drop)
+async fn look_at(client: &Client, policy: BackupPolicy) -> Result<(), DriveError> {
+    let before = policy.status.as_ref();
+    let mut after = before.cloned().unwrap_or_default();
+    after.observed_generation = policy.metadata.generation;
+    conditions::merge(&mut after.conditions, ready(&policy));
+    rounds::report(client, &policy, before, &after).await
 }
 
 fn ready(policy: &BackupPolicy) -> Condition {

@@ -21,6 +21,7 @@ use super::catalogue;
 use super::error::DriveError;
 use super::events::Events;
 use super::instances;
+use super::listed;
 use super::metrics::{Metrics, Transition};
 use super::policies;
 use super::schedules::Schedules;
@@ -170,18 +171,7 @@ impl Leading {
 
 /// The highest epoch that a task carries.
 async fn highest_epoch(tasks: &Api<NodeTask>) -> kube::Result<i64> {
-    let mut page = ListParams::default().limit(PAGE);
-    let mut highest = 0;
-    loop {
-        let list = tasks.list(&page).await?;
-        highest = list
-            .items
-            .iter()
-            .map(|task| task.spec.epoch)
-            .fold(highest, i64::max);
-        match list.metadata.continue_ {
-            Some(token) if !token.is_empty() => page = page.continue_token(&token),
-            _ => return Ok(highest),
-        }
-    }
+    let page = ListParams::default().limit(PAGE);
+    let epochs = listed::taken(tasks, page, |task| task.spec.epoch).await?;
+    Ok(epochs.into_iter().fold(0, i64::max))
 }

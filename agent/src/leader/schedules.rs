@@ -16,19 +16,19 @@ use clusterbackup_core::schedule::backup_name;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use jiff::Timestamp;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, PostParams};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource, ResourceExt as _};
-use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
 use self::protection::Survey;
 use self::turn::{Course, Note, Turn};
 use super::error::{Doing as _, DriveError, OrGone as _};
+use super::listed;
 use super::mirror;
-use super::plan;
+use super::rounds;
 use super::shown::{self, shown};
 use super::world::World;
 
@@ -229,8 +229,11 @@ impl Schedules {
             }
             self.make(instance, slot, missed).await?;
         }
-        if turn.note != Note::of(instance) {
-            self.note(instance, &turn.note).await?;
+        let noted = Note::of(instance);
+        match rounds::report(&self.world.client, instance, Some(&noted), &turn.note).await {
+            // A later version is looked at again.
+            Err(error) if error.is_conflict() => {}
+            reported => reported?,
         }
         let (namespace, _) = key(instance);
         let backups = Api::<Backup>::namespaced(self.world.client.clone(), &namespace);
@@ -246,7 +249,8 @@ impl Schedules {
         let (namespace, name) = key(instance);
         let backups = Api::<Backup>::namespaced(self.world.client.clone(), &namespace);
         let runs = |backup: Backup| backup.spec.instance == name && !backup.is_over();
-        Ok(plan::list_by(backups, shown::PAGE, runs).await?.contains(&true))
+        let found = listed::installed(&backups, shown::PAGE, runs).await?;
+        Ok(found.is_some_and(|backups| backups.contains(&true)))
     }
 
     async fn make(
@@ -288,23 +292,6 @@ impl Schedules {
                 ours.then_some(()).ok_or(DriveError::NameTaken(name))
             }
             Err(error) => Err(error).doing("make a Backup by schedule"),
-        }
-    }
-
-    /// Of the version that was looked at: a later one is looked at again.
-    async fn note(&self, instance: &BackupInstance, note: &Note) -> Result<(), DriveError> {
-        let (namespace, name) = key(instance);
-        let patch = Patch::Merge(json!({
-            "metadata": { "resourceVersion": instance.metadata.resource_version },
-            "status": note,
-        }));
-        let instances = Api::<BackupInstance>::namespaced(self.world.client.clone(), &namespace);
-        match instances
-            .patch_status(&name, &PatchParams::default(), &patch)
-            .await
-        {
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-            noted => noted.or_gone().doing("note what is scheduled").map(drop),
         }
     }
 }

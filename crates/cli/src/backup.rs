@@ -19,7 +19,6 @@ mod words;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_api::{Backup, BackupInstance, NodeTask, labels, namespaces};
 use kube::api::ListParams;
 use kube::runtime::watcher;
@@ -120,18 +119,4 @@ fn is_final(error: &watcher::Error) -> Option<&kube::Error> {
     };
     matches!(error, kube::Error::Api(status) if status.is_forbidden() || status.is_not_found())
         .then_some(error)
-}
-
-fn phase(backup: &Backup) -> Option<BackupPhase> {
-    backup.status.as_ref()?.phase
-}
-
-const fn has_ended(phase: BackupPhase) -> bool {
-    match phase {
-        BackupPhase::Planning | BackupPhase::Running => false,
-        BackupPhase::Completed
-        | BackupPhase::CompletedWithWarnings
-        | BackupPhase::Failed
-        | BackupPhase::Cancelled => true,
-    }
 }

@@ -163,13 +163,7 @@ async fn a_leader_that_slept_through_a_barrier_writes_nothing_of_it(cluster: Clu
     // In its sleep it was told of everything that it would have had an answer to.
     let versions = versions(&stage).await?;
     first.resume()?;
-    eventually("it notices", LIMIT, || async {
-        let counts = first.counts().await?;
-        let lost = counts.get("clusterbackup_leader_transitions_total{kind=\"lost\"}");
-        ensure!(lost == 1, "{counts:?}");
-        Ok(())
-    })
-    .await?;
+    leader::loses(&first).await?;
     ensure!(first.terminate(LIMIT).await?.success(), "it does not end well");
     let now = self::versions(&stage).await?;
     ensure!(now == versions, "written: {versions:?}, then {now:?}");

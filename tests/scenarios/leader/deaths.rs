@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
-use clusterbackup_tests::{Cluster, Daemon, eventually, leader, webhook};
+use clusterbackup_tests::{Cluster, Daemon, leader, webhook};
 use clusterbackup_vault::catalogue;
 use futures::TryStreamExt as _;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -72,13 +72,7 @@ async fn a_leader_that_slept_while_objects_were_stored_commits_nothing_when_it_w
     );
 
     first.resume()?;
-    eventually("the first one notices", LIMIT, || async {
-        let counts = first.counts().await?;
-        let lost = counts.get("clusterbackup_leader_transitions_total{kind=\"lost\"}");
-        ensure!(lost == 1, "{counts:?}");
-        Ok(())
-    })
-    .await?;
+    leader::loses(&first).await?;
     ensure!(first.terminate(LIMIT).await?.success(), "it does not end well");
     let after = (drill.stage.listed().await?, drill.version("nightly").await?);
     ensure!(after == before, "before {before:#?}, then {after:#?}");

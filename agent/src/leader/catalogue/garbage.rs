@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use clusterbackup_api::Backup;
-use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_vault::catalogue;
 use clusterbackup_vault::point::{Begin, PointId};
 use futures::StreamExt as _;
@@ -63,7 +62,7 @@ impl Read<'_> {
         let found = backups.get_opt(&begin.backup.name).await;
         let found = found.doing("read the Backup of an attempt")?;
         Ok(match found.filter(|backup| is_of(backup, &begin.id)) {
-            Some(backup) => has_ended(&backup),
+            Some(backup) => backup.is_over(),
             None => Timestamp::now().duration_since(begin.started) > GONE,
         })
     }
@@ -71,9 +70,4 @@ impl Read<'_> {
 
 fn is_of(backup: &Backup, id: &PointId) -> bool {
     backup.uid().as_deref() == Some(id.as_str())
-}
-
-fn has_ended(backup: &Backup) -> bool {
-    let phase = backup.status.as_ref().and_then(|status| status.phase);
-    !matches!(phase, None | Some(BackupPhase::Planning | BackupPhase::Running))
 }

@@ -9,14 +9,12 @@ use clusterbackup_core::quantity::Quantity;
 use clusterbackup_core::selection::{Claim, ClaimPhase, Name, Namespace, Pod, PodPhase, Volume};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1 as core;
-use kube::api::ListParams;
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
-use crate::leader::error::{Doing as _, DriveError, OrGone as _};
+use crate::leader::error::DriveError;
+use crate::leader::listed;
 
-/// Objects a page: the API server's own clients take as many.
-const PAGE: u32 = 500;
 /// More namespaces than this are read by one listing over all.
 const SINGLY: usize = 20;
 
@@ -70,7 +68,12 @@ pub(super) async fn classes(client: &Client) -> Result<Option<Classes>, DriveErr
         default: is_true(class.annotations(), Class::DEFAULT),
         driver: class.driver,
     };
-    let listed = list_installed(Api::<VolumeSnapshotClass>::all(client.clone()), PAGE, take).await?;
+    let listed = listed::installed(
+        &Api::<VolumeSnapshotClass>::all(client.clone()),
+        listed::PAGE,
+        take,
+    )
+    .await?;
     Ok(listed.map(Classes::new))
 }
 
@@ -224,42 +227,6 @@ async fn list<K, T>(api: Api<K>, take: impl Fn(K) -> T) -> Result<Vec<T>, DriveE
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    list_by(api, PAGE, take).await
-}
-
-/// The same, so many objects a page.
-pub(in crate::leader) async fn list_by<K, T>(
-    api: Api<K>,
-    page: u32,
-    take: impl Fn(K) -> T,
-) -> Result<Vec<T>, DriveError>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-{
-    Ok(list_installed(api, page, take).await?.unwrap_or_default())
-}
-
-/// The same, page by page; `None` where the kind isn't installed.
-async fn list_installed<K, T>(
-    api: Api<K>,
-    page: u32,
-    take: impl Fn(K) -> T,
-) -> Result<Option<Vec<T>>, DriveError>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-{
-    let mut page = ListParams::default().limit(page);
-    let mut all = Vec::new();
-    loop {
-        let listed = api.list(&page).await.or_gone();
-        let Some(listed) = listed.doing(format!("list objects of the kind {}", K::kind(&())))? else {
-            return Ok(None);
-        };
-        let next = listed.metadata.continue_;
-        all.extend(listed.items.into_iter().map(&take));
-        match next {
-            Some(token) if !token.is_empty() => page = page.continue_token(&token),
-            _ => return Ok(Some(all)),
-        }
-    }
+    let taken = listed::installed(&api, listed::PAGE, take).await?;
+    Ok(taken.unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 use clusterbackup_api::{Backup, BackupInstance};
 use clusterbackup_core::daily::is_near;
 use jiff::Timestamp;
+use kube::ResourceExt as _;
 
 use super::turn::Course;
 use crate::leader::limits;
@@ -53,7 +54,7 @@ impl Survey {
                 }
             }
         });
-        let name = kube::ResourceExt::name_any(instance);
+        let name = instance.name_any();
         let asked = backups
             .iter()
             .filter_map(|backup| limits::asked_for(backup, &name));

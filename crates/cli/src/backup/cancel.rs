@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use super::{Backups, has_ended, phase};
+use super::Backups;
 use crate::Error;
 use crate::arguments::backup::Cancel;
 use crate::cluster;
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &Cancel, out: &mut dyn Write) -> Result<ExitCode, E
         .await
         .map_err(Error::Cluster)
     })?;
-    let said = match phase(&backup).filter(|phase| has_ended(*phase)) {
+    let said = match backup.phase().filter(|phase| phase.is_end()) {
         Some(phase) => format!("has already ended: {phase:?}"),
         None => "is being cancelled; what is frozen is thawed at once".to_owned(),
     };

@@ -14,7 +14,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::progress::Display;
 use super::report::Report;
-use super::{Backups, has_ended, is_final, phase};
+use super::{Backups, is_final};
 use crate::Error;
 use crate::arguments::backup::{Create, Output};
 use crate::cluster::{self, answer, refusal};
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Create, out: &mut dyn Write) -> Result<ExitCode, E
         Output::Json => output::json(&backup, out)?,
         Output::Yaml => output::yaml(&backup, out)?,
     }
-    Ok(match phase(&backup).filter(|_| arguments.wait) {
+    Ok(match backup.phase().filter(|_| arguments.wait) {
         Some(BackupPhase::CompletedWithWarnings) => ExitCode::from(2),
         Some(BackupPhase::Failed | BackupPhase::Cancelled) => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
@@ -96,9 +96,9 @@ impl Backups {
             let next = tokio::time::timeout(UNTAKEN, changes.next()).await;
             match next {
                 Ok(Some(Ok(Some(backup)))) => {
-                    taken_up |= phase(&backup).is_some();
+                    taken_up |= backup.phase().is_some();
                     display.show(backup.status.as_ref());
-                    if phase(&backup).is_some_and(has_ended) {
+                    if backup.is_over() {
                         return Ok(backup);
                     }
                 }

@@ -8,7 +8,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::words::{behind, command, millis, thaw};
-use super::{has_ended, phase};
 
 /// Something that happened, for a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,7 +63,7 @@ fn of_backup(backup: &Backup) -> Vec<Event> {
         let text = format!("the backup of {} begins", backup.spec.instance);
         Event::new(Some(at.0), text)
     });
-    let ended = phase(backup).filter(|phase| has_ended(*phase)).map(|phase| {
+    let ended = backup.phase().filter(|phase| phase.is_end()).map(|phase| {
         let message = behind(status.message.as_deref());
         let at = status.finished_at.as_ref().map(|at| at.0);
         Event::new(at, format!("the backup has ended: {phase:?}{message}"))

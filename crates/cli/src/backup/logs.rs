@@ -12,7 +12,7 @@ use kube::runtime::watcher::{self, Event as Change};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 
 use super::events::{self, Event};
-use super::{Backups, has_ended, is_final, phase, selector};
+use super::{Backups, is_final, selector};
 use crate::Error;
 use crate::arguments::backup::Logs;
 use crate::cluster::{self, refusal};
@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Logs, out: &mut dyn Write) -> Result<ExitCode, Err
         let mut told = Told::to(out);
         let tasks = backups.tasks(&backup).await.map_err(Error::Cluster)?;
         told.tell(&backup, &tasks)?;
-        if arguments.follow && !phase(&backup).is_some_and(has_ended) {
+        if arguments.follow && !backup.is_over() {
             backups.follow(backup, &mut told).await?;
         }
         Ok(ExitCode::SUCCESS)
@@ -65,7 +65,7 @@ impl Backups {
         let name = backup.name_any();
         let mut backup_changes = pin!(watcher::watch_object(self.api(), &name).default_backoff());
         let mut tasks = BTreeMap::new();
-        while !phase(&backup).is_some_and(has_ended) {
+        while !backup.is_over() {
             tokio::select! {
                 change = changes.try_next() => match change {
                     Ok(change) => take(change, &mut tasks),

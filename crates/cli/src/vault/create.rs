@@ -25,8 +25,7 @@ pub(super) fn run(arguments: &Create, out: &mut dyn Write) -> Result<ExitCode, E
         return Ok(ExitCode::SUCCESS);
     }
     let created = cluster::run(async |client| {
-        let namespace = arguments.place.namespace.as_deref();
-        let namespace = namespace.unwrap_or_else(|| client.default_namespace()).to_owned();
+        let namespace = arguments.place.namespace(&client);
         create(client, &namespace, &vault, arguments).await
     })?;
     let (created, tried) = (&created, tried(&created).ok_or_else(|| told(&UNTRIED))?);

@@ -93,12 +93,24 @@ pub struct Fate {
 }
 
 /// What becomes of each of the points of an instance, in their order.
+///
+/// That another point stays is no reason to delete one if that other is deleted, or somebody wants it to be: each is judged
+/// among those that stay.
 pub fn decide(entries: &[Entry], terms: &Terms, now: Timestamp) -> Vec<Fate> {
-    let fates = entries.iter().enumerate().map(|(index, entry)| {
-        let verdict = terms
-            .rules
-            .as_ref()
-            .and_then(|rules| verdict(entries, index, rules, now));
+    let staying = entries.iter().filter(|entry| stays(entry));
+    let mut staying: Vec<Point> = staying.map(|entry| entry.point.clone()).collect();
+    let judged = terms.rules.as_ref().map(|rules| judge(&staying, rules, now));
+    let mut judged = judged.into_iter().flatten();
+    let fates = entries.iter().map(|entry| {
+        let verdict = terms.rules.as_ref().and_then(|rules| {
+            if stays(entry) {
+                return judged.next();
+            }
+            staying.push(entry.point.clone());
+            let verdict = judge(&staying, rules, now).pop();
+            staying.pop();
+            verdict
+        });
         match entry.purge_after {
             None => present(entry, terms, verdict.as_ref(), now),
             Some(purge_after) => deleted(entry, terms, verdict.as_ref(), purge_after, now),
@@ -107,16 +119,8 @@ pub fn decide(entries: &[Entry], terms: &Terms, now: Timestamp) -> Vec<Fate> {
     fates.collect()
 }
 
-/// What the rules say of a point among those that stay, itself among them: that another one stays is no reason to delete
-/// it if that one is deleted, or somebody wants it to be.
-fn verdict(entries: &[Entry], index: usize, rules: &Rules, now: Timestamp) -> Option<Verdict> {
-    let there = (0..).zip(entries);
-    let stays = |entry: &Entry| entry.purge_after.is_none() && entry.wanted != Some(Wanted::Deleted);
-    let there = there.filter(|(other, entry)| *other == index || stays(entry));
-    let (places, points): (Vec<usize>, Vec<Point>) =
-        there.map(|(other, entry)| (other, entry.point.clone())).unzip();
-    let place = places.iter().position(|other| *other == index)?;
-    judge(&points, rules, now).into_iter().nth(place)
+fn stays(entry: &Entry) -> bool {
+    entry.purge_after.is_none() && entry.wanted != Some(Wanted::Deleted)
 }
 
 fn present(entry: &Entry, terms: &Terms, verdict: Option<&Verdict>, now: Timestamp) -> Fate {

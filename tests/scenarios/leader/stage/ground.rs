@@ -182,10 +182,7 @@ impl Ground {
     pub(in crate::leader) async fn ends(&self, name: &str, phase: BackupPhase) -> Result<BackupStatus> {
         let status = self
             .sees(name, "has ended", |status| {
-                !matches!(
-                    status.phase,
-                    None | Some(BackupPhase::Planning | BackupPhase::Running)
-                )
+                status.phase.is_some_and(BackupPhase::is_end)
             })
             .await?;
         ensure!(status.phase == Some(phase), "it ended as {status:#?}");
