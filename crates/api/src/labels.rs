@@ -1,20 +1,20 @@
 //! The labels, annotations and finalizers that carry meaning for us: who writes them, who reads them.
 
 /// Label: a person or a tool opts an object in, by the name of a `RestoreInterception`.
-pub const INTERCEPT: &str = "clusterbackup.io/intercept";
+pub const INTERCEPT: &str = clusterbackup_core::restore::INTERCEPT;
 
 /// Label: Velero stamps what it restores with the name of its Restore. Matched, never written.
 pub const VELERO_RESTORE: &str = "velero.io/restore-name";
 
 /// Label: our own restores stamp what they create.
-pub const RESTORE: &str = "clusterbackup.io/restore-name";
+pub const RESTORE: &str = clusterbackup_core::restore::RESTORE;
 
 /// Annotation: the namespace an object was backed up from. Believed only beside the uid of a running
 /// restore.
-pub const ORIGINAL_NAMESPACE: &str = "clusterbackup.io/original-namespace";
+pub const ORIGINAL_NAMESPACE: &str = clusterbackup_core::restore::ORIGINAL_NAMESPACE;
 
-/// Annotation: the uid of the restore of ours that writes an object.
-pub const RESTORE_UID: &str = "clusterbackup.io/restore-uid";
+/// Annotation: the uid of the restore of ours that writes an object. Label of the snapshots that it makes claims from.
+pub const RESTORE_UID: &str = clusterbackup_core::restore::RESTORE_UID;
 
 /// Annotation: which rule set, by hash, and which of its rules changed an object. Only ever written by the
 /// webhook: a mark that comes in with an object is from an earlier restore and is discarded.

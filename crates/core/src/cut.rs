@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use class::{Class, ClassProblem, Classes};
+pub(crate) use order::snapshot_name;
 pub use order::{Bundle, Cut, Cuttable, Cutter, Group, TEMPORARY_GROUP, VOLUME_GROUP};
 pub use skip::{Limits, SkipReason, judge};
 

@@ -10,7 +10,8 @@ mod kind;
 mod page;
 mod types;
 
-pub use belonging::{Belonging, Belongings, is_bound_to};
+pub use belonging::{Belongings, is_bound_to};
+pub(crate) use kind::is_never;
 pub use kind::{Kind, NEVER, NEVER_GROUPS};
 pub use page::{PageSize, TooLarge};
 pub use types::{BadTypes, Types};

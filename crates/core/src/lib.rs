@@ -22,6 +22,7 @@ pub mod patch;
 pub mod pattern;
 pub mod quantity;
 pub mod report;
+pub mod restore;
 pub mod retention;
 pub mod schedule;
 pub mod schema;

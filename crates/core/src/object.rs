@@ -40,6 +40,27 @@ impl fmt::Display for GroupResource {
     }
 }
 
+/// One object of a cluster or of a recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    /// Its kind.
+    pub kind: GroupResource,
+    /// Its namespace, where it is in one.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.kind)?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
 /// The name of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectName<'a> {

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clusterbackup_api::backup::ObjectCounts;
-use clusterbackup_core::inclusion::{Belonging, Belongings, Kind};
-use clusterbackup_core::object::GroupResource;
+use clusterbackup_core::inclusion::{Belongings, Kind};
+use clusterbackup_core::object::{GroupResource, ObjectId};
 use clusterbackup_core::selection::Name;
 use clusterbackup_vault::point::{Added, PointError, PointWriter};
 use serde_json::Value;
@@ -134,7 +134,7 @@ impl Sink {
     }
 
     /// Takes out what is needed by objects that went in, and is not there yet.
-    pub(super) async fn needed(&self) -> BTreeSet<Belonging> {
+    pub(super) async fn needed(&self) -> BTreeSet<ObjectId> {
         self.taken.lock().await.belongings.take()
     }
 

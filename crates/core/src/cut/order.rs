@@ -195,7 +195,7 @@ impl Bundle<'_> {
 }
 
 /// A name of at most 63 characters, so that it can also be the value of a label.
-fn snapshot_name(hint: &str, parts: &[&str]) -> String {
+pub(crate) fn snapshot_name(hint: &str, parts: &[&str]) -> String {
     let digest = digest(parts);
     let hint: String = hint.chars().take(63 - 1 - digest.len()).collect();
     format!("{}-{digest}", hint.trim_end_matches(['.', '-']))

@@ -6,62 +6,41 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Kind;
-use crate::object::GroupResource;
+use crate::object::{GroupResource, ObjectId};
 use crate::selection::Name;
-
-/// An object that another one needs.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Belonging {
-    /// Its kind.
-    pub kind: GroupResource,
-    /// Its namespace, where it is in one.
-    pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
-}
 
 /// What objects that go in need, gathered while they are read.
 #[derive(Debug, Default)]
 pub struct Belongings {
-    wanted: BTreeSet<Belonging>,
+    wanted: BTreeSet<ObjectId>,
     /// Objects of such kinds that went in by themselves.
-    there: BTreeSet<Belonging>,
+    there: BTreeSet<ObjectId>,
     accounts: BTreeSet<Name>,
 }
 
-impl Belonging {
-    fn new(group: &str, resource: &str, namespace: Option<&str>, name: &str) -> Self {
-        Self {
-            kind: GroupResource::new(group, resource),
-            namespace: namespace.map(str::to_owned),
-            name: name.to_owned(),
-        }
-    }
-
-    /// The kinds of such objects.
-    fn is_of_such_a_kind(kind: &GroupResource) -> bool {
-        matches!(
-            kind.as_str(),
-            "persistentvolumeclaims"
-                | "persistentvolumes"
-                | "priorityclasses.scheduling.k8s.io"
-                | "clusterroles.rbac.authorization.k8s.io"
-                | "clusterrolebindings.rbac.authorization.k8s.io"
-                | "customresourcedefinitions.apiextensions.k8s.io"
-        )
-    }
+/// Whether others need objects of the kind.
+fn is_needed(kind: &GroupResource) -> bool {
+    matches!(
+        kind.as_str(),
+        "persistentvolumeclaims"
+            | "persistentvolumes"
+            | "priorityclasses.scheduling.k8s.io"
+            | "clusterroles.rbac.authorization.k8s.io"
+            | "clusterrolebindings.rbac.authorization.k8s.io"
+            | "customresourcedefinitions.apiextensions.k8s.io"
+    )
 }
 
 impl Belongings {
     /// Whether an object of the kind has to be looked into.
     pub fn concern(kind: &GroupResource) -> bool {
-        Belonging::is_of_such_a_kind(kind) || matches!(kind.as_str(), "pods" | "serviceaccounts")
+        is_needed(kind) || matches!(kind.as_str(), "pods" | "serviceaccounts")
     }
 
     /// An object goes in.
     pub fn note(&mut self, kind: &GroupResource, namespace: Option<&str>, name: &str, object: &Value) {
-        if Belonging::is_of_such_a_kind(kind) {
-            self.there.insert(Belonging {
+        if is_needed(kind) {
+            self.there.insert(ObjectId {
                 kind: kind.clone(),
                 namespace: namespace.map(str::to_owned),
                 name: name.to_owned(),
@@ -95,7 +74,7 @@ impl Belongings {
     }
 
     /// Takes out what is needed and did not go in yet.
-    pub fn take(&mut self) -> BTreeSet<Belonging> {
+    pub fn take(&mut self) -> BTreeSet<ObjectId> {
         let wanted = std::mem::take(&mut self.wanted);
         wanted
             .into_iter()
@@ -113,16 +92,22 @@ impl Belongings {
             let made = text(volume, "/name").filter(|_| volume.get("ephemeral").is_some());
             let claim = named.or_else(|| made.map(|volume| format!("{name}-{volume}")));
             if let Some(claim) = claim {
-                let claims = Kind::claims();
-                let claim = Belonging::new(claims.group(), claims.resource(), Some(namespace), &claim);
-                self.wanted.insert(claim);
+                self.wanted.insert(ObjectId {
+                    kind: Kind::claims(),
+                    namespace: Some(namespace.to_owned()),
+                    name: claim,
+                });
             }
         }
     }
 
     fn want(&mut self, group: &str, resource: &str, name: Option<&str>) {
         if let Some(name) = name {
-            self.wanted.insert(Belonging::new(group, resource, None, name));
+            self.wanted.insert(ObjectId {
+                kind: GroupResource::new(group, resource),
+                namespace: None,
+                name: name.to_owned(),
+            });
         }
     }
 }

@@ -46,6 +46,11 @@ pub struct Kind {
     pub is_whole: bool,
 }
 
+/// Whether no object of the kind is ever stored or restored.
+pub(crate) fn is_never(kind: &GroupResource) -> bool {
+    NEVER.contains(&kind.as_str()) || NEVER_GROUPS.contains(&kind.group())
+}
+
 impl Kind {
     /// The Namespaces.
     pub fn namespaces() -> GroupResource {
@@ -77,7 +82,7 @@ impl Kind {
 
     /// Whether none of its objects ever goes in.
     pub(super) fn is_never(&self) -> bool {
-        NEVER.contains(&self.group_resource.as_str()) || NEVER_GROUPS.contains(&self.group_resource.group())
+        is_never(&self.group_resource)
     }
 
     /// The kind that serves the same objects at home.

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::object::ObjectId;
 use crate::selection::sample::labels;
 use crate::selection::{EXCLUDE, Name, Namespaces};
 use crate::selector::{LabelSelector, Operator, Requirement};
@@ -301,13 +302,8 @@ fn what_objects_need_is_found_once_and_not_when_it_is_there() {
     belongings.note_kind(&gr("widgets.example.com"));
     belongings.note_kind(&gr("pods"));
 
-    let named = |taken: BTreeSet<Belonging>| -> Vec<String> {
-        let text = |one: Belonging| {
-            let place = one.namespace.map(|namespace| format!("{namespace}/"));
-            format!("{} {}{}", one.kind, place.unwrap_or_default(), one.name)
-        };
-        taken.into_iter().map(text).collect()
-    };
+    let named =
+        |taken: BTreeSet<ObjectId>| -> Vec<String> { taken.iter().map(ToString::to_string).collect() };
     let expected = [
         "clusterroles.rbac.authorization.k8s.io reader",
         "customresourcedefinitions.apiextensions.k8s.io widgets.example.com",

@@ -1,6 +1,8 @@
 //! How Velero names its Restores in the label `velero.io/restore-name`: by their names, or by what of a longer name
 //! goes into a label.
 
+use std::borrow::Cow;
+
 use sha2::{Digest as _, Sha256};
 
 /// What a label takes.
@@ -37,14 +39,19 @@ impl<'a> RestoreLabel<'a> {
 
     /// Whether Velero gives it to what the Restore of this name restores.
     pub fn stands_for(self, name: &str) -> bool {
+        Self::value_for(name) == self.0
+    }
+
+    /// The value of the label on what the Restore of this name restores. Restores of ours are named in their label the
+    /// same way.
+    pub fn value_for(name: &str) -> Cow<'_, str> {
         if name.len() <= LIMIT {
-            return name == self.0;
+            return Cow::Borrowed(name);
         }
+        let mut value: String = name.chars().take(LIMIT - DIGITS).collect();
         let digest = format!("{:x}", Sha256::digest(name));
-        let (beginning, digits) = (name.get(..LIMIT - DIGITS), digest.get(..DIGITS));
-        self.may_be_shortened()
-            && beginning.is_some_and(|beginning| self.0.starts_with(beginning))
-            && digits.is_some_and(|digits| self.0.ends_with(digits))
+        value.extend(digest.chars().take(DIGITS));
+        Cow::Owned(value)
     }
 }
 

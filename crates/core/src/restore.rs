@@ -1,0 +1,135 @@
+//! The plan of a restore: which objects of a recovery point, in which order, and what each becomes on its way into
+//! the cluster. Nothing here asks the cluster anything; what exists there already is the business of whoever carries
+//! the plan out.
+//!
+//! - `choice`: which objects a restore takes
+//! - `mappings`: from original to target namespaces; `references`: the fields that name namespaces
+//! - `survey`: what has to be known of a point before its objects are prepared; `problem`: why it is refused then
+//! - `wave`: the order
+//! - `left_out`: what is not created, and why
+//! - `rewrite`: what each kind becomes: `metadata`, `service`, `workload`, `identity`, `definition`, `volume`
+//! - `comparison`: whether an object that exists already is the same one
+//! - `owners`: owner references, linked at the end
+//! - `end`: sums and phase
+
+mod choice;
+mod comparison;
+mod definition;
+mod end;
+mod fields;
+mod identity;
+mod left_out;
+mod mappings;
+mod metadata;
+mod owners;
+mod problem;
+mod references;
+mod rewrite;
+#[cfg(test)]
+mod sample;
+mod service;
+mod survey;
+mod volume;
+mod wave;
+mod workload;
+
+use serde_json::Value;
+
+pub use choice::{Choice, Taken};
+pub use end::{End, Outcome, RestorePhase, Tally};
+pub use left_out::LeftOut;
+pub use mappings::{MappingProblem, Mappings};
+pub use owners::{Owner, links};
+pub use problem::{Collisions, Problem};
+pub use survey::Survey;
+pub use volume::{Snapshot, Source, Volumes};
+pub use wave::Wave;
+
+use crate::object::{GroupResource, ObjectId};
+
+/// Label: a person or a tool opts an object in, by the name of an interception.
+pub const INTERCEPT: &str = "clusterbackup.io/intercept";
+
+/// Label: the restore that an object comes from, by its name or what of it goes into a label.
+pub const RESTORE: &str = "clusterbackup.io/restore-name";
+
+/// Annotation: the uid of that restore. Label of the snapshots that it makes claims from.
+pub const RESTORE_UID: &str = "clusterbackup.io/restore-uid";
+
+/// Annotation: the namespace that an object was backed up from, where it is not the one it is in.
+pub const ORIGINAL_NAMESPACE: &str = "clusterbackup.io/original-namespace";
+
+/// What a restore asks for, beside which objects.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Who restores.
+    pub restore: Restore,
+    /// Where namespaces go.
+    pub mappings: Mappings,
+    /// What becomes of volumes.
+    pub volumes: Volumes,
+}
+
+/// A restore, as its objects name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restore {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// What becomes of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prepared {
+    /// It is to be created.
+    Create(Box<Ready>),
+    /// It is not.
+    LeftOut(LeftOut),
+}
+
+/// An object that is ready to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// The object to send.
+    pub object: Value,
+    /// Where it was.
+    pub origin: ObjectId,
+    /// Where it goes.
+    pub target: ObjectId,
+    /// Its uid in the backup, by which other objects name it as their owner.
+    pub uid: Option<String>,
+    /// Its owners, to be linked when all of them are there.
+    pub owners: Vec<Owner>,
+    /// Of a claim that is filled from a snapshot: what has to be there before.
+    pub source: Option<Source>,
+}
+
+/// What becomes of an object of a recovery point.
+pub fn prepare(object: Value, kind: &GroupResource, terms: &Terms, survey: &Survey) -> Prepared {
+    let Some(origin) = metadata::id(kind, &object) else {
+        return Prepared::LeftOut(LeftOut::Unreadable);
+    };
+    match left_out::reason(&origin, &object, terms, survey) {
+        Some(reason) => Prepared::LeftOut(reason),
+        None => Prepared::Create(Box::new(ready(object, origin, terms, survey))),
+    }
+}
+
+fn ready(mut object: Value, origin: ObjectId, terms: &Terms, survey: &Survey) -> Ready {
+    let target = terms.mappings.place(&origin);
+    let uid = fields::text(&object, "/metadata/uid").map(str::to_owned);
+    let owners = owners::of(&object);
+    let source = volume::source(&origin, &object, &target, terms);
+    rewrite::rewrite(&mut object, &origin, source.as_ref(), terms, survey);
+    references::map(&mut object, &origin.kind, &terms.mappings);
+    metadata::renew(&mut object, &origin, &target, terms);
+    Ready {
+        object,
+        origin,
+        target,
+        uid,
+        owners,
+        source,
+    }
+}
