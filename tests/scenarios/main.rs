@@ -20,6 +20,7 @@ mod origin;
 mod patches;
 mod plugin;
 mod precedence;
+mod prepared;
 mod published_samples;
 mod replicas;
 mod requests;
@@ -91,6 +92,7 @@ fn main() -> ExitCode {
         plugin::coverage::SCENARIOS,
         plugin::instances::SCENARIOS,
         precedence::SCENARIOS,
+        prepared::SCENARIOS,
         published_samples::SCENARIOS,
         replicas::SCENARIOS,
         requests::SCENARIOS,

@@ -49,6 +49,13 @@ pub(super) fn is_automatic_token(name: &str, secret: &Value) -> bool {
     text(secret, "/type") == Some(TOKEN) && annotation(secret, ACCOUNT).is_some_and(of_account)
 }
 
+/// Takes the rules out of a role that a controller gathers from others: who restores need not have all of those rights.
+pub(super) fn role(role: &mut Value) {
+    if role.get("aggregationRule").is_some_and(Value::is_object) {
+        remove(role, "", &["rules"]);
+    }
+}
+
 /// Lets those who are given a role follow their namespace where it stands in their names.
 pub(super) fn binding(binding: &mut Value, mappings: &Mappings) {
     for subject in items_mut(binding, "/subjects") {
@@ -118,6 +125,19 @@ mod tests {
                 "{of_type}"
             );
             assert_eq!(secret["metadata"]["annotations"][ACCOUNT], "web");
+        }
+    }
+
+    #[test]
+    fn the_rules_of_a_role_are_gathered_anew_where_a_controller_does_that() {
+        let rules = json!([{"verbs": ["get"]}]);
+        for (aggregation, left) in [
+            (json!({"clusterRoleSelectors": []}), Value::Null),
+            (Value::Null, rules.clone()),
+        ] {
+            let role = json!({"metadata": {"name": "a"}, "rules": rules, "aggregationRule": aggregation});
+            let role = created("clusterroles.rbac.authorization.k8s.io", role, &[]);
+            assert_eq!(role["rules"], left, "{aggregation}");
         }
     }
 

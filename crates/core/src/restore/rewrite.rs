@@ -22,6 +22,7 @@ pub(super) fn rewrite(
         "jobs.batch" => workload::job(object),
         "serviceaccounts" => identity::account(object, &origin.name),
         "secrets" => identity::secret(object),
+        "clusterroles.rbac.authorization.k8s.io" => identity::role(object),
         "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
             identity::binding(object, &terms.mappings);
         }
