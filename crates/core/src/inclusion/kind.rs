@@ -4,7 +4,7 @@ use crate::object::GroupResource;
 
 /// Kinds whose objects the control plane, a node or the snapshot machinery makes for itself, and the records of
 /// our own runs. Snapshots go in through their claims alone.
-pub const NEVER: [&str; 12] = [
+pub const NEVER: [&str; 13] = [
     "events",
     "events.events.k8s.io",
     "nodes",
@@ -17,6 +17,7 @@ pub const NEVER: [&str; 12] = [
     "backups.clusterbackup.io",
     "nodetasks.clusterbackup.io",
     "recoverypoints.clusterbackup.io",
+    "restores.clusterbackup.io",
 ];
 
 /// Groups of which no kind goes in: another tool's records of its own backups.

@@ -127,7 +127,7 @@ impl Survey {
     }
 
     /// Whether that object is taken.
-    pub(super) fn takes(&self, object: &ObjectId) -> bool {
+    pub fn takes(&self, object: &ObjectId) -> bool {
         self.chosen.contains(object)
     }
 
