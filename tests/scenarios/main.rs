@@ -93,6 +93,7 @@ fn main() -> ExitCode {
         plugin::instances::SCENARIOS,
         precedence::SCENARIOS,
         prepared::SCENARIOS,
+        prepared::claims::SCENARIOS,
         published_samples::SCENARIOS,
         replicas::SCENARIOS,
         requests::SCENARIOS,

@@ -1,6 +1,7 @@
 //! What a restore makes of objects, by the API server: objects of about forty kinds are read as it gives them, prepared
 //! for another namespace, created there, and compared.
 
+pub(crate) mod claims;
 mod expected;
 
 use std::collections::{BTreeMap, BTreeSet};
