@@ -7,12 +7,13 @@
 //! - `survey`: what has to be known of a point before its objects are prepared; `problem`: why it is refused then
 //! - `wave`: the order
 //! - `left_out`: what is not created, and why
-//! - `rewrite`: what each kind becomes: `metadata`, `service`, `workload`, `identity`, `definition`, `volume`
+//! - `rewrite`: what each kind becomes: `metadata`, `service`, `workload`, `identity`, `definition`, `volume`, `claim`
 //! - `comparison`: whether an object that exists already is the same one
 //! - `owners`: owner references, linked at the end
 //! - `end`: sums and phase
 
 mod choice;
+mod claim;
 mod comparison;
 mod definition;
 mod end;
@@ -36,13 +37,14 @@ mod workload;
 use serde_json::Value;
 
 pub use choice::{Choice, Taken};
+pub use claim::{Source, Warning};
 pub use end::{End, Outcome, RestorePhase, Tally};
 pub use left_out::LeftOut;
 pub use mappings::{MappingProblem, Mappings};
 pub use owners::{Owner, links};
 pub use problem::{Collisions, Problem};
 pub use survey::Survey;
-pub use volume::{Snapshot, Source, Volumes};
+pub use volume::{Snapshot, Volumes};
 pub use wave::Wave;
 
 use crate::object::{GroupResource, ObjectId};
@@ -103,6 +105,8 @@ pub struct Ready {
     pub owners: Vec<Owner>,
     /// Of a claim that is filled from a snapshot: what has to be there before.
     pub source: Option<Source>,
+    /// What it will lack.
+    pub warning: Option<Warning>,
 }
 
 /// What becomes of an object of a recovery point.
@@ -120,7 +124,8 @@ fn ready(mut object: Value, origin: ObjectId, terms: &Terms, survey: &Survey) ->
     let target = terms.mappings.place(&origin);
     let uid = fields::text(&object, "/metadata/uid").map(str::to_owned);
     let owners = owners::of(&object);
-    let source = volume::source(&origin, &object, &target, terms);
+    let source = claim::source(&origin, &object, &target, terms);
+    let warning = claim::warning(&origin, &object, source.as_ref(), terms, survey);
     rewrite::rewrite(&mut object, &origin, source.as_ref(), terms, survey);
     references::map(&mut object, &origin.kind, &terms.mappings);
     metadata::renew(&mut object, &origin, &target, terms);
@@ -131,5 +136,6 @@ fn ready(mut object: Value, origin: ObjectId, terms: &Terms, survey: &Survey) ->
         uid,
         owners,
         source,
+        warning,
     }
 }

@@ -18,7 +18,7 @@ pub enum LeftOut {
     #[error("it has no name: the recovery point holds something that is no object")]
     Unreadable,
     /// Its namespace is the control plane's or ours.
-    #[error("nothing is ever restored into its namespace")]
+    #[error("its namespace is the control plane's or ours, and nothing of it is restored")]
     ProtectedNamespace,
     /// Its kind is a record of what happens in a cluster.
     #[error(

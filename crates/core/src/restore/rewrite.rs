@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::fields::remove;
-use super::volume::Source;
-use super::{Survey, Terms, definition, identity, service, volume, workload};
+use super::{Source, Survey, Terms, claim, definition, identity, service, volume, workload};
 use crate::object::ObjectId;
 
 /// Takes out of an object what only held where it was, and rewires what is different where it goes. Its metadata is
@@ -26,8 +25,8 @@ pub(super) fn rewrite(
         "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
             identity::binding(object, &terms.mappings);
         }
-        "persistentvolumes" => volume::rewrite_volume(object),
-        "persistentvolumeclaims" => volume::rewrite_claim(object, source, terms, survey),
+        "persistentvolumes" => volume::rewrite(object),
+        "persistentvolumeclaims" => claim::rewrite(object, source, terms, survey),
         // The API server gives a Namespace the finalizer by which it deletes what is in it.
         "namespaces" => remove(object, "", &["spec"]),
         // Who held it holds nothing any more.
