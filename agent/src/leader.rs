@@ -17,9 +17,10 @@
 //! | `objects`, `point`, `firsts`, `point_failure` | what is stored of a cluster, and the recovery point that it goes into |
 //! | `mirror`, `catalogue` | what shows points in the cluster, and keeps to what their vaults have |
 //! | `vault`, `vaults` | where points lie, and whether that can be used |
+//! | `verification` | whether points are still as they were written |
 //! | `own_cuts` | claims that no running pod mounts |
 //! | `retain`, `discard`, `contents`, `groups` | what becomes of snapshots, and of the labels of groups |
-//! | `report`, `conditions`, `news`, `events`, `metrics` | what people and machines are told |
+//! | `report`, `conditions`, `news`, `events`, `metrics`, `survey` | what people and machines are told |
 
 mod backups;
 mod barrier;
@@ -56,8 +57,10 @@ mod schedules;
 mod shown;
 mod silence;
 mod subject;
+mod survey;
 mod tasks;
 mod terms;
 mod vault;
 mod vaults;
+mod verification;
 mod world;

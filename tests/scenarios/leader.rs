@@ -16,3 +16,4 @@ mod stage;
 pub(crate) mod troubles;
 pub(crate) mod uninstalled;
 pub(crate) mod vault;
+pub(crate) mod watched;

@@ -82,6 +82,7 @@ fn main() -> ExitCode {
         leader::vault::outages::SCENARIOS,
         leader::vault::places::SCENARIOS,
         leader::vault::stored::SCENARIOS,
+        leader::watched::SCENARIOS,
         monitoring::SCENARIOS,
         mutability::SCENARIOS,
         origin::SCENARIOS,

@@ -1,6 +1,5 @@
-//! Events on a Backup: what a person who runs `kubectl describe` or `kubectl get events` looks for.
+//! Events on Backups, vaults and recovery points: what a person who runs `kubectl describe` or `kubectl get events` looks for.
 
-use clusterbackup_api::Backup;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
@@ -11,7 +10,7 @@ const CONTROLLER: &str = "clusterbackup-leader";
 /// What the API server takes of a note.
 const NOTE_LIMIT: usize = 1024;
 
-/// Something that happened to a backup.
+/// Something that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
     /// The nodes are at work.
@@ -40,6 +39,14 @@ pub(super) enum Reason {
     Failed,
     /// It was stopped.
     Cancelled,
+    /// A vault can't be used.
+    VaultUnusable,
+    /// It can again.
+    VaultUsable,
+    /// A recovery point is not as it was written.
+    PointDamaged,
+    /// A vault doesn't list a point any more that nobody has deleted.
+    PointLost,
 }
 
 impl Reason {
@@ -58,14 +65,21 @@ impl Reason {
             Self::CompletedWithWarnings => "CompletedWithWarnings",
             Self::Failed => "Failed",
             Self::Cancelled => "Cancelled",
+            Self::VaultUnusable => "VaultUnusable",
+            Self::VaultUsable => "VaultUsable",
+            Self::PointDamaged => "PointDamaged",
+            Self::PointLost => "PointLost",
         }
     }
 
     const fn type_(self) -> EventType {
         match self {
-            Self::Started | Self::Adopted | Self::Stored | Self::Completed | Self::Cancelled => {
-                EventType::Normal
-            }
+            Self::Started
+            | Self::Adopted
+            | Self::Stored
+            | Self::Completed
+            | Self::Cancelled
+            | Self::VaultUsable => EventType::Normal,
             Self::CutFailed
             | Self::BarrierBroken
             | Self::FrozenTooLong
@@ -73,7 +87,19 @@ impl Reason {
             | Self::AgentSilent
             | Self::StoreFailing
             | Self::CompletedWithWarnings
-            | Self::Failed => EventType::Warning,
+            | Self::Failed
+            | Self::VaultUnusable
+            | Self::PointDamaged
+            | Self::PointLost => EventType::Warning,
+        }
+    }
+
+    /// What was being done.
+    const fn action(self) -> &'static str {
+        match self {
+            Self::VaultUnusable | Self::VaultUsable => "Check",
+            Self::PointDamaged | Self::PointLost => "Verify",
+            _ => "Backup",
         }
     }
 }
@@ -93,15 +119,15 @@ impl Events {
     }
 
     /// Tells of one. An event that can't be written is logged: nothing depends on it.
-    pub(super) async fn tell(&self, backup: &Backup, reason: Reason, note: String) {
+    pub(super) async fn tell(&self, about: &impl Resource<DynamicType = ()>, reason: Reason, note: String) {
         let event = Event {
             type_: reason.type_(),
             reason: reason.as_str().to_owned(),
             note: Some(note.chars().take(NOTE_LIMIT).collect()),
-            action: "Backup".to_owned(),
+            action: reason.action().to_owned(),
             secondary: None,
         };
-        let regarding: ObjectReference = backup.object_ref(&());
+        let regarding: ObjectReference = about.object_ref(&());
         if let Err(error) = self.0.publish(&event, &regarding).await {
             warn!(%error, reason = reason.as_str(), "writing an event");
         }

@@ -1,18 +1,22 @@
 //! What the leader counts. Label values are from closed sets, never names of objects.
 
+mod coverage;
 mod protection;
+mod vaults;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use clusterbackup_api::backup::{BackupPhase, BackupStatus, ObjectCounts, VolumeReport};
 use clusterbackup_api::node_task::Consistency;
+use clusterbackup_core::coverage::{Covered, Gap};
 use clusterbackup_core::cut::SkipReason;
 use clusterbackup_kit::metrics::{MetricsError, Registry};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use self::protection::Gauges;
 pub(super) use self::protection::{Protection, Summary};
+pub(super) use self::vaults::{Contents, Newest, PointState, Verified};
+use super::vault::Reason;
 
 /// From a cut of nothing to one of hundreds of volumes.
 const DURATIONS: [f64; 10] = [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
@@ -63,7 +67,9 @@ pub(super) struct Metrics {
     transitions: IntCounterVec,
     backups: IntGaugeVec,
     ended: IntCounterVec,
-    protection: Gauges,
+    protection: protection::Gauges,
+    coverage: coverage::Gauges,
+    vaults: vaults::Metrics,
     scheduled: IntCounter,
     missed: IntCounter,
     duration: Histogram,
@@ -171,7 +177,9 @@ impl Metrics {
                 "Backups that ended, by how.",
                 &["phase"],
             )?,
-            protection: Gauges::register(registry)?,
+            protection: protection::Gauges::register(registry)?,
+            coverage: coverage::Gauges::register(registry)?,
+            vaults: vaults::Metrics::register(registry)?,
             scheduled: registry.counter(
                 "clusterbackup_leader_scheduled_backups_total",
                 "Backups that were made by schedule.",
@@ -263,6 +271,8 @@ impl Metrics {
         self.transition(transition);
         self.under_way(0, 0);
         self.protection.set(&Summary::default());
+        self.coverage.set(&[]);
+        self.vaults.set(&Contents::default());
     }
 
     fn transition(&self, transition: Transition) {
@@ -279,6 +289,31 @@ impl Metrics {
     /// How well all instances are protected.
     pub(super) fn protects(&self, summary: &Summary) {
         self.protection.set(summary);
+    }
+
+    /// What everything in the cluster lacks.
+    pub(super) fn covers(&self, found: &[(Covered<'_>, Option<Gap>)]) {
+        self.coverage.set(found);
+    }
+
+    /// What all vaults have.
+    pub(super) fn keeps(&self, contents: &Contents) {
+        self.vaults.set(contents);
+    }
+
+    /// Counts a try of a vault.
+    pub(super) fn tried(&self, reason: Reason) {
+        self.vaults.checked(reason);
+    }
+
+    /// Counts a point that its vault has lost.
+    pub(super) fn lost(&self) {
+        self.vaults.lost.inc();
+    }
+
+    /// Counts a point that was read again, and its bytes.
+    pub(super) fn verified(&self, outcome: Verified, bytes: u64) {
+        self.vaults.verified(outcome, bytes);
     }
 
     /// Counts a backup that was made by schedule, and the slots before it that have none.

@@ -25,8 +25,10 @@ use super::listed;
 use super::metrics::{Metrics, Transition};
 use super::policies;
 use super::schedules::Schedules;
+use super::survey;
 use super::vault::Doors;
 use super::vaults;
+use super::verification;
 use super::world::World;
 
 /// What it is called in metrics.
@@ -154,9 +156,13 @@ impl Leading {
         let (looking, trying) = (instances::run(world.client.clone()), vaults::run(world.clone()));
         let (judging, scheduling) = (policies::run(world.client.clone()), Schedules::run(world.clone()));
         let showing = catalogue::run(world.clone());
+        let (counting, verifying) = (survey::run(world.clone()), verification::run(world.clone()));
         let work = async {
             let driving = Backups::run(world);
-            tokio::try_join!(driving, looking, trying, showing, judging, scheduling).map(drop)
+            tokio::try_join!(
+                driving, looking, trying, showing, judging, scheduling, counting, verifying
+            )
+            .map(drop)
         };
         let done = term.work(Box::pin(work)).await;
         let released = self.stopping.is_cancelled();

@@ -3,10 +3,11 @@
 //! | module | concern |
 //! |---|---|
 //! | `credentials` | the Secret that it names |
-//! | `error` | why it can't be used |
+//! | `error`, `reason` | why it can't be used |
 
 mod credentials;
 mod error;
+mod reason;
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use clusterbackup_vault::store::{Patience, Retrying, Store};
 use kube::{Api, Client, ResourceExt as _};
 
 pub(super) use self::error::VaultError;
+pub(super) use self::reason::Reason;
 use super::error::Doing as _;
 
 /// Whoever stores something goes on after that, and tells people first.

@@ -13,9 +13,10 @@ use tracing::debug;
 
 use super::conditions::condition;
 use super::error::DriveError;
+use super::events;
 use super::rounds::{self, Pace};
 use super::subject::{Obstacle, PlanError};
-use super::vault::{self, Checked, VaultError};
+use super::vault::{self, Checked, Reason, VaultError};
 use super::world::World;
 
 /// A store that doesn't answer must not hold up the others.
@@ -63,10 +64,12 @@ pub(super) async fn attempt(world: &World, backup: &Backup, name: &str) -> Resul
 }
 
 async fn check(world: &World, vault: &BackupVault) -> Result<Checked, VaultError> {
-    world.doors.check(&world.client, vault).await
+    let tried = world.doors.check(&world.client, vault).await;
+    world.metrics.tried(reason(&tried));
+    tried
 }
 
-/// Writes down what came of a try.
+/// Writes down what came of a try, and tells people where that is another thing than before.
 async fn say(
     world: &World,
     vault: &BackupVault,
@@ -85,12 +88,44 @@ async fn say(
         observed_generation: vault.metadata.generation,
         ..ready(tried)
     };
+    let news = news(standing(vault), reason(tried), &ready.message);
     conditions::merge(&mut after.conditions, ready);
-    rounds::report(&world.client, vault, before, &after).await
+    rounds::report(&world.client, vault, before, &after).await?;
+    if let Some((reason, note)) = news {
+        world.events.tell(vault, reason, note).await;
+    }
+    Ok(())
+}
+
+/// What came of the last try of a vault.
+pub(super) fn standing(vault: &BackupVault) -> Reason {
+    let mut said = vault.status.iter().flat_map(|status| &status.conditions);
+    let ready = said.find(|condition| condition.type_ == READY);
+    ready.map_or(Reason::Untried, |ready| Reason::named(&ready.reason))
+}
+
+/// What people are told of a try.
+fn news(before: Reason, now: Reason, message: &str) -> Option<(events::Reason, String)> {
+    match (before, now) {
+        (before, now) if before == now => None,
+        (Reason::Untried, Reason::Ready) => None,
+        (_, Reason::Ready) => Some((
+            events::Reason::VaultUsable,
+            format!("it can be used again: {message}"),
+        )),
+        (_, now) => Some((
+            events::Reason::VaultUnusable,
+            format!("{}: {message}", now.as_str()),
+        )),
+    }
+}
+
+fn reason(tried: &Result<Checked, VaultError>) -> Reason {
+    tried.as_ref().err().map_or(Reason::Ready, VaultError::reason)
 }
 
 fn ready(tried: &Result<Checked, VaultError>) -> Condition {
-    let (status, reason, message) = match tried {
+    let (status, message) = match tried {
         Ok(Checked { deletion, .. }) => {
             let did = match deletion {
                 Deletion::Possible => "a blob could be written, read and removed",
@@ -98,9 +133,31 @@ fn ready(tried: &Result<Checked, VaultError>) -> Condition {
                     "a blob could be written and read; the store keeps what is written, so it was not removed"
                 }
             };
-            ("True", "Ready", did.to_owned())
+            ("True", did.to_owned())
         }
-        Err(error) => ("False", error.reason(), error.to_string()),
+        Err(error) => ("False", error.to_string()),
     };
-    condition(READY, status, reason, message)
+    condition(READY, status, reason(tried).as_str(), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_when_a_vault_can_not_be_used_and_when_it_can_again() {
+        use Reason::{AccessDenied, Ready, StoreFull, Untried};
+        for (before, now, told) in [
+            (Untried, Ready, None),
+            (Ready, Ready, None),
+            (Untried, StoreFull, Some(events::Reason::VaultUnusable)),
+            (Ready, StoreFull, Some(events::Reason::VaultUnusable)),
+            (StoreFull, StoreFull, None),
+            (StoreFull, AccessDenied, Some(events::Reason::VaultUnusable)),
+            (StoreFull, Ready, Some(events::Reason::VaultUsable)),
+        ] {
+            let news = news(before, now, "why").map(|(reason, _)| reason);
+            assert_eq!(news, told, "{before:?} {now:?}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub mod backup_instance;
 pub mod backup_policy;
 pub mod backup_vault;
 pub mod conditions;
+pub mod coverage;
 mod decided;
 pub mod labels;
 mod misplaced;

@@ -74,6 +74,13 @@ pub struct RecoveryPointSpec {
     pub wanted: Option<Wanted>,
 }
 
+/// The type of the condition that says whether its vault has a point.
+pub const AVAILABLE: &str = "Available";
+/// The type of the condition that says whether a point was as it was written when all of it was last read.
+pub const VERIFIED: &str = "Verified";
+/// Why neither may hold: something of the point is not as it was written.
+pub const DAMAGED: &str = "Damaged";
+
 /// Whether a point is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum PointState {
@@ -102,8 +109,11 @@ pub struct RecoveryPointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::message")]
     pub kept_because: Option<String>,
+    /// When all its parts were last read, and compared with what was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<Time>,
     /// Available: whether its vault has it. False where the vault doesn't, or has it damaged; Unknown where the vault can't
-    /// be read, or lists nothing at all.
+    /// be read, or lists nothing at all. Verified: whether all its parts were as they were written, at verifiedAt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,

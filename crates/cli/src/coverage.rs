@@ -1,20 +1,17 @@
 //! `coverage`: what has no recent backup, or none that can be fully trusted.
-//!
-//! - `protection`: what the cluster tells of its instances and their runs
-
-mod protection;
 
 use std::fmt::Debug;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clusterbackup_api::coverage::{self, Seen as SeenBackup};
 use clusterbackup_api::{Backup, BackupInstance, RecoveryPoint};
-use clusterbackup_core::coverage::{Gap, Protection, of_claim, of_namespace};
-use clusterbackup_core::selection::{Claim, ClaimPhase, Name, Namespace, PROTECTED};
+use clusterbackup_core::coverage::{Covered, Gap, Protection, survey};
+use clusterbackup_core::selection::{Claim, Namespace};
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, PersistentVolumeClaim};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -71,15 +68,14 @@ async fn see(client: &Client) -> Result<Seen, Error> {
     let instances = list::<BackupInstance>(client, "backupinstances.clusterbackup.io").await?;
     let backups = list::<Backup>(client, "backups.clusterbackup.io").await?;
     let points = list::<RecoveryPoint>(client, "recoverypoints.clusterbackup.io").await?;
-    let free = |namespace: &NamespaceObject| !PROTECTED.contains(&&*namespace.name_any());
+    let backups: Vec<_> = backups.iter().filter_map(SeenBackup::of).collect();
     Ok(Seen {
-        protections: protection::of(&instances, &backups, &points, Timestamp::now()),
+        protections: coverage::protections(&instances, &backups, &points, Timestamp::now()),
         namespaces: namespaces
             .iter()
-            .filter(|namespace| free(namespace))
-            .map(namespace_of)
+            .filter_map(|namespace| coverage::namespace(namespace.meta()))
             .collect(),
-        claims: claims.iter().map(claim_of).collect(),
+        claims: claims.iter().map(|claim| coverage::claim(claim.meta())).collect(),
     })
 }
 
@@ -93,42 +89,25 @@ where
     Ok(listed.map_err(Error::Cluster)?.items)
 }
 
-fn namespace_of(namespace: &NamespaceObject) -> Namespace {
-    Namespace {
-        name: namespace.name_any(),
-        labels: namespace.labels().clone(),
-    }
-}
-
-/// A claim, as far as it matters here.
-fn claim_of(claim: &PersistentVolumeClaim) -> Claim {
-    Claim {
-        name: Name::new(claim.namespace().unwrap_or_default(), claim.name_any()),
-        labels: claim.labels().clone(),
-        phase: ClaimPhase::Bound,
-        deleting: claim.metadata.deletion_timestamp.is_some(),
-        volume: None,
-        snapshots: 0,
-    }
-}
-
 fn tell(seen: &Seen, recent: u64) -> Told {
     let mut told = Told {
-        namespaces: seen.namespaces.len(),
+        namespaces: 0,
         claims: 0,
         gaps: Vec::new(),
     };
-    for namespace in &seen.namespaces {
-        let gap = of_namespace(namespace, &seen.protections, recent);
+    for (covered, gap) in survey(&seen.namespaces, &seen.claims, &seen.protections, recent) {
+        let (namespace, claim) = match covered {
+            Covered::Namespace(namespace) => {
+                told.namespaces += 1;
+                (&namespace.name, None)
+            }
+            Covered::Claim(claim) => {
+                told.claims += 1;
+                (&claim.name.namespace, Some(claim.name.name.as_str()))
+            }
+        };
         told.gaps
-            .extend(gap.map(|gap| ToldGap::new(&namespace.name, None, gap)));
-        let inside = |claim: &&Claim| claim.name.namespace == namespace.name;
-        for claim in seen.claims.iter().filter(inside) {
-            told.claims += 1;
-            let gap = of_claim(claim, namespace, &seen.protections, recent);
-            let lacks = gap.map(|gap| ToldGap::new(&namespace.name, Some(&claim.name.name), gap));
-            told.gaps.extend(lacks);
-        }
+            .extend(gap.map(|gap| ToldGap::new(namespace, claim, gap)));
     }
     told
 }

@@ -1,11 +1,15 @@
 //! Which namespaces and claims have a recent backup that can be trusted, and what the others lack.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::cut::Consistency;
 use crate::selection::{Claim, Filter, Name, Namespace, is_excluded};
+
+/// How old a backup is that still counts as recent, where nobody says otherwise: one a day, and an hour to make it.
+pub const RECENT: Duration = Duration::from_hours(25);
 
 /// What is known of an instance.
 #[derive(Debug, Clone)]
@@ -51,6 +55,17 @@ pub enum Gap {
 }
 
 impl Gap {
+    /// Every one, for tables and metrics.
+    pub const ALL: [Self; 7] = [
+        Self::LocalOnly,
+        Self::CrashConsistent,
+        Self::Incomplete,
+        Self::NotCut,
+        Self::Stale,
+        Self::NeverBackedUp,
+        Self::Unprotected,
+    ];
+
     /// Whether there is no recent backup to go back to.
     pub const fn is_grave(self) -> bool {
         matches!(
@@ -60,9 +75,42 @@ impl Gap {
     }
 }
 
+/// Something that is to be backed up.
+#[derive(Debug, Clone, Copy)]
+pub enum Covered<'a> {
+    /// A namespace, and the objects in it.
+    Namespace(&'a Namespace),
+    /// A claim, and what is on its volume.
+    Claim(&'a Claim),
+}
+
+/// What each namespace lacks, and each claim in them, in the order of the namespaces.
+pub fn survey<'a>(
+    namespaces: &'a [Namespace],
+    claims: &'a [Claim],
+    protections: &[Protection],
+    recent: u64,
+) -> Vec<(Covered<'a>, Option<Gap>)> {
+    let mut inside = BTreeMap::<&str, Vec<&Claim>>::new();
+    for claim in claims {
+        inside.entry(&claim.name.namespace).or_default().push(claim);
+    }
+    let mut found = Vec::new();
+    for namespace in namespaces {
+        let gap = of_namespace(namespace, protections, recent);
+        found.push((Covered::Namespace(namespace), gap));
+        let claims = inside.get(&*namespace.name).into_iter().flatten();
+        found.extend(claims.map(|claim| {
+            let gap = of_claim(claim, namespace, protections, recent);
+            (Covered::Claim(claim), gap)
+        }));
+    }
+    found
+}
+
 /// What a namespace lacks by the best that any instance does for it; nothing where all is well, or where a person leaves it
 /// out.
-pub fn of_namespace(namespace: &Namespace, protections: &[Protection], recent: u64) -> Option<Gap> {
+fn of_namespace(namespace: &Namespace, protections: &[Protection], recent: u64) -> Option<Gap> {
     if is_excluded(&namespace.labels) {
         return None;
     }
@@ -86,12 +134,7 @@ pub fn of_namespace(namespace: &Namespace, protections: &[Protection], recent: u
 }
 
 /// The same for a claim in a namespace. That a selected pod mounts it takes it as well, which only its run knows.
-pub fn of_claim(
-    claim: &Claim,
-    namespace: &Namespace,
-    protections: &[Protection],
-    recent: u64,
-) -> Option<Gap> {
+fn of_claim(claim: &Claim, namespace: &Namespace, protections: &[Protection], recent: u64) -> Option<Gap> {
     if is_excluded(&claim.labels) || is_excluded(&namespace.labels) {
         return None;
     }
@@ -232,5 +275,25 @@ mod tests {
         let mut left_out = claim("shop/data");
         left_out.labels = labels(&[(crate::selection::EXCLUDE, "true")]);
         assert_eq!(of_claim(&left_out, &namespace("shop"), &[], RECENT), None);
+    }
+
+    #[test]
+    fn a_survey_tells_of_each_namespace_and_of_the_claims_in_it() {
+        let namespaces = [namespace("other"), namespace("shop")];
+        let claims = [claim("shop/data"), claim("nowhere/data"), claim("other/data")];
+        let protections = [backed_up(1, true, &[])];
+        let found = survey(&namespaces, &claims, &protections, RECENT);
+        let words = found.iter().map(|(covered, gap)| match covered {
+            Covered::Namespace(namespace) => (namespace.name.clone(), *gap),
+            Covered::Claim(claim) => (claim.name.to_string(), *gap),
+        });
+        let expected = [
+            ("other", Some(Gap::Unprotected)),
+            ("other/data", Some(Gap::Unprotected)),
+            ("shop", None),
+            ("shop/data", Some(Gap::NotCut)),
+        ];
+        let expected = expected.map(|(name, gap)| (name.to_owned(), gap));
+        assert_eq!(words.collect::<Vec<_>>(), expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clusterbackup_api::recovery_point::{PointState, RecoveryPointStatus};
+use clusterbackup_api::recovery_point::{AVAILABLE, DAMAGED, PointState, RecoveryPointStatus};
 use clusterbackup_api::{RecoveryPoint, RecoveryPointSpec, conditions};
 use clusterbackup_vault::point::PointId;
 use kube::ResourceExt as _;
@@ -11,9 +11,6 @@ use super::inventory::{Found, Inventory};
 use crate::leader::conditions::condition;
 use crate::leader::mirror;
 
-/// The type of the condition that says whether the vault has a point.
-const AVAILABLE: &str = "Available";
-
 /// Something that has to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Change {
@@ -21,8 +18,12 @@ pub(super) enum Change {
     Create(Box<RecoveryPoint>),
     /// Show a point no more: the vault doesn't have it.
     Remove(Box<RecoveryPoint>),
+    /// The same, and nobody has deleted the point.
+    Lose(Box<RecoveryPoint>),
     /// Say something new of a point.
     Tell(Box<RecoveryPoint>),
+    /// Say of a point that it is damaged, which nobody was told of.
+    Warn(Box<RecoveryPoint>),
 }
 
 /// Whether a vault has a point.
@@ -71,9 +72,17 @@ fn of_mirror(vault: &str, inventory: &Inventory, mirror: &RecoveryPoint) -> Opti
         None if inventory.points.is_empty() && !is_in(&inventory.purged) => {
             tell(mirror, before(mirror), Availability::Empty)
         }
+        None if is_present(mirror) && !is_in(&inventory.purged) => {
+            Some(Change::Lose(Box::new(mirror.clone())))
+        }
         // Also what says something else than its vault: it comes again as it should be.
         Some(Found::Whole(_)) | None => Some(Change::Remove(Box::new(mirror.clone()))),
     }
+}
+
+/// Whether it was last shown as a point that nobody has deleted.
+fn is_present(mirror: &RecoveryPoint) -> bool {
+    before(mirror).state == Some(PointState::Available)
 }
 
 fn before(mirror: &RecoveryPoint) -> RecoveryPointStatus {
@@ -118,7 +127,7 @@ fn tell(
 ) -> Option<Change> {
     let (holds, reason, message) = match availability {
         Availability::Available => ("True", "InVault", "the vault has it"),
-        Availability::Damaged(why) => ("False", "Damaged", why),
+        Availability::Damaged(why) => ("False", DAMAGED, why),
         Availability::Purged => ("False", "Purged", "its objects are removed"),
         Availability::Empty => (
             "Unknown",
@@ -128,19 +137,30 @@ fn tell(
         ),
         Availability::Unknown { reason, message } => ("Unknown", reason, message),
     };
-    status.conditions = before(mirror).conditions;
+    let before = before(mirror);
+    let damage = matches!(availability, Availability::Damaged(_));
+    let is_known = before.conditions.iter().any(|said| said.reason == DAMAGED);
+    status.conditions = before.conditions;
+    status.verified_at = before.verified_at;
     let available = condition(AVAILABLE, holds, reason, message.to_owned());
     conditions::merge(&mut status.conditions, available);
-    (mirror.status.as_ref() != Some(&status)).then(|| {
-        Change::Tell(Box::new(RecoveryPoint {
-            status: Some(status),
-            ..mirror.clone()
-        }))
+    if mirror.status.as_ref() == Some(&status) {
+        return None;
+    }
+    let told = Box::new(RecoveryPoint {
+        status: Some(status),
+        ..mirror.clone()
+    });
+    Some(if damage && !is_known {
+        Change::Warn(told)
+    } else {
+        Change::Tell(told)
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use clusterbackup_api::recovery_point::VERIFIED;
     use clusterbackup_vault::point::Manifest;
     use serde_json::json;
 
@@ -186,17 +206,17 @@ mod tests {
     }
 
     fn words(changes: &[Change]) -> Vec<String> {
+        let said = |word: &str, point: &RecoveryPoint| {
+            let said = point.status.iter().flat_map(|status| &status.conditions);
+            let reasons: String = said.map(|said| &*said.reason).collect();
+            format!("{word} {} {reasons}", point.name_any())
+        };
         let word = |change: &Change| match change {
             Change::Create(point) => format!("create {}", point.name_any()),
             Change::Remove(point) => format!("remove {}", point.name_any()),
-            Change::Tell(point) => {
-                let said = point.status.iter().flat_map(|status| &status.conditions);
-                format!(
-                    "tell {} {}",
-                    point.name_any(),
-                    said.map(|said| &*said.reason).collect::<String>()
-                )
-            }
+            Change::Lose(point) => format!("lose {}", point.name_any()),
+            Change::Tell(point) => said("tell", point),
+            Change::Warn(point) => said("warn", point),
         };
         changes.iter().map(word).collect()
     }
@@ -267,8 +287,61 @@ mod tests {
         has.points
             .insert(id(3), Found::Damaged("its hash is wrong".to_owned()));
         let changes = words(&of_listed("vault", &has, &[mirror(1)]));
-        let [created, told] = [format!("create {}", id(2)), format!("tell {} Damaged", id(1))];
+        let [created, told] = [format!("create {}", id(2)), format!("warn {} Damaged", id(1))];
         assert_eq!(changes, [created, told]);
+    }
+
+    #[test]
+    fn a_point_is_lost_that_nobody_has_deleted_and_is_not_there() {
+        let shown = |state| RecoveryPoint {
+            status: Some(RecoveryPointStatus {
+                state: Some(state),
+                ..RecoveryPointStatus::default()
+            }),
+            ..mirror(1)
+        };
+        let has = inventory(&[2]);
+        let purged = Inventory {
+            purged: [id(1)].into(),
+            ..inventory(&[2])
+        };
+        for (has, state, change) in [
+            (&has, PointState::Available, "lose"),
+            (&has, PointState::Deleted, "remove"),
+            (&has, PointState::Purging, "remove"),
+            (&purged, PointState::Available, "remove"),
+        ] {
+            let changes = words(&of_listed("vault", has, &[shown(state), mirror(2)]));
+            assert_eq!(changes[0], format!("{change} {}", id(1)), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn people_are_told_of_damage_once_and_what_else_is_known_of_a_point_stays() {
+        let mut has = inventory(&[2]);
+        has.points
+            .insert(id(1), Found::Damaged("its hash is wrong".to_owned()));
+        let verified = condition(VERIFIED, "True", "AsWritten", String::new());
+        let status = RecoveryPointStatus {
+            verified_at: Some(verified.last_transition_time.clone()),
+            conditions: vec![verified],
+            ..RecoveryPointStatus::default()
+        };
+        let shown = RecoveryPoint {
+            status: Some(status.clone()),
+            ..mirror(1)
+        };
+        let changes = of_listed("vault", &has, &[shown, mirror(2)]);
+        let [Change::Warn(told), _] = changes.as_slice() else {
+            panic!("{changes:?}")
+        };
+        let after = told.status.clone().unwrap();
+        assert_eq!(after.verified_at, status.verified_at);
+        assert_eq!(after.conditions[0], status.conditions[0]);
+        has.points
+            .insert(id(1), Found::Damaged("it is cut off".to_owned()));
+        let changes = words(&of_listed("vault", &has, &[*told.clone(), mirror(2)]));
+        assert_eq!(changes[0], format!("tell {} AsWrittenDamaged", id(1)));
     }
 
     #[test]

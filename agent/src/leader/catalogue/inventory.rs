@@ -89,7 +89,7 @@ impl Item {
                 .kept_because
                 .as_deref()
                 .map(|why| schema::bounded(why).into_owned()),
-            conditions: Vec::new(),
+            ..RecoveryPointStatus::default()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clusterbackup_api::recovery_point::AVAILABLE;
 use clusterbackup_api::{BackupVault, RecoveryPoint};
 use clusterbackup_vault::store::StoreError;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
@@ -13,6 +14,7 @@ use super::difference::{self, Change};
 use super::inventory::Inventory;
 use super::life::Read;
 use crate::leader::error::{Doing as _, DriveError, OrGone as _};
+use crate::leader::events::Reason;
 use crate::leader::listed;
 use crate::leader::mirror;
 use crate::leader::vault::{OpenVault, VaultError};
@@ -49,7 +51,7 @@ async fn attempt(world: &World, vault: &BackupVault, inventory: &mut Inventory) 
             }
             difference::of_listed(&name, inventory, &mirrors)
         }
-        Err(error) => difference::of_unread(error.reason(), &error.to_string(), &mirrors),
+        Err(error) => difference::of_unread(error.reason().as_str(), &error.to_string(), &mirrors),
     };
     for change in changes {
         if let Err(error) = carry_out(world, &points, change).await {
@@ -91,20 +93,42 @@ async fn carry_out(world: &World, points: &Api<RecoveryPoint>, change: Change) -
             let namespace = points.namespace().unwrap_or_default();
             mirror::create(&world.client, namespace, &point).await.map(drop)
         }
-        Change::Remove(point) => {
-            let this_one = DeleteParams::default().preconditions(Preconditions {
-                uid: point.uid(),
-                resource_version: point.resource_version(),
-            });
-            passed_by(points.delete(&point.name_any(), &this_one).await).doing("delete the RecoveryPoint")
+        Change::Remove(point) => remove(points, &point).await,
+        Change::Lose(point) => {
+            remove(points, &point).await?;
+            world.metrics.lost();
+            let note = format!(
+                "BackupVault {} doesn't list it any more, and nobody has deleted it: look at who may write to its store",
+                point.spec.vault
+            );
+            world.events.tell(&*point, Reason::PointLost, note).await;
+            Ok(())
         }
-        Change::Tell(point) => {
-            let written = points
-                .replace_status(&point.name_any(), &PostParams::default(), &point)
-                .await;
-            passed_by(written).doing("write the status of the RecoveryPoint")
+        Change::Tell(point) => tell(points, &point).await,
+        Change::Warn(point) => {
+            tell(points, &point).await?;
+            let said = point.status.iter().flat_map(|status| &status.conditions);
+            let damage = said.into_iter().find(|said| said.type_ == AVAILABLE);
+            let note = damage.map(|damage| damage.message.clone()).unwrap_or_default();
+            world.events.tell(&*point, Reason::PointDamaged, note).await;
+            Ok(())
         }
     }
+}
+
+async fn remove(points: &Api<RecoveryPoint>, point: &RecoveryPoint) -> Result<(), DriveError> {
+    let this_one = DeleteParams::default().preconditions(Preconditions {
+        uid: point.uid(),
+        resource_version: point.resource_version(),
+    });
+    passed_by(points.delete(&point.name_any(), &this_one).await).doing("delete the RecoveryPoint")
+}
+
+async fn tell(points: &Api<RecoveryPoint>, point: &RecoveryPoint) -> Result<(), DriveError> {
+    let written = points
+        .replace_status(&point.name_any(), &PostParams::default(), point)
+        .await;
+    passed_by(written).doing("write the status of the RecoveryPoint")
 }
 
 /// What changed meanwhile is looked at again.

@@ -5,6 +5,7 @@ use clusterbackup_vault::place::PlaceError;
 use clusterbackup_vault::seal::BadRecipient;
 use clusterbackup_vault::store::StoreError;
 
+use super::reason::Reason;
 use crate::leader::error::DriveError;
 
 /// Why a vault can't be used.
@@ -78,24 +79,24 @@ impl VaultError {
     }
 
     /// In one stable word for programs.
-    pub(in crate::leader) fn reason(&self) -> &'static str {
+    pub(in crate::leader) const fn reason(&self) -> Reason {
         match self {
-            Self::Missing(_) => "Missing",
-            Self::NoPlace | Self::Outside { .. } | Self::Recipient(_) | Self::Place(_) => "SpecInvalid",
-            Self::NoSecret(_) => "CredentialsMissing",
-            Self::Credentials(..) => "CredentialsInvalid",
-            Self::Unread(_) => "ApiServerUnreachable",
+            Self::Missing(_) => Reason::Missing,
+            Self::NoPlace | Self::Outside { .. } | Self::Recipient(_) | Self::Place(_) => Reason::SpecInvalid,
+            Self::NoSecret(_) => Reason::CredentialsMissing,
+            Self::Credentials(..) => Reason::CredentialsInvalid,
+            Self::Unread(_) => Reason::ApiServerUnreachable,
             Self::Location(error) => match error {
                 LocationError::Store(error) => reason(error),
-                LocationError::Foreign { .. } => "LocationForeign",
-                LocationError::Gone { .. } | LocationError::NoVault => "LocationEmpty",
-                LocationError::Another { .. } => "LocationOfAnother",
-                LocationError::BadMarker { .. } => "MarkerDamaged",
-                LocationError::LaterFormat { .. } => "FormatUnknown",
+                LocationError::Foreign { .. } => Reason::LocationForeign,
+                LocationError::Gone { .. } | LocationError::NoVault => Reason::LocationEmpty,
+                LocationError::Another { .. } => Reason::LocationOfAnother,
+                LocationError::BadMarker { .. } => Reason::MarkerDamaged,
+                LocationError::LaterFormat { .. } => Reason::FormatUnknown,
                 LocationError::Corrupts { .. }
                 | LocationError::Overwrites
-                | LocationError::KeepsDeleted { .. } => "StoreUnfit",
-                LocationError::Key(_) => "StoreFailed",
+                | LocationError::KeepsDeleted { .. } => Reason::StoreUnfit,
+                LocationError::Key(_) => Reason::StoreFailed,
             },
         }
     }
@@ -107,13 +108,13 @@ impl From<StoreError> for VaultError {
     }
 }
 
-const fn reason(error: &StoreError) -> &'static str {
+const fn reason(error: &StoreError) -> Reason {
     match error {
-        StoreError::Denied { .. } => "AccessDenied",
-        StoreError::NoLocation { .. } => "LocationMissing",
-        StoreError::Full { .. } => "StoreFull",
-        StoreError::ReadOnly { .. } | StoreError::Immutable { .. } => "ReadOnly",
-        StoreError::Unreachable { .. } => "StoreUnreachable",
-        _ => "StoreFailed",
+        StoreError::Denied { .. } => Reason::AccessDenied,
+        StoreError::NoLocation { .. } => Reason::LocationMissing,
+        StoreError::Full { .. } => Reason::StoreFull,
+        StoreError::ReadOnly { .. } | StoreError::Immutable { .. } => Reason::ReadOnly,
+        StoreError::Unreachable { .. } => Reason::StoreUnreachable,
+        _ => Reason::StoreFailed,
     }
 }

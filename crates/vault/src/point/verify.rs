@@ -111,31 +111,12 @@ struct Index<'a> {
 impl Check<'_> {
     async fn part(&mut self, file: PartFile) -> Result<(), PointError> {
         match file.part {
-            Part::Begin => self.begin().await,
+            Part::Begin => begin(self.reader).await,
             Part::Segment(number) if self.opens => self.segment(number).await,
-            Part::Volumes if self.opens => self.volumes().await,
+            Part::Volumes if self.opens => volumes(self.reader).await,
             Part::Log if self.opens => self.reader.log().try_for_each(async |_| Ok(())).await,
             part => self.reader.stored(part).await.map(drop),
         }
-    }
-
-    async fn begin(&self) -> Result<(), PointError> {
-        let (key, stored) = self.reader.stored(Part::Begin).await?;
-        let begin: Begin =
-            serde_json::from_slice(&stored).map_err(|error| PointError::unreadable(&key, error))?;
-        let manifest = &self.reader.manifest().begin;
-        let same = begin == *manifest;
-        same.then_some(())
-            .ok_or_else(|| PointError::unreadable(&key, "it says otherwise than the manifest"))
-    }
-
-    async fn volumes(&self) -> Result<(), PointError> {
-        let volumes = self.reader.volumes().await?;
-        let snapshots = volumes.iter().filter_map(|volume| volume.snapshot.as_ref());
-        let same = snapshots.eq(&self.reader.manifest().snapshots);
-        let key = self.reader.key(Part::Volumes)?;
-        same.then_some(())
-            .ok_or_else(|| PointError::unreadable(&key, "its snapshots are not those of the manifest"))
     }
 
     async fn segment(&mut self, number: u32) -> Result<(), PointError> {
@@ -189,6 +170,25 @@ impl Check<'_> {
             Err(error) => error,
         }
     }
+}
+
+async fn begin(reader: &PointReader) -> Result<(), PointError> {
+    let (key, stored) = reader.stored(Part::Begin).await?;
+    let begin: Begin =
+        serde_json::from_slice(&stored).map_err(|error| PointError::unreadable(&key, error))?;
+    let manifest = &reader.manifest().begin;
+    let same = begin == *manifest;
+    same.then_some(())
+        .ok_or_else(|| PointError::unreadable(&key, "it says otherwise than the manifest"))
+}
+
+async fn volumes(reader: &PointReader) -> Result<(), PointError> {
+    let volumes = reader.volumes().await?;
+    let snapshots = volumes.iter().filter_map(|volume| volume.snapshot.as_ref());
+    let same = snapshots.eq(&reader.manifest().snapshots);
+    let key = reader.key(Part::Volumes)?;
+    same.then_some(())
+        .ok_or_else(|| PointError::unreadable(&key, "its snapshots are not those of the manifest"))
 }
 
 impl Index<'_> {
