@@ -17,6 +17,7 @@
 //! | `objects`, `point`, `firsts`, `point_failure` | what is stored of a cluster, and the recovery point that it goes into |
 //! | `mirror`, `catalogue` | what shows points in the cluster, and keeps to what their vaults have |
 //! | `vault`, `vaults` | where points lie, and whether that can be used |
+//! | `configuration` | what the system is set up with, written into vaults |
 //! | `verification` | whether points are still as they were written |
 //! | `own_cuts` | claims that no running pod mounts |
 //! | `retain`, `discard`, `contents`, `groups` | what becomes of snapshots, and of the labels of groups |
@@ -26,6 +27,7 @@ mod backups;
 mod barrier;
 mod catalogue;
 mod conditions;
+mod configuration;
 mod contents;
 mod discard;
 mod drive;

@@ -78,6 +78,7 @@ fn main() -> ExitCode {
         leader::uninstalled::SCENARIOS,
         leader::vault::SCENARIOS,
         leader::vault::by_plugin::SCENARIOS,
+        leader::vault::configuration::SCENARIOS,
         leader::vault::credentials::SCENARIOS,
         leader::vault::outages::SCENARIOS,
         leader::vault::places::SCENARIOS,

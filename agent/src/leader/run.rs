@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backups::Backups;
 use super::catalogue;
+use super::configuration;
 use super::error::DriveError;
 use super::events::Events;
 use super::instances;
@@ -157,10 +158,11 @@ impl Leading {
         let (judging, scheduling) = (policies::run(world.client.clone()), Schedules::run(world.clone()));
         let showing = catalogue::run(world.clone());
         let (counting, verifying) = (survey::run(world.clone()), verification::run(world.clone()));
+        let keeping = configuration::run(world.clone());
         let work = async {
             let driving = Backups::run(world);
             tokio::try_join!(
-                driving, looking, trying, showing, judging, scheduling, counting, verifying
+                driving, looking, trying, showing, judging, scheduling, counting, verifying, keeping
             )
             .map(drop)
         };

@@ -1,6 +1,6 @@
 //! `BackupVault`: where recovery points lie.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -223,10 +223,26 @@ pub struct BackupVaultStatus {
     /// Whether what is written is encrypted.
     #[serde(default)]
     pub encrypted: bool,
+    /// What the system is set up with in the vault's namespace, as it was last written into the vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<SavedConfiguration>,
     /// Ready: whether a blob could be written, read and removed when that was last tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
+}
+
+/// What was last written into a vault of what the system is set up with.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedConfiguration {
+    /// Its number in the vault: configuration/CLUSTER/NAMESPACE/NUMBER.json.
+    pub number: u32,
+    /// When it was written. It isn't again as long as nothing changes.
+    pub saved_at: Time,
+    /// The SHA-256 of what was written, before it was encrypted.
+    #[schemars(length(max = 64))]
+    pub sha256: String,
 }
 
 /// Where a vault's store is; of the three, the one that is named.
@@ -252,9 +268,9 @@ impl Location {
     }
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
     /// The Secret with its credentials.
-    pub fn credentials(&self) -> Option<&str> {
+    pub fn credentials(&self) -> Option<&'a str> {
         let reference = match self {
             Self::FileSystem(_) => None,
             Self::Azure(container) => container.credentials.as_ref(),
@@ -265,6 +281,12 @@ impl Place<'_> {
 }
 
 impl BackupVaultSpec {
+    /// The Secrets in the vault's namespace that it names.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let place = self.operational.place();
+        place.and_then(|place| place.credentials()).into_iter()
+    }
+
     /// How many backups of an instance may be asked for within a day; none: any number.
     pub fn on_demand_a_day(&self) -> Option<u32> {
         self.limits

@@ -88,6 +88,7 @@ pub(crate) fn refusal(what: &str, namespace: &str, error: &kube::Error) -> Strin
         kube::Error::Api(status) if status.is_not_found() => {
             format!("failed to {what}{place}: there is no such thing; is clusterbackup installed?")
         }
+        kube::Error::Api(status) => format!("failed to {what}{place}: {}", status.message),
         error => format!("failed to {what}{place}: {error}"),
     }
 }

@@ -14,7 +14,7 @@
 //! - `policy`: `policy explain`
 //! - `backup`: `backup create`, `describe`, `logs`, `cancel`
 //! - `points`: `rp list`, `describe`, `get`, `diff`, `verify`, `export`
-//! - `vault`: `vault create`, `check`, `verify`, `keygen`
+//! - `vault`: `vault create`, `check`, `verify`, `restore-config`, `keygen`
 //! - `store`: how vaults are opened
 //! - `coverage`: `coverage`
 //! - `agents`: `agents status`

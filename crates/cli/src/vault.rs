@@ -2,7 +2,9 @@
 //!
 //! - `create`: makes one
 //! - `verify`: whether what is in them is damaged
+//! - `configuration`: sets a cluster up from one
 
+mod configuration;
 mod create;
 mod verify;
 
@@ -28,6 +30,7 @@ pub(crate) fn run(command: &Vault, out: &mut dyn Write) -> Result<ExitCode, Erro
         Vault::Create(arguments) => create::run(arguments, out),
         Vault::Check(arguments) => check(arguments, out),
         Vault::Verify(arguments) => verify::run(arguments, out),
+        Vault::RestoreConfig(arguments) => configuration::run(arguments, out),
         Vault::Keygen => keygen(out),
     }
 }

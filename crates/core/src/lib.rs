@@ -5,6 +5,7 @@
 
 mod allowance;
 pub mod clash;
+pub mod configuration;
 pub mod coverage;
 pub mod custom_kind;
 pub mod cut;

@@ -6,11 +6,13 @@
 //! - `point`: what one recovery point is made of
 //! - `catalogue`: which points there are
 //! - `lifecycle`: what was decided about a point after it was made
+//! - `configuration`: what the system was set up with
 //! - `seal`: parts that only the key's owner reads
 //! - `archive`: the backups of Velero and AKS Backup, which are read; and points exported as such
 
 pub mod archive;
 pub mod catalogue;
+pub mod configuration;
 pub mod lifecycle;
 pub mod location;
 pub mod place;

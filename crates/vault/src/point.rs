@@ -29,7 +29,7 @@ pub(crate) mod layout;
 mod lines;
 mod manifest;
 mod part;
-mod reader;
+pub(crate) mod reader;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod segment;

@@ -2,6 +2,7 @@
 
 mod application;
 pub(crate) mod by_plugin;
+pub(crate) mod configuration;
 mod contents;
 pub(crate) mod credentials;
 mod ground;

@@ -11,6 +11,7 @@ pub(crate) enum Vault {
     Create(Create),
     Check(Check),
     Verify(Verify),
+    RestoreConfig(RestoreConfig),
     /// Make a key pair for encrypted vaults.
     ///
     /// The public key goes into spec.encryption.recipients of the vault. The private one, the line behind it, is needed to read
@@ -86,6 +87,7 @@ Rights that it uses:
   get backupvaults.clusterbackup.io")]
 pub(crate) struct Check {
     /// The BackupVault.
+    #[arg(value_name = "VAULT")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) place: Place,
@@ -115,10 +117,61 @@ Rights that it uses:
 ))]
 pub(crate) struct Verify {
     /// The BackupVault.
-    #[arg(required_unless_present = "store", conflicts_with = "store")]
+    #[arg(
+        value_name = "VAULT",
+        required_unless_present = "store",
+        conflicts_with = "store"
+    )]
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) reading: Reading,
+    /// How the result is shown.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Output,
+}
+
+/// Set a cluster up as another was: make what a vault carries of vaults, policies, instances, hooks and rules.
+///
+/// What is there already stays as it is. Everything is made as you: with your rights, and you are the requester of instances and
+/// hooks. What Secrets hold is in no vault: those that have to be made by hand are named.
+#[derive(Debug, Args)]
+#[command(after_help = concat!(
+    "\
+Examples:
+  # After a disaster: clusterbackup is installed in a blank cluster, and the store is all that is left
+  AZURE_STORAGE_KEY=... kubectl clusterbackup vault restore-config --azure shopbackups/vault --identity key.txt
+
+  # What would that be? Needs no cluster
+  kubectl clusterbackup vault restore-config --file-system /mnt/vaults/shop --dry-run -o yaml
+
+Exit codes:
+  0  everything is there, and as it was
+  1  something could not be made, or is there and says something else; or the vault can't be read
+
+Rights that it uses:
+  create and get what it makes, update with --overwrite; get secrets that vaults name; with the name of a vault also
+  ",
+    rights_of_readers!()
+))]
+pub(crate) struct RestoreConfig {
+    /// The BackupVault.
+    #[arg(
+        value_name = "VAULT",
+        required_unless_present = "store",
+        conflicts_with = "store"
+    )]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// The cluster that is meant, by the uid of its namespace kube-system, where the vault carries several.
+    #[arg(long, value_name = "ID")]
+    pub(crate) cluster: Option<String>,
+    /// Change what is there and says something else.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) overwrite: bool,
+    /// Only show what the vault carries.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// How the result is shown.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,

@@ -33,6 +33,9 @@ pub enum PointError {
     /// Its parts are encrypted, and no key was given.
     #[error("recovery point {0} is sealed: give the identity of one of its recipients")]
     Sealed(PointId),
+    /// It is encrypted, and no key was given.
+    #[error("{0} is sealed: give the identity of one of its recipients")]
+    SealedPart(Key),
     /// Its parts are encrypted for others.
     #[error("{key} is not sealed for {recipient}: give the identity of one of its recipients")]
     WrongIdentity {

@@ -200,10 +200,11 @@ impl PointReader {
     }
 }
 
-type Content = Box<dyn Read + Send>;
+pub(crate) type Content = Box<dyn Read + Send>;
 type Open = Box<dyn FnOnce() -> Result<Content, PointError> + Send>;
 
-fn open(key: &Key, stored: Bytes, identity: Option<&Identity>) -> Result<Content, PointError> {
+/// What was stored, opened with the key where it needs one.
+pub(crate) fn open(key: &Key, stored: Bytes, identity: Option<&Identity>) -> Result<Content, PointError> {
     match identity {
         None => Ok(Box::new(std::io::Cursor::new(stored))),
         Some(identity) => match identity.open(stored) {
@@ -227,7 +228,8 @@ fn zstd(key: &Key, content: Content) -> Result<impl Read + Send + use<>, PointEr
     Ok(decoder)
 }
 
-fn read_to_end(key: &Key, content: impl Read, largest: u64) -> Result<Vec<u8>, PointError> {
+/// All of it, if it isn't more than that.
+pub(crate) fn read_to_end(key: &Key, content: impl Read, largest: u64) -> Result<Vec<u8>, PointError> {
     let mut whole = Vec::new();
     let read = content.take(largest + 1).read_to_end(&mut whole);
     read.map_err(|error| PointError::unreadable(key, error))?;
