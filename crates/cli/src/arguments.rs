@@ -280,6 +280,9 @@ pub(crate) enum StatusOutput {
 }
 
 /// Write the completion of commands for a shell.
+///
+/// It completes commands and options, and the names of vaults, policies, instances, backups and recovery points: for these it asks
+/// the cluster, for 2 seconds at the most. In PowerShell it completes commands and options alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -16,13 +16,15 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 /// Runs a command that asks the cluster.
 pub(crate) fn run<T>(work: impl AsyncFnOnce(Client) -> Result<T, Error>) -> Result<T, Error> {
-    without(async || {
-        let client =
-            clusterbackup_kit::client::connect(concat!("kubectl-clusterbackup/", env!("CARGO_PKG_VERSION")))
-                .await
-                .map_err(Error::Client)?;
-        work(client).await
-    })
+    without(async || work(client().await?).await)
+}
+
+/// The way to the cluster.
+pub(crate) async fn client() -> Result<Client, Error> {
+    let agent = concat!("kubectl-clusterbackup/", env!("CARGO_PKG_VERSION"));
+    clusterbackup_kit::client::connect(agent)
+        .await
+        .map_err(Error::Client)
 }
 
 /// Runs a command that waits for others than the cluster.

@@ -64,6 +64,7 @@ Rights that it uses:
   with --wait list and watch backups.clusterbackup.io")]
 pub(crate) struct Create {
     /// The BackupInstance.
+    #[arg(value_name = "INSTANCE")]
     pub(crate) instance: String,
     /// What the Backup is called. Default: the instance's name with something behind it that makes it unique.
     #[arg(long, value_name = "NAME")]
@@ -96,6 +97,7 @@ Rights that it uses:
   for hooks and frozen times list nodetasks.clusterbackup.io in clusterbackup-agents")]
 pub(crate) struct Describe {
     /// The Backup.
+    #[arg(value_name = "BACKUP")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) place: Place,
@@ -121,6 +123,7 @@ Rights that it uses:
   with -f watch both")]
 pub(crate) struct Logs {
     /// The Backup.
+    #[arg(value_name = "BACKUP")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) place: Place,
@@ -136,6 +139,7 @@ Rights that it uses:
   get and patch backups.clusterbackup.io")]
 pub(crate) struct Cancel {
     /// The Backup.
+    #[arg(value_name = "BACKUP")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) place: Place,

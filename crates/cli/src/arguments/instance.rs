@@ -91,6 +91,7 @@ Rights that it uses:
   list backups.clusterbackup.io and recoverypoints.clusterbackup.io")]
 pub(crate) struct Describe {
     /// The BackupInstance.
+    #[arg(value_name = "INSTANCE")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) place: Place,

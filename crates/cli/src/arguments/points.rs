@@ -48,6 +48,7 @@ Rights that it uses:
   get recoverypoints.clusterbackup.io")]
 pub(crate) struct Describe {
     /// The RecoveryPoint.
+    #[arg(value_name = "POINT")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) place: Place,
@@ -80,6 +81,7 @@ Rights that it uses:
 ))]
 pub(crate) struct Get {
     /// The recovery point.
+    #[arg(value_name = "POINT")]
     pub(crate) point: String,
     /// The object: its kind as plural name and group, `/`, its name.
     #[arg(value_name = "KIND/NAME")]
@@ -129,8 +131,10 @@ Rights that it uses:
 ))]
 pub(crate) struct Diff {
     /// The recovery point before.
+    #[arg(value_name = "POINT")]
     pub(crate) before: String,
     /// The recovery point after.
+    #[arg(value_name = "POINT")]
     pub(crate) after: String,
     #[command(flatten)]
     pub(crate) reading: Reading,
@@ -167,6 +171,7 @@ Rights that it uses:
 ))]
 pub(crate) struct Verify {
     /// The recovery point.
+    #[arg(value_name = "POINT")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) reading: Reading,
@@ -198,6 +203,7 @@ Rights that it uses:
 ))]
 pub(crate) struct Export {
     /// The recovery point.
+    #[arg(value_name = "POINT")]
     pub(crate) name: String,
     /// The folder to write to; it has to be there. The backup is called as the Backup that made the point.
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
@@ -219,6 +225,7 @@ Rights that it uses:
   patch recoverypoints.clusterbackup.io")]
 pub(crate) struct Delete {
     /// The RecoveryPoint.
+    #[arg(value_name = "POINT")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) place: Place,
@@ -234,6 +241,7 @@ Rights that it uses:
   patch recoverypoints.clusterbackup.io")]
 pub(crate) struct Undelete {
     /// The RecoveryPoint.
+    #[arg(value_name = "POINT")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) place: Place,

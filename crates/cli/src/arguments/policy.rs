@@ -31,6 +31,7 @@ Rights that it uses:
   list backupinstances.clusterbackup.io and recoverypoints.clusterbackup.io")]
 pub(crate) struct Explain {
     /// The BackupPolicy.
+    #[arg(value_name = "POLICY")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) place: Place,
