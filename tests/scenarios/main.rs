@@ -91,6 +91,7 @@ fn main() -> ExitCode {
         plugin::SCENARIOS,
         plugin::agents::SCENARIOS,
         plugin::backups::SCENARIOS,
+        plugin::completion::SCENARIOS,
         plugin::coverage::SCENARIOS,
         plugin::instances::SCENARIOS,
         precedence::SCENARIOS,

@@ -3,6 +3,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod backups;
+pub(crate) mod completion;
 pub(crate) mod coverage;
 pub(crate) mod instances;
 
