@@ -3,14 +3,13 @@
 mod coverage;
 mod protection;
 mod vaults;
+mod volumes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use clusterbackup_api::backup::{BackupPhase, BackupStatus, ObjectCounts, VolumeReport};
-use clusterbackup_api::node_task::Consistency;
+use clusterbackup_api::backup::{BackupPhase, BackupStatus, ObjectCounts};
 use clusterbackup_core::coverage::{Covered, Gap};
-use clusterbackup_core::cut::SkipReason;
 use clusterbackup_kit::metrics::{MetricsError, Registry};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
@@ -30,21 +29,6 @@ const ENDS: [BackupPhase; 4] = [
     BackupPhase::CompletedWithWarnings,
     BackupPhase::Failed,
     BackupPhase::Cancelled,
-];
-const SKIPS: [SkipReason; 13] = [
-    SkipReason::Excluded,
-    SkipReason::ClaimPending,
-    SkipReason::VolumeLost,
-    SkipReason::VolumeNotFound,
-    SkipReason::ClaimDeleted,
-    SkipReason::NotCsi,
-    SkipReason::NoSnapshotClass,
-    SkipReason::AmbiguousSnapshotClass,
-    SkipReason::TooLarge,
-    SkipReason::SnapshotLimitReached,
-    SkipReason::HookFailed,
-    SkipReason::AgentSilent,
-    SkipReason::Cancelled,
 ];
 const UNDERWAY: [BackupPhase; 2] = [BackupPhase::Planning, BackupPhase::Running];
 
@@ -243,11 +227,8 @@ impl Metrics {
         for phase in ENDS {
             self.ended.with_label_values(&[phase_label(phase)]);
         }
-        for outcome in ["application_consistent", "crash_consistent", "failed"] {
-            self.volumes.with_label_values(&[outcome, ""]);
-        }
-        for reason in SKIPS {
-            self.volumes.with_label_values(&["skipped", skip_label(reason)]);
+        for (outcome, reason) in volumes::all() {
+            self.volumes.with_label_values(&[outcome, reason]);
         }
         for outcome in PointOutcome::ALL {
             self.points.with_label_values(&[outcome.label()]);
@@ -354,7 +335,7 @@ impl Metrics {
             self.duration.observe(took.as_secs_f64());
         }
         for volume in &status.volumes {
-            let (outcome, reason) = volume_labels(volume);
+            let (outcome, reason) = volumes::labels(volume);
             self.volumes.with_label_values(&[outcome, reason]).inc();
         }
         for barrier in &status.barriers {
@@ -367,15 +348,6 @@ impl Metrics {
     }
 }
 
-const fn volume_labels(volume: &VolumeReport) -> (&'static str, &'static str) {
-    match (volume.skipped, volume.consistency) {
-        (Some(reason), _) => ("skipped", skip_label(reason)),
-        (None, Some(Consistency::ApplicationConsistent)) => ("application_consistent", ""),
-        (None, Some(Consistency::CrashConsistent)) => ("crash_consistent", ""),
-        (None, None) => ("failed", ""),
-    }
-}
-
 const fn phase_label(phase: BackupPhase) -> &'static str {
     match phase {
         BackupPhase::Planning => "planning",
@@ -384,23 +356,5 @@ const fn phase_label(phase: BackupPhase) -> &'static str {
         BackupPhase::CompletedWithWarnings => "completed_with_warnings",
         BackupPhase::Failed => "failed",
         BackupPhase::Cancelled => "cancelled",
-    }
-}
-
-const fn skip_label(reason: SkipReason) -> &'static str {
-    match reason {
-        SkipReason::Excluded => "excluded",
-        SkipReason::ClaimPending => "claim_pending",
-        SkipReason::VolumeLost => "volume_lost",
-        SkipReason::VolumeNotFound => "volume_not_found",
-        SkipReason::ClaimDeleted => "claim_deleted",
-        SkipReason::NotCsi => "not_csi",
-        SkipReason::NoSnapshotClass => "no_snapshot_class",
-        SkipReason::AmbiguousSnapshotClass => "ambiguous_snapshot_class",
-        SkipReason::TooLarge => "too_large",
-        SkipReason::SnapshotLimitReached => "snapshot_limit_reached",
-        SkipReason::HookFailed => "hook_failed",
-        SkipReason::AgentSilent => "agent_silent",
-        SkipReason::Cancelled => "cancelled",
     }
 }
