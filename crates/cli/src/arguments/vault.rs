@@ -116,15 +116,8 @@ Rights that it uses:
     rights_of_readers!()
 ))]
 pub(crate) struct Verify {
-    /// The BackupVault.
-    #[arg(
-        value_name = "VAULT",
-        required_unless_present = "store",
-        conflicts_with = "store"
-    )]
-    pub(crate) name: Option<String>,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub(crate) vault: Whole,
     /// How the result is shown.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,
@@ -154,15 +147,8 @@ Rights that it uses:
     rights_of_readers!()
 ))]
 pub(crate) struct RestoreConfig {
-    /// The BackupVault.
-    #[arg(
-        value_name = "VAULT",
-        required_unless_present = "store",
-        conflicts_with = "store"
-    )]
-    pub(crate) name: Option<String>,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub(crate) vault: Whole,
     /// The cluster that is meant, by the uid of its namespace kube-system, where the vault carries several.
     #[arg(long, value_name = "ID")]
     pub(crate) cluster: Option<String>,
@@ -175,4 +161,18 @@ pub(crate) struct RestoreConfig {
     /// How the result is shown.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,
+}
+
+/// A vault, all of which is meant: of a cluster, or where it is said to be.
+#[derive(Debug, Args)]
+pub(crate) struct Whole {
+    /// The BackupVault.
+    #[arg(
+        value_name = "VAULT",
+        required_unless_present = "store",
+        conflicts_with = "store"
+    )]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
 }

@@ -68,8 +68,8 @@ pub(super) fn run(arguments: &RestoreConfig, out: &mut dyn Write) -> Result<Exit
 
 /// What the vault carries of one cluster, namespace by namespace.
 fn read(arguments: &RestoreConfig) -> Result<Vec<Snapshot>, Error> {
-    let wanted = Wanted::Vault(arguments.name.as_deref().unwrap_or_default());
-    let reading = &arguments.reading;
+    let wanted = Wanted::Vault(arguments.vault.name.as_deref().unwrap_or_default());
+    let reading = &arguments.vault.reading;
     let identity = store::identity(reading.identity.as_deref())?;
     let namespace = reading.place.namespace.as_deref();
     store::run(&reading.store, namespace, async |vaults| {

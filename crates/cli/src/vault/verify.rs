@@ -24,11 +24,11 @@ struct Told {
 }
 
 pub(super) fn run(arguments: &Verify, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let wanted = Wanted::Vault(arguments.name.as_deref().unwrap_or_default());
-    let identity = store::identity(arguments.reading.identity.as_deref())?;
-    let namespace = arguments.reading.place.namespace.as_deref();
+    let wanted = Wanted::Vault(arguments.vault.name.as_deref().unwrap_or_default());
+    let identity = store::identity(arguments.vault.reading.identity.as_deref())?;
+    let namespace = arguments.vault.reading.place.namespace.as_deref();
     let is_text = arguments.output == Output::Text;
-    let points = store::run(&arguments.reading.store, namespace, async |vaults| {
+    let points = store::run(&arguments.vault.reading.store, namespace, async |vaults| {
         let store = vaults.open(wanted).await?;
         // Who waits for many points sees each as soon as it was read.
         verify(&store, identity.as_ref(), |found| {
