@@ -4,16 +4,17 @@
 //! | module | concern |
 //! |---|---|
 //! | [`run`] | the process: its flags, the election, the work of a term |
-//! | `backups` | which backups are driven |
-//! | `drive` | one backup, from where it stands to its end |
+//! | `fleet` | objects that are driven, each by one task |
+//! | `backups`, `drive` | which backups are driven; one of them, from where it stands to its end |
 //! | `subject`, `terms`, `rights`, `plan` | what a backup is of, whether those who want it may, and what it has to do |
 //! | `instances` | whether backups could run |
 //! | `policies`, `schedules` | whether policies can be followed, and the backups that they ask for |
 //! | `limits` | how many backups people may ask for |
 //! | `shown` | all objects of a kind, as a watch shows them |
 //! | `rounds` | objects that are looked at now and then, of whatever kind |
-//! | `tasks`, `record` | NodeTasks and the Backup, as this leader may write them |
+//! | `tasks`, `record` | NodeTasks and what is driven, as this leader may write them |
 //! | `barrier`, `silence` | what nodes may do next, and how long they are waited for |
+//! | `reach` | what a requester may read |
 //! | `objects`, `point`, `firsts`, `point_failure` | what is stored of a cluster, and the recovery point that it goes into |
 //! | `mirror`, `catalogue` | what shows points in the cluster, and keeps to what their vaults have |
 //! | `vault`, `vaults` | where points lie, and whether that can be used |
@@ -34,6 +35,7 @@ mod drive;
 mod error;
 mod events;
 mod firsts;
+mod fleet;
 mod groups;
 mod instances;
 mod limits;
@@ -47,6 +49,7 @@ mod plan;
 mod point;
 mod point_failure;
 mod policies;
+mod reach;
 mod record;
 mod report;
 mod retain;

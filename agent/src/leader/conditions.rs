@@ -1,4 +1,4 @@
-//! The conditions of a Backup: whether it ended and how, and whether every application runs freely.
+//! The conditions of Backups and Restores: whether one ended and how, and whether every application runs freely.
 
 use clusterbackup_api::Backup;
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
@@ -10,7 +10,7 @@ use super::subject::Obstacle;
 
 /// Whether it could be planned; there only where it could not.
 const PLANNED: &str = "Planned";
-/// Whether the backup ended, and how.
+/// Whether it ended, and how.
 const COMPLETE: &str = "Complete";
 /// Whether every application that was frozen runs freely.
 const THAWED: &str = "Thawed";
@@ -30,12 +30,7 @@ pub(super) enum Freedom {
 pub(super) fn write(status: &mut BackupStatus, freedom: Freedom) {
     let phase = status.phase.unwrap_or(BackupPhase::Planning);
     let message = status.message.clone().unwrap_or_default();
-    let complete = condition(
-        COMPLETE,
-        if phase.is_end() { "True" } else { "False" },
-        &format!("{phase:?}"),
-        message,
-    );
+    let complete = complete(phase.is_end(), &format!("{phase:?}"), message);
     let (holds, reason, text) = match freedom {
         Freedom::All => ("True", "RunsFreely", "nothing is frozen"),
         Freedom::NotYet => ("False", "Frozen", "pods are frozen or wait for their undo"),
@@ -48,6 +43,11 @@ pub(super) fn write(status: &mut BackupStatus, freedom: Freedom) {
     let thawed = condition(THAWED, holds, reason, text.to_owned());
     conditions::merge(&mut status.conditions, complete);
     conditions::merge(&mut status.conditions, thawed);
+}
+
+/// Whether a backup or a restore ended, and how.
+pub(super) fn complete(ended: bool, phase: &str, message: String) -> Condition {
+    condition(COMPLETE, if ended { "True" } else { "False" }, phase, message)
 }
 
 /// Notes that the backup could not be planned, and what was in the way.

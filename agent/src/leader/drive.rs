@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clusterbackup_api::backup::{BackupPhase, BackupStatus, ObjectCounts};
-use clusterbackup_api::{labels, schema};
+use clusterbackup_api::{Backup, labels, schema};
 use clusterbackup_core::cut::Group;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
@@ -23,6 +23,7 @@ use super::conditions::{self, Freedom};
 use super::discard::discard;
 use super::error::DriveError;
 use super::events::Reason;
+use super::fleet::{Key, Orders};
 use super::groups;
 use super::limits;
 use super::plan::{Plan, plan};
@@ -35,32 +36,10 @@ use super::world::World;
 /// A plan that could not be made for so long will not be made.
 const PLANNING: Duration = Duration::from_mins(10);
 
-/// What a person wants of a backup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Orders {
-    /// That it runs.
-    Run,
-    /// That it stops.
-    Cancel,
-    /// That it stops and goes.
-    Delete,
-}
-
-/// Which backup.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    /// Its namespace.
-    pub(super) namespace: String,
-    /// Its name.
-    pub(super) name: String,
-    /// Its uid.
-    pub(super) uid: String,
-}
-
 /// A backup that is driven.
 struct Drive {
     world: Arc<World>,
-    record: Record,
+    record: Record<Backup>,
     tasks: Tasks,
     orders: watch::Receiver<Orders>,
     uid: String,
@@ -157,13 +136,13 @@ impl Drive {
     }
 
     async fn plan(&self) -> Result<Plan, PlanError> {
-        let subject = Subject::read(&self.world.client, self.record.backup()).await?;
+        let subject = Subject::read(&self.world.client, self.record.object()).await?;
         // Nothing is frozen for a point that could not be stored.
         if let Some(vault) = &subject.instance.spec.vault {
-            limits::check(&self.world.client, self.record.backup(), vault).await?;
-            vaults::attempt(&self.world, self.record.backup(), vault).await?;
+            limits::check(&self.world.client, self.record.object(), vault).await?;
+            vaults::attempt(&self.world, self.record.object(), vault).await?;
         }
-        plan(&self.world, self.record.backup(), &subject).await
+        plan(&self.world, self.record.object(), &subject).await
     }
 
     /// Puts labels on claims and makes the tasks; nothing begins before all of them are there.
@@ -259,7 +238,7 @@ impl Drive {
     }
 
     async fn tell(&self, reason: Reason, note: String) {
-        self.world.events.tell(self.record.backup(), reason, note).await;
+        self.world.events.tell(self.record.object(), reason, note).await;
     }
 
     fn has_planned_for(&self, limit: Duration) -> bool {

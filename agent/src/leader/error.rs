@@ -1,4 +1,4 @@
-//! How the leader's work on a backup fails. None of it is the backup's failure: the work is taken up again from
+//! How the leader's work on a backup or a restore fails. None of it is that one's failure: the work is taken up again from
 //! what is in the cluster.
 
 use std::fmt::Display;
@@ -17,8 +17,8 @@ pub(super) enum DriveError {
         /// Its answer.
         source: kube::Error,
     },
-    /// Somebody else writes the status of the backup.
-    #[error("another leader writes the status of the backup")]
+    /// Somebody else writes the status of what is driven.
+    #[error("another leader writes its status")]
     Superseded,
     /// Two backups want the same claim in a group at once; the next plan does without one.
     #[error("PersistentVolumeClaim {0} carries the temporary label of another backup")]

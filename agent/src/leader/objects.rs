@@ -3,7 +3,6 @@
 //! | module | concern |
 //! |---|---|
 //! | `discovery` | which kinds the cluster serves |
-//! | `reach` | what the requester may read of them |
 //! | `page`, `listing` | a list, page by page, within bounded memory |
 //! | `sink` | where objects go, and what is counted |
 //! | `related` | objects that others need, and the Namespaces |
@@ -11,12 +10,12 @@
 mod discovery;
 mod listing;
 mod page;
-mod reach;
 mod related;
 mod sink;
 
 use std::collections::BTreeSet;
 
+use clusterbackup_api::access::Read;
 use clusterbackup_api::backup::ObjectCounts;
 use clusterbackup_api::requester::Requester;
 use clusterbackup_core::inclusion::{Inclusion, Kind};
@@ -30,8 +29,8 @@ pub(super) use self::sink::{Sink, Stored};
 
 use self::listing::{ListError, Listing, Span};
 use self::page::{Object, Page};
-use self::reach::Reachable;
 use super::point_failure::PointFailure;
+use super::reach::{Reachable, Wanted};
 
 /// Kinds that are read at a time. Each takes two pages of memory, and one request of the API server.
 const AT_ONCE: usize = 4;
@@ -66,7 +65,8 @@ pub(super) async fn store(
     }
     let cluster = related::namespaces(task.client).await?;
     let namespaces: BTreeSet<&str> = task.inclusion.filter.namespaces(&cluster).into_iter().collect();
-    let reachable = Reachable::ask(task, &found.kinds, &namespaces).await?;
+    let wanted = wanted(&found.kinds, &namespaces);
+    let reachable = Reachable::ask(task.client, task.requester, Read::List, wanted).await?;
     let reading = Reading {
         task,
         namespaces,
@@ -83,6 +83,23 @@ pub(super) async fn store(
     related::store(&reading, &found.kinds).await?;
     related::store_namespaces(&reading).await?;
     Ok(sink.done())
+}
+
+fn wanted(kinds: &[Kind], namespaces: &BTreeSet<&str>) -> Wanted {
+    let mut wanted = Wanted {
+        namespaces: namespaces.iter().map(|&namespace| namespace.to_owned()).collect(),
+        ..Wanted::default()
+    };
+    for kind in kinds.iter().filter(|kind| kind.is_whole) {
+        let is_inside = kind.namespaced || kind.group_resource == Kind::namespaces();
+        let kinds = if is_inside {
+            &mut wanted.inside
+        } else {
+            &mut wanted.outside
+        };
+        kinds.insert(kind.group_resource.clone());
+    }
+    wanted
 }
 
 /// A cluster that is being read.

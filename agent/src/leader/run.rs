@@ -16,7 +16,7 @@ use kube::api::ListParams;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::backups::Backups;
+use super::backups;
 use super::catalogue;
 use super::configuration;
 use super::error::DriveError;
@@ -160,7 +160,7 @@ impl Leading {
         let (counting, verifying) = (survey::run(world.clone()), verification::run(world.clone()));
         let keeping = configuration::run(world.clone());
         let work = async {
-            let driving = Backups::run(world);
+            let driving = backups::run(world);
             tokio::try_join!(
                 driving, looking, trying, showing, judging, scheduling, counting, verifying, keeping
             )

@@ -1,5 +1,5 @@
-//! Which rights a hook and an instance ask of their requester, so that nobody gains any through us. The webhook asks
-//! when they are written, the leader once more when they are carried out: both by what is here.
+//! Which rights a hook, an instance and a restore ask of their requester, so that nobody gains any through us. The webhook
+//! asks when they are written, the leader once more when they are carried out: both by what is here.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,6 +9,7 @@ use clusterbackup_core::object::GroupResource;
 use clusterbackup_core::selection::Namespaces;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 
+use crate::GROUP;
 use crate::requester::Requester;
 
 /// What somebody has to be allowed.
@@ -20,10 +21,21 @@ pub enum Right {
     ListPods,
     /// An instance selects claims.
     ListClaims,
-    /// A vault gets every kind.
-    ListAll,
-    /// A vault gets objects of this kind.
-    List(GroupResource),
+    /// Every kind is read.
+    ReadAll(Read),
+    /// Objects of this kind are read.
+    Read(Read, GroupResource),
+    /// All that recovery points of this instance hold is read.
+    Restore(String),
+}
+
+/// How objects are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Read {
+    /// A vault gets all that there are of a kind.
+    List,
+    /// A restore gives back one that was there.
+    Get,
 }
 
 /// Where somebody has to be allowed it.
@@ -70,18 +82,27 @@ impl Demand {
         }
     }
 
-    /// What storing everything asks for: who has that needs nothing else.
-    pub fn of_everything() -> Self {
+    /// What reading everything asks for: who has that needs nothing else.
+    pub fn of_everything(read: Read) -> Self {
         Self {
-            rights: Cow::Borrowed(&[Right::ListAll]),
+            rights: Cow::Owned(vec![Right::ReadAll(read)]),
             reach: Reach::Everywhere,
         }
     }
 
-    /// What storing objects of these kinds asks for.
-    pub fn of_kinds(kinds: impl IntoIterator<Item = GroupResource>, reach: Reach) -> Self {
+    /// What reading objects of these kinds asks for.
+    pub fn of_kinds(read: Read, kinds: impl IntoIterator<Item = GroupResource>, reach: Reach) -> Self {
+        let rights = kinds.into_iter().map(|kind| Right::Read(read, kind));
         Self {
-            rights: kinds.into_iter().map(Right::List).collect(),
+            rights: rights.collect(),
+            reach,
+        }
+    }
+
+    /// What restoring whatever recovery points of an instance hold asks for: no right on the kinds themselves is needed then.
+    pub fn of_points(instance: &str, reach: Reach) -> Self {
+        Self {
+            rights: Cow::Owned(vec![Right::Restore(instance.to_owned())]),
             reach,
         }
     }
@@ -114,12 +135,17 @@ impl Access {
     /// The question whether `requester` has it.
     pub fn review(&self, requester: &Requester) -> SubjectAccessReview {
         let (verb, group, resource, subresource) = self.right.parts();
+        let name = match &self.right {
+            Right::Restore(instance) => Some(instance.clone()),
+            _ => None,
+        };
         let attributes = ResourceAttributes {
             namespace: self.namespace.clone(),
             verb: Some(verb.to_owned()),
             group: Some(group.to_owned()),
             resource: Some(resource.to_owned()),
             subresource: subresource.map(str::to_owned),
+            name,
             ..ResourceAttributes::default()
         };
         let Requester {
@@ -149,8 +175,19 @@ impl Right {
             Self::ExecIntoPods => ("create", "", "pods", Some("exec")),
             Self::ListPods => ("list", "", "pods", None),
             Self::ListClaims => ("list", "", "persistentvolumeclaims", None),
-            Self::ListAll => ("list", "*", "*", None),
-            Self::List(kind) => ("list", kind.group(), kind.resource(), None),
+            Self::ReadAll(read) => (read.verb(), "*", "*", None),
+            Self::Read(read, kind) => (read.verb(), kind.group(), kind.resource(), None),
+            Self::Restore(_) => ("restore", GROUP, "backupinstances", None),
+        }
+    }
+}
+
+impl Read {
+    /// The verb of a right.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Get => "get",
         }
     }
 }
@@ -215,5 +252,27 @@ mod tests {
         assert_eq!(attributes.verb.as_deref(), Some("create"));
         assert_eq!(attributes.subresource.as_deref(), Some("exec"));
         assert_eq!(attributes.namespace.as_deref(), Some("shop"));
+        assert_eq!(attributes.name, None);
+    }
+
+    #[test]
+    fn the_right_to_restore_is_asked_for_by_the_name_of_the_instance() {
+        let access = Access {
+            right: Right::Restore("nightly".to_owned()),
+            namespace: Some("shop".to_owned()),
+        };
+        assert_eq!(
+            access.to_string(),
+            "restore backupinstances.clusterbackup.io in namespace shop"
+        );
+        let asked = access
+            .review(&Requester::default())
+            .spec
+            .resource_attributes
+            .unwrap();
+        assert_eq!(
+            (asked.verb.as_deref(), asked.name.as_deref()),
+            (Some("restore"), Some("nightly"))
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use clusterbackup_core::duration::Span;
 use clusterbackup_core::hook::restore::{self, RestoreHook as DecidedRestoreHook};
 use clusterbackup_core::hook::{Exec, Hook, Pods};
-use clusterbackup_core::inclusion::{ClusterScope, Inclusion, Types};
+use clusterbackup_core::inclusion::{ClusterScope, Inclusion};
 use clusterbackup_core::selection::{Filter, PROTECTED};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
@@ -105,18 +105,11 @@ impl BackupInstanceSpec {
             Ok(filter) => (Vec::new(), filter),
             Err(problems) => (problems, Filter::default()),
         };
-        let texts = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
-        let types = Types::parse(
-            &texts(&self.included_resource_types),
-            &texts(&self.excluded_resource_types),
+        let types = problem::types(
+            self.included_resource_types.as_deref(),
+            self.excluded_resource_types.as_deref(),
+            &mut problems,
         );
-        let types = types.unwrap_or_else(|bad| {
-            problems.push(Problem {
-                field: "spec.includedResourceTypes and spec.excludedResourceTypes".to_owned(),
-                message: bad.to_string(),
-            });
-            Types::default()
-        });
         if types.names("secrets") && !self.include_secrets {
             problems.push(Problem {
                 field: "spec.includedResourceTypes".to_owned(),

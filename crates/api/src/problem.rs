@@ -4,6 +4,7 @@
 use std::fmt;
 
 use clusterbackup_core::glob::{Glob, Separator};
+use clusterbackup_core::inclusion::Types;
 use clusterbackup_core::selection::Namespaces;
 use clusterbackup_core::selector::{self, Operator, Requirement, SelectorError};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -56,6 +57,22 @@ pub(crate) fn namespaces(
             message: error.to_string(),
         });
         Namespaces::default()
+    })
+}
+
+/// The kinds that `includedResourceTypes` and `excludedResourceTypes` name. Where they name none, the problems say why.
+pub(crate) fn types(
+    included: Option<&[String]>,
+    excluded: Option<&[String]>,
+    problems: &mut Vec<Problem>,
+) -> Types {
+    let types = Types::parse(included.unwrap_or_default(), excluded.unwrap_or_default());
+    types.unwrap_or_else(|bad| {
+        problems.push(Problem {
+            field: "spec.includedResourceTypes and spec.excludedResourceTypes".to_owned(),
+            message: bad.to_string(),
+        });
+        Types::default()
     })
 }
 

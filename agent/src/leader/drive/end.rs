@@ -118,7 +118,7 @@ impl Drive {
         if barriers.iter().all(|barrier| barrier.met) {
             return Ok(done);
         }
-        let backup = self.record.backup();
+        let backup = self.record.object();
         let namespace = backup.namespace().unwrap_or_default();
         let instance = Api::<BackupInstance>::namespaced(self.world.client.clone(), &namespace)
             .get_opt(&backup.spec.instance)

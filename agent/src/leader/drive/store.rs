@@ -15,10 +15,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::{Drive, Orders};
+use super::Drive;
 use crate::leader::error::DriveError;
 use crate::leader::events::Reason;
 use crate::leader::firsts;
+use crate::leader::fleet::Orders;
 use crate::leader::metrics::PointOutcome;
 use crate::leader::mirror;
 use crate::leader::objects::Task;
@@ -119,7 +120,7 @@ impl Drive {
             match self.attempt(verdict).await? {
                 Ok(stored) => return Ok(stored),
                 Err(PointFailure::Passing(reason)) if Instant::now() + pause < deadline => {
-                    let backup = self.record.backup().name_any();
+                    let backup = self.record.object().name_any();
                     warn!(backup, reason, "storing objects; trying again");
                     self.waits(&reason).await?;
                     self.tell(Reason::StoreFailing, reason).await;
@@ -146,7 +147,7 @@ impl Drive {
 
     /// Tries once. The outer error is of the backup's record, the inner one of the point.
     async fn attempt(&mut self, verdict: &Verdict<'_>) -> Result<Result<Stored, PointFailure>, DriveError> {
-        let backup = self.record.backup().clone();
+        let backup = self.record.object().clone();
         let (subject, vault) = match self.open(&backup).await {
             Ok(opened) => opened,
             Err(failure) => return Ok(Err(failure)),
@@ -245,7 +246,7 @@ impl Drive {
             requester,
         };
         let (progress, seen) = watch::channel(ObjectCounts::default());
-        let backup = self.record.backup().clone();
+        let backup = self.record.object().clone();
         let mut drafting = point::draft(vault, &backup, &task, self.world.epoch, progress).boxed();
         loop {
             tokio::select! {
@@ -281,7 +282,7 @@ impl Drive {
         if !self.world.is_latest().await? {
             return Err(DriveError::Superseded);
         }
-        let uid = self.record.backup().uid();
+        let uid = self.record.object().uid();
         let status = BackupStatus {
             objects: Some(counts),
             recovery_point: uid,
@@ -300,7 +301,7 @@ impl Drive {
     }
 
     async fn mirror(&self, vault: &OpenVault, manifest: &Manifest) -> Result<String, DriveError> {
-        let namespace = self.record.backup().namespace().unwrap_or_default();
+        let namespace = self.record.object().namespace().unwrap_or_default();
         mirror::create(&self.world.client, &namespace, &mirror::of(&vault.name, manifest)).await
     }
 }

@@ -10,11 +10,12 @@ use clusterbackup_core::selection::Name;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use super::Drive;
 use super::base::Base;
 use super::end::Outcome;
-use super::{Drive, Orders};
 use crate::leader::barrier::{Barriers, Move};
 use crate::leader::error::DriveError;
+use crate::leader::fleet::Orders;
 use crate::leader::metrics::Part;
 use crate::leader::news;
 use crate::leader::own_cuts;
