@@ -1,6 +1,6 @@
 //! `backup …`: a run of an instance is made, watched, told of, stopped.
 //!
-//! - `create`: makes one; `progress` shows how it goes on
+//! - `create`: makes one; `progress` says how far it is
 //! - `describe`: what became of it, as `report` puts it together
 //! - `logs`: what happened, line by line, as `events` finds it in the nodes' reports
 //! - `cancel`: stops one
@@ -21,12 +21,13 @@ use std::process::ExitCode;
 
 use clusterbackup_api::{Backup, BackupInstance, NodeTask, labels, namespaces};
 use kube::api::ListParams;
-use kube::runtime::watcher;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, ResourceExt as _};
 
+use self::progress::Backing;
 use crate::Error;
-use crate::arguments::backup::{Backup as Command, Place};
+use crate::arguments::backup::Backup as Command;
 use crate::cluster::answer;
+use crate::runs::{Run, Runs};
 
 pub(crate) fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match command {
@@ -38,49 +39,29 @@ pub(crate) fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Er
 }
 
 /// The backups of a namespace.
-struct Backups {
-    client: Client,
-    namespace: String,
+type Backups = Runs<Backup>;
+
+impl Run for Backup {
+    const KINDS: &'static str = "backups.clusterbackup.io";
+    const FOLLOW: &'static str = "backup logs NAME -f";
+    type Picture = Backing;
+
+    fn is_taken_up(&self) -> bool {
+        self.phase().is_some()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.is_over()
+    }
+
+    fn picture(&self) -> Backing {
+        Backing::of(self.status.as_ref())
+    }
 }
 
 impl Backups {
-    fn at(place: &Place, client: Client) -> Self {
-        let namespace = place
-            .namespace
-            .as_deref()
-            .unwrap_or_else(|| client.default_namespace());
-        Self {
-            namespace: namespace.to_owned(),
-            client,
-        }
-    }
-
-    fn api(&self) -> Api<Backup> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
     fn tasks_api(&self) -> Api<NodeTask> {
         Api::namespaced(self.client.clone(), namespaces::AGENTS)
-    }
-
-    /// `shop/nightly`.
-    fn called(&self, name: &str) -> String {
-        format!("{}/{name}", self.namespace)
-    }
-
-    async fn get(&self, name: &str) -> Result<Backup, Error> {
-        let api = self.api();
-        let get = answer("get backups.clusterbackup.io", &self.namespace, api.get_opt(name));
-        get.await
-            .map_err(Error::Cluster)?
-            .ok_or_else(|| self.missing(name))
-    }
-
-    fn missing(&self, name: &str) -> Error {
-        Error::Cluster(format!(
-            "there is no Backup {}; `kubectl get backups --all-namespaces` lists all there are",
-            self.called(name)
-        ))
     }
 
     /// What is protected.
@@ -110,13 +91,4 @@ impl Backups {
 /// The tasks of a backup, by label.
 fn selector(backup: &Backup) -> String {
     format!("{}={}", labels::BACKUP_UID, backup.uid().unwrap_or_default())
-}
-
-/// A watch that another try doesn't mend: whoever may not watch now may not in a moment.
-fn is_final(error: &watcher::Error) -> Option<&kube::Error> {
-    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
-        return None;
-    };
-    matches!(error, kube::Error::Api(status) if status.is_forbidden() || status.is_not_found())
-        .then_some(error)
 }

@@ -13,6 +13,7 @@
 //! - `instance`: `instance create`, `describe`
 //! - `policy`: `policy explain`
 //! - `backup`: `backup create`, `describe`, `logs`, `cancel`
+//! - `runs`: backups and restores, watched until they have ended
 //! - `points`: `rp list`, `describe`, `get`, `diff`, `verify`, `export`
 //! - `vault`: `vault create`, `check`, `verify`, `restore-config`, `keygen`
 //! - `store`: how vaults are opened
@@ -52,6 +53,7 @@ mod policy;
 mod print;
 mod reference;
 mod rule_text;
+mod runs;
 mod status;
 mod store;
 mod vault;

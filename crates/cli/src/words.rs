@@ -1,5 +1,9 @@
 //! Words for people.
 
+use std::time::Duration;
+
+use clusterbackup_core::duration::Span;
+
 /// `1 rule`, `2 rules`.
 pub(crate) fn counted(count: usize, what: &str) -> String {
     match count {
@@ -11,4 +15,12 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
 /// `12.4 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
+}
+
+/// To the millisecond.
+pub(crate) fn span(duration: Duration) -> String {
+    Span::from(Duration::from_millis(
+        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+    ))
+    .to_string()
 }

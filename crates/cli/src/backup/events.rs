@@ -63,7 +63,7 @@ fn of_backup(backup: &Backup) -> Vec<Event> {
         let text = format!("the backup of {} begins", backup.spec.instance);
         Event::new(Some(at.0), text)
     });
-    let ended = backup.phase().filter(|phase| phase.is_end()).map(|phase| {
+    let ended = backup.phase().filter(|_| backup.is_over()).map(|phase| {
         let message = behind(status.message.as_deref());
         let at = status.finished_at.as_ref().map(|at| at.0);
         Event::new(at, format!("the backup has ended: {phase:?}{message}"))

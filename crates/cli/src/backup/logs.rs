@@ -12,10 +12,11 @@ use kube::runtime::watcher::{self, Event as Change};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 
 use super::events::{self, Event};
-use super::{Backups, is_final, selector};
+use super::{Backups, selector};
 use crate::Error;
 use crate::arguments::backup::Logs;
 use crate::cluster::{self, refusal};
+use crate::runs::is_final;
 
 pub(super) fn run(arguments: &Logs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     cluster::run(async |client| {
@@ -73,7 +74,7 @@ impl Backups {
                 },
                 change = backup_changes.try_next() => match change {
                     Ok(Some(Some(newer))) => backup = newer,
-                    Ok(_) => return Err(Error::Cluster(format!("the Backup {} was deleted", self.called(&name)))),
+                    Ok(_) => return Err(self.deleted(&name)),
                     Err(error) => stop_if_final("backups", &self.namespace, &error)?,
                 },
             }

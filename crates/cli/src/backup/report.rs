@@ -9,8 +9,9 @@ use clusterbackup_api::{Backup, NodeTask};
 use kube::ResourceExt as _;
 use serde::Serialize;
 
-use super::words::{command, millis, span, stored, thaw};
+use super::words::{command, millis, stored, thaw};
 use crate::output;
+use crate::words::span;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const DOUBTFUL: Style = AnsiColor::Yellow.on_default();

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use clusterbackup_api::backup::ObjectCounts;
 use clusterbackup_api::node_task::{ExecOutcome, ExecReport, Killed, PodReport, Stage, Thaw};
-use clusterbackup_core::duration::Span;
 
-use crate::words::size;
+use crate::words::{size, span};
 
 /// `pre hook shop/hooks/freeze in shop/db-0 (postgres) failed with exit code 3 after 35ms`.
 pub(super) fn command(pod: &PodReport, exec: &ExecReport) -> String {
@@ -72,14 +71,6 @@ pub(super) const fn thaw(thaw: Thaw) -> &'static str {
 /// `1s204ms`.
 pub(super) fn millis(millis: u64) -> String {
     span(Duration::from_millis(millis))
-}
-
-/// To the millisecond.
-pub(super) fn span(duration: Duration) -> String {
-    Span::from(Duration::from_millis(
-        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-    ))
-    .to_string()
 }
 
 /// `3420 objects, 12.4 MiB`.
