@@ -6,6 +6,7 @@
 //! | [`run`] | the process: its flags, the election, the work of a term |
 //! | `fleet` | objects that are driven, each by one task |
 //! | `backups`, `drive` | which backups are driven; one of them, from where it stands to its end |
+//! | `restores` | which restores are driven, and each of them |
 //! | `subject`, `terms`, `rights`, `plan` | what a backup is of, whether those who want it may, and what it has to do |
 //! | `instances` | whether backups could run |
 //! | `policies`, `schedules` | whether policies can be followed, and the backups that they ask for |
@@ -52,6 +53,7 @@ mod policies;
 mod reach;
 mod record;
 mod report;
+mod restores;
 mod retain;
 mod rights;
 mod rounds;

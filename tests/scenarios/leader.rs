@@ -10,6 +10,7 @@ pub(crate) mod expired;
 pub(crate) mod hooks;
 pub(crate) mod readiness;
 pub(crate) mod requesters;
+pub(crate) mod restores;
 pub(crate) mod retention;
 pub(crate) mod schedules;
 mod stage;

@@ -125,6 +125,12 @@ const INSTANCES: Resources = Resources {
     resources: &["backupinstances"],
 };
 
+const RESTORES: Resources = Resources {
+    group: clusterbackup_api::GROUP,
+    version: "v1alpha1",
+    resources: &["restores"],
+};
+
 const HOOKS: Resources = Resources {
     group: clusterbackup_api::HOOK_GROUP,
     version: "v1alpha1",
@@ -138,7 +144,7 @@ const EVERYTHING: Resources = Resources {
 };
 
 /// Every entry of every configuration.
-pub const ENTRIES: [Entry; 8] = [
+pub const ENTRIES: [Entry; 10] = [
     // CREATE alone: whoever labels an object means its way into the cluster, and later updates are nobody's
     // business here. Fail is safe because nothing reaches the door that wasn't labelled for it.
     Entry {
@@ -228,6 +234,18 @@ pub const ENTRIES: [Entry; 8] = [
         conditions: &[CHANGES_WHAT_IT_SAYS],
         failure_policy: FailurePolicy::Fail,
     },
+    // CREATE alone: a restore stays as it was asked for, whoever stops it.
+    Entry {
+        configuration: "clusterbackup-requester",
+        name: "restore-requester.clusterbackup.io",
+        review: Review::Requester,
+        resources: RESTORES,
+        operations: &["CREATE"],
+        opt_in: None,
+        excluded_namespaces: &[],
+        conditions: &[],
+        failure_policy: FailurePolicy::Fail,
+    },
     Entry {
         configuration: "clusterbackup-requester",
         name: "hook-requester.clusterbackup.io",
@@ -249,6 +267,17 @@ pub const ENTRIES: [Entry; 8] = [
         opt_in: None,
         excluded_namespaces: &[],
         conditions: &[CHANGES_WHAT_IT_SAYS],
+        failure_policy: FailurePolicy::Ignore,
+    },
+    Entry {
+        configuration: "clusterbackup-validate-backups",
+        name: "validate-restores.clusterbackup.io",
+        review: Review::Validate,
+        resources: RESTORES,
+        operations: &["CREATE"],
+        opt_in: None,
+        excluded_namespaces: &[],
+        conditions: &[],
         failure_policy: FailurePolicy::Ignore,
     },
     Entry {
@@ -276,7 +305,9 @@ mod tests {
     #[test]
     fn an_entry_that_can_refuse_for_our_absence_asks_for_opted_in_objects_and_our_own_alone() {
         for entry in &ENTRIES {
-            if entry.failure_policy == FailurePolicy::Fail && ![INSTANCES, HOOKS].contains(&entry.resources) {
+            if entry.failure_policy == FailurePolicy::Fail
+                && ![INSTANCES, RESTORES, HOOKS].contains(&entry.resources)
+            {
                 assert!(matches!(entry.opt_in, Some(OptIn::Exists(_))), "{}", entry.name);
                 assert_eq!(entry.excluded_namespaces, namespaces::EXCLUDED, "{}", entry.name);
             }

@@ -1,5 +1,5 @@
-//! `/requester`: who writes an instance or a hook is written into it, whatever a client sends. Backups have the rights
-//! of that user and no others, so nobody gains any through us.
+//! `/requester`: who writes an instance, a restore or a hook is written into it, whatever a client sends. Backups and
+//! restores have the rights of that user and no others, so nobody gains any through us.
 //!
 //! Who changes what an object says takes it over: its requester is from then on the one who wrote the change. An update
 //! that changes nothing of that, a label say, leaves the requester who he was.
@@ -50,7 +50,7 @@ impl Place {
     /// That of the kind in a request; none for kinds without a requester.
     fn of(request: &AdmissionRequest<'_>) -> Option<Self> {
         match (request.kind.group.as_ref(), request.kind.kind.as_ref()) {
-            (GROUP, "BackupInstance") => Some(Self::Spec),
+            (GROUP, "BackupInstance" | "Restore") => Some(Self::Spec),
             (HOOK_GROUP, "BackupHook" | "RestoreHook") => Some(Self::Annotation),
             _ => None,
         }
@@ -127,11 +127,7 @@ mod tests {
 
     /// What becomes of an object that `jane` creates, or makes of `old`.
     fn stored(kind: &str, object: &Value, old: Option<&Value>) -> Value {
-        let group = if kind == "BackupInstance" {
-            GROUP
-        } else {
-            HOOK_GROUP
-        };
+        let group = if kind.ends_with("Hook") { HOOK_GROUP } else { GROUP };
         let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
             "uid": "1", "kind": {"group": group, "version": "v1alpha1", "kind": kind},
             "resource": {"group": group, "version": "v1alpha1", "resource": "any"},
@@ -158,8 +154,10 @@ mod tests {
             json!({"requester": {"username": "root"}}),
             json!({"requester": null}),
         ] {
-            let stored = stored("BackupInstance", &json!({"spec": spec}), None);
-            assert_eq!(stored["spec"]["requester"], jane(), "{spec}");
+            for kind in ["BackupInstance", "Restore"] {
+                let stored = stored(kind, &json!({"spec": spec}), None);
+                assert_eq!(stored["spec"]["requester"], jane(), "{kind}: {spec}");
+            }
         }
         for metadata in [
             json!({"name": "a"}),

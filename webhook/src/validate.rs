@@ -1,7 +1,7 @@
 //! `/validate`: what users write for us is checked when they write it. Every loader checks again, so that this
 //! webhook may be absent.
 //!
-//! - `backups`: instances and hooks, and the rights of who wrote them
+//! - `backups`: instances, restores and hooks, and the rights of who wrote them
 
 mod backups;
 
@@ -58,6 +58,7 @@ impl Validate {
         let checked = match (request.kind.group.as_ref(), request.kind.kind.as_ref()) {
             (GROUP, "RestoreInterception") => self.interception(request).await,
             (GROUP, "BackupInstance") => self.backups.instance(request).await,
+            (GROUP, "Restore") => backups::restore(request),
             (HOOK_GROUP, "BackupHook") => self.backups.backup_hook(request).await,
             (HOOK_GROUP, "RestoreHook") => self.backups.restore_hook(request).await,
             ("", "ConfigMap") => read(request).and_then(|object| Ok(rules(&object)?)),

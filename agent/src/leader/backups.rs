@@ -61,6 +61,8 @@ struct Backups(Arc<World>);
 
 impl Crew for Backups {
     type Object = Backup;
+    /// They mostly wait for nodes.
+    const AT_ONCE: usize = 32;
 
     fn drive(
         &self,

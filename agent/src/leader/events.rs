@@ -94,12 +94,12 @@ impl Reason {
         }
     }
 
-    /// What was being done.
-    const fn action(self) -> &'static str {
+    /// What was being done, where it is not what the kind's name says.
+    const fn action(self) -> Option<&'static str> {
         match self {
-            Self::VaultUnusable | Self::VaultUsable => "Check",
-            Self::PointDamaged | Self::PointLost => "Verify",
-            _ => "Backup",
+            Self::VaultUnusable | Self::VaultUsable => Some("Check"),
+            Self::PointDamaged | Self::PointLost => Some("Verify"),
+            _ => None,
         }
     }
 }
@@ -119,12 +119,17 @@ impl Events {
     }
 
     /// Tells of one. An event that can't be written is logged: nothing depends on it.
-    pub(super) async fn tell(&self, about: &impl Resource<DynamicType = ()>, reason: Reason, note: String) {
+    pub(super) async fn tell<K>(&self, about: &K, reason: Reason, note: String)
+    where
+        K: Resource<DynamicType = ()>,
+    {
         let event = Event {
             type_: reason.type_(),
             reason: reason.as_str().to_owned(),
             note: Some(note.chars().take(NOTE_LIMIT).collect()),
-            action: reason.action().to_owned(),
+            action: reason
+                .action()
+                .map_or_else(|| K::kind(&()).into_owned(), str::to_owned),
             secondary: None,
         };
         let regarding: ObjectReference = about.object_ref(&());

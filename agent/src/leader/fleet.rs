@@ -21,8 +21,6 @@ use tracing::{info, warn};
 use super::error::DriveError;
 use super::shown::PAGE;
 
-/// More than this wait for their turn.
-const AT_ONCE: usize = 32;
 /// Between two attempts at one that could not be driven: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -86,6 +84,8 @@ pub(super) struct Key {
 pub(super) trait Crew {
     /// The kind.
     type Object: Driven;
+    /// More than these wait for their turn.
+    const AT_ONCE: usize;
 
     /// Drives one to its end. Orders that nobody gives any more mean that it is gone.
     fn drive(
@@ -220,7 +220,7 @@ impl<C: Crew> Fleet<C> {
             .filter(|due| *due > now)
             .min();
         let due = waiting.into_iter().filter(|(_, known)| known.due <= now);
-        let room = AT_ONCE.saturating_sub(self.drives.len());
+        let room = C::AT_ONCE.saturating_sub(self.drives.len());
         let begin: Vec<Key> = due.take(room).map(|(key, _)| key.clone()).collect();
         for key in begin {
             if let Some(known) = self.known.get_mut(&key) {

@@ -2,6 +2,7 @@
 
 mod coverage;
 mod protection;
+mod restores;
 mod vaults;
 mod volumes;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clusterbackup_api::backup::{BackupPhase, BackupStatus, ObjectCounts};
+use clusterbackup_api::restore::{RestoreCounts, RestorePhase};
 use clusterbackup_core::coverage::{Covered, Gap};
 use clusterbackup_kit::metrics::{MetricsError, Registry};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
@@ -54,6 +56,7 @@ pub(super) struct Metrics {
     protection: protection::Gauges,
     coverage: coverage::Gauges,
     vaults: vaults::Metrics,
+    restores: restores::Restores,
     scheduled: IntCounter,
     missed: IntCounter,
     duration: Histogram,
@@ -164,6 +167,7 @@ impl Metrics {
             protection: protection::Gauges::register(registry)?,
             coverage: coverage::Gauges::register(registry)?,
             vaults: vaults::Metrics::register(registry)?,
+            restores: restores::Restores::register(registry)?,
             scheduled: registry.counter(
                 "clusterbackup_leader_scheduled_backups_total",
                 "Backups that were made by schedule.",
@@ -254,6 +258,7 @@ impl Metrics {
         self.protection.set(&Summary::default());
         self.coverage.set(&[]);
         self.vaults.set(&Contents::default());
+        self.restoring(&[]);
     }
 
     fn transition(&self, transition: Transition) {
@@ -265,6 +270,16 @@ impl Metrics {
         for (phase, count) in UNDERWAY.into_iter().zip([planning, running]) {
             self.backups.with_label_values(&[phase_label(phase)]).set(count);
         }
+    }
+
+    /// Where restores stand.
+    pub(super) fn restoring(&self, phases: &[Option<RestorePhase>]) {
+        self.restores.under_way(phases);
+    }
+
+    /// Counts a restore that ended.
+    pub(super) fn restored(&self, phase: RestorePhase, counts: &RestoreCounts, took: Option<Duration>) {
+        self.restores.ended(phase, counts, took);
     }
 
     /// How well all instances are protected.

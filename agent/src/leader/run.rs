@@ -25,6 +25,7 @@ use super::instances;
 use super::listed;
 use super::metrics::{Metrics, Transition};
 use super::policies;
+use super::restores;
 use super::schedules::Schedules;
 use super::survey;
 use super::vault::Doors;
@@ -160,9 +161,10 @@ impl Leading {
         let (counting, verifying) = (survey::run(world.clone()), verification::run(world.clone()));
         let keeping = configuration::run(world.clone());
         let work = async {
-            let driving = backups::run(world);
+            let (driving, restoring) = (backups::run(world.clone()), restores::run(world));
             tokio::try_join!(
-                driving, looking, trying, showing, judging, scheduling, counting, verifying, keeping
+                driving, restoring, looking, trying, showing, judging, scheduling, counting, verifying,
+                keeping
             )
             .map(drop)
         };

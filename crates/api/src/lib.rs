@@ -25,6 +25,7 @@ pub mod node_task;
 mod problem;
 pub mod recovery_point;
 pub mod requester;
+pub mod restore;
 pub mod restore_hook;
 pub mod restore_interception;
 pub mod rule_config_map;
@@ -46,6 +47,7 @@ pub use node_task::{NodeTask, NodeTaskSpec, NodeTaskStatus};
 pub use problem::Problem;
 pub use recovery_point::{RecoveryPoint, RecoveryPointSpec};
 pub use requester::Requester;
+pub use restore::{Restore, RestoreSpec, RestoreStatus};
 pub use restore_hook::{RestoreHook, RestoreHookSpec};
 pub use restore_interception::{
     ConflictPolicy, CustomResourceStrategy, Match, OnModifierError, ResourceModifierReference,
@@ -67,6 +69,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         BackupInstance::crd(),
         Backup::crd(),
         RecoveryPoint::crd(),
+        Restore::crd(),
         NodeTask::crd(),
     ])
 }

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clusterbackup_api::{
-    Backup, BackupHook, BackupInstance, BackupPolicy, BackupVault, RestoreHook, RestoreInterception, labels,
+    Backup, BackupHook, BackupInstance, BackupPolicy, BackupVault, Restore, RestoreHook, RestoreInterception,
+    labels,
 };
 use clusterbackup_core::hook;
 use clusterbackup_core::modifier::{Rename, RuleOutcome, RuleSet};
@@ -63,12 +64,16 @@ fn every_sample_of_a_backup_makes_sense_and_undoes_what_it_does() {
                 let policy = serde_json::from_value::<BackupPolicy>(object).unwrap();
                 assert!(policy.spec.schedule().is_ok() && policy.spec.operational().is_ok());
             }
+            "Restore" => {
+                let restore = serde_json::from_value::<Restore>(object).unwrap();
+                assert!(restore.decided().is_ok());
+            }
             "Backup" => drop(serde_json::from_value::<Backup>(object).unwrap()),
             other => panic!("a sample of {other} is not tried"),
         }
         kinds.insert(kind);
     }
-    assert_eq!(kinds.len(), 6, "{kinds:?}");
+    assert_eq!(kinds.len(), 7, "{kinds:?}");
 }
 
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {

@@ -7,6 +7,7 @@ pub(crate) mod hooks;
 pub(crate) mod instance;
 pub(crate) mod points;
 pub(crate) mod policy;
+pub(crate) mod restore;
 pub(crate) mod store;
 pub(crate) mod vault;
 
@@ -37,7 +38,7 @@ Exit codes:
   1  the rules are not valid, or a file can't be used
   2  the command was typed wrongly
   3  a rule failed on an object
-`backup create --wait` has others: see there";
+`backup create --wait` and `restore create --wait` have others: see there";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     /// Back applications up, and see what became of it.
     #[command(subcommand)]
     Backup(backup::Backup),
+    /// Bring recovery points back.
+    #[command(subcommand)]
+    Restore(restore::Restore),
     /// Look at recovery points, and at what is in them.
     #[command(subcommand)]
     Rp(points::Points),

@@ -13,6 +13,7 @@
 //! - `instance`: `instance create`, `describe`
 //! - `policy`: `policy explain`
 //! - `backup`: `backup create`, `describe`, `logs`, `cancel`
+//! - `restore`: `restore create`, `describe`, `cancel`
 //! - `runs`: backups and restores, watched until they have ended
 //! - `points`: `rp list`, `describe`, `get`, `diff`, `verify`, `export`
 //! - `vault`: `vault create`, `check`, `verify`, `restore-config`, `keygen`
@@ -52,6 +53,7 @@ mod points;
 mod policy;
 mod print;
 mod reference;
+mod restore;
 mod rule_text;
 mod runs;
 mod status;
@@ -130,6 +132,7 @@ fn run(arguments: &Arguments, out: &mut dyn io::Write) -> Result<ExitCode, Error
         Command::Instance(command) => instance::run(command, out),
         Command::Policy(command) => policy::run(command, out),
         Command::Backup(command) => backup::run(command, out),
+        Command::Restore(command) => restore::run(command, out),
         Command::Rp(command) => points::run(command, out),
         Command::Vault(command) => vault::run(command, out),
         Command::Coverage(arguments) => coverage::run(arguments, out),

@@ -5,12 +5,14 @@
 pub(crate) mod progress;
 
 use std::fmt::Debug;
+use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource};
@@ -21,6 +23,7 @@ use self::progress::{Display, Picture};
 use crate::Error;
 use crate::arguments::backup::Place;
 use crate::cluster::{self, answer, refusal};
+use crate::words::span;
 
 /// A leader takes one up at once; after this one asks oneself whether there is a leader.
 const UNTAKEN: Duration = Duration::from_secs(30);
@@ -141,4 +144,17 @@ pub(crate) fn is_final(error: &watcher::Error) -> Option<&kube::Error> {
     };
     matches!(error, kube::Error::Api(status) if status.is_forbidden() || status.is_not_found())
         .then_some(error)
+}
+
+/// When one began, and how long it took.
+pub(crate) fn print_times(
+    began: Option<&MicroTime>,
+    ended: Option<&MicroTime>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let Some(began) = began else { return Ok(()) };
+    let took = ended.map_or_else(String::new, |ended| {
+        format!(", took {}", span(ended.0.duration_since(began.0).unsigned_abs()))
+    });
+    writeln!(out, "Began:     {:.0}{took}", began.0)
 }

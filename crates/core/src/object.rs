@@ -34,6 +34,13 @@ impl GroupResource {
     }
 }
 
+/// From the whole text.
+impl From<&str> for GroupResource {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl fmt::Display for GroupResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 type Right<'a> = (&'a str, &'a str, &'a str, &'a str, bool);
 
 /// What nobody of ours may do, wherever.
-const NOBODY: [Right<'_>; 8] = [
+const NOBODY: [Right<'_>; 7] = [
     ("get", "secrets", "default", "a", false),
     ("create", "pods", OWN, "", false),
     ("create", "pods", AGENTS, "", false),
@@ -38,7 +38,6 @@ const NOBODY: [Right<'_>; 8] = [
         "cluster-admin",
         false,
     ),
-    ("impersonate", "users", "", "admin", false),
     ("get", "nodes/proxy", "", "a", false),
 ];
 
@@ -97,6 +96,8 @@ async fn the_webhook_may_do_what_it_needs_and_no_more(context: &Context) -> Resu
         ("get", DEFINITION, "", "a", true),
         ("list", DEFINITION, "", "", false),
         ("patch", DEFINITION, "", "a", false),
+        ("impersonate", "users", "", "admin", false),
+        ("get", "restores.clusterbackup.io", elsewhere, "a", false),
     ];
     let account = context.cluster.service_account(OWN, webhook::NAME).await?;
     has(account, &table).await
@@ -125,7 +126,7 @@ const fn exec(granted: bool) -> [Right<'static>; 2] {
 }
 
 #[rustfmt::skip]
-const AGENT: [Right<'_>; 32] = [
+const AGENT: [Right<'_>; 34] = [
     ("list", TASKS, AGENTS, "", true),
     ("watch", TASKS, AGENTS, "", true),
     ("patch", TASK_STATUS, AGENTS, "a", true),
@@ -158,10 +159,12 @@ const AGENT: [Right<'_>; 32] = [
     ("update", LEASES, OWN, "clusterbackup-leader", false),
     ("list", "nodes", "", "", false),
     ("list", "secrets", "", "", false),
+    ("impersonate", "users", "", "admin", false),
+    ("list", RESTORES, "", "", false),
 ];
 
 #[rustfmt::skip]
-const LEADER: [Right<'_>; 61] = [
+const LEADER: [Right<'_>; 75] = [
     ("list", BACKUPS, "", "", true),
     ("patch", BACKUPS, "default", "a", true),
     ("update", "backups.clusterbackup.io/status", "default", "a", true),
@@ -179,6 +182,20 @@ const LEADER: [Right<'_>; 61] = [
     ("watch", "secrets", "", "", false),
     ("get", "pods/log", "default", "a", false),
     ("get", "pods/exec", "default", "a", false),
+    ("get", RESTORES, "default", "a", true),
+    ("watch", RESTORES, "", "", true),
+    ("update", "restores.clusterbackup.io/status", "default", "a", true),
+    ("create", RESTORES, "default", "", false),
+    ("patch", RESTORES, "default", "a", false),
+    ("impersonate", "users", "", "jane", true),
+    ("impersonate", "groups", "", "team", true),
+    ("impersonate", "serviceaccounts", "default", "a", true),
+    ("impersonate", "uids.authentication.k8s.io", "", "7", true),
+    ("impersonate", "userextras.authentication.k8s.io/oid", "", "7", true),
+    ("create", "widgets.example.com", "default", "", false),
+    ("create", "deployments.apps", "default", "", false),
+    ("watch", "customresourcedefinitions.apiextensions.k8s.io", "", "", true),
+    ("watch", "namespaces", "", "", true),
     ("watch", POLICIES, "", "", true),
     ("patch", "backuppolicies.clusterbackup.io/status", "default", "a", true),
     ("patch", POLICIES, "default", "a", false),
@@ -229,6 +246,7 @@ const TASKS: &str = "nodetasks.clusterbackup.io";
 const TASK_STATUS: &str = "nodetasks.clusterbackup.io/status";
 const BACKUPS: &str = "backups.clusterbackup.io";
 const INSTANCES: &str = "backupinstances.clusterbackup.io";
+const RESTORES: &str = "restores.clusterbackup.io";
 const POLICIES: &str = "backuppolicies.clusterbackup.io";
 const BACKUP_HOOKS: &str = "backuphooks.clusterbackup.dataprotection.microsoft.com";
 const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";

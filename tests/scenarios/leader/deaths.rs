@@ -172,7 +172,7 @@ fn took(status: &BackupStatus) -> Result<Duration> {
 }
 
 /// Any number from 0 to 1.
-fn fraction() -> f64 {
+pub(super) fn fraction() -> f64 {
     let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
     f64::from(random) / f64::from(u32::MAX)
 }

@@ -19,7 +19,7 @@ use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
-pub(super) use self::ground::{Ground, Node, exec};
+pub(super) use self::ground::{Ground, Node, administrator, exec};
 pub(super) use self::midway::filling;
 pub(super) use clusterbackup_tests::stage::App;
 use clusterbackup_tests::stage::shell;

@@ -19,8 +19,8 @@ use clusterbackup_tests::{Cluster, eventually};
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
-use self::application::Application;
-pub(super) use self::contents::Path;
+pub(super) use self::application::Application;
+pub(super) use self::contents::{Path, contents};
 use super::stage::{Ground, LIMIT};
 use crate::runner::scenarios;
 use crate::steps::create;

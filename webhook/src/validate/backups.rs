@@ -1,8 +1,8 @@
-//! Instances and hooks: whether they make sense, and whether who wrote them may do himself what they would do for him.
+//! Instances, restores and hooks: whether they make sense, and whether who wrote them may do himself what they would do for him.
 
 use clusterbackup_api::access::Demand;
 use clusterbackup_api::requester::Requester;
-use clusterbackup_api::{BackupHook, BackupInstance, Problem, RestoreHook, labels};
+use clusterbackup_api::{BackupHook, BackupInstance, Problem, Restore, RestoreHook, labels};
 use clusterbackup_core::hook;
 use clusterbackup_kit::rights;
 use kube::Client;
@@ -58,15 +58,7 @@ impl Backups {
         recorded: Option<Requester>,
         demand: &Demand,
     ) -> Verdict {
-        let writer = requester::of(request).map_err(|error| format!("the user can't be read: {error}"))?;
-        if recorded.as_ref() != Some(&writer) {
-            return Err(forbidden(format!(
-                "{} writes it, but is not recorded as its requester (spec.requester, or the annotation {}): the \
-                 webhook configuration clusterbackup-requester is missing or was changed; apply the manifests again",
-                writer.username,
-                labels::REQUESTER
-            )));
-        }
+        let writer = writer(request, recorded.as_ref())?;
         let asked = rights::missing(&self.client, &writer, demand);
         match Deadline::from_now().await_answer(asked).await {
             Ok(Ok(missing)) if missing.is_empty() => Ok(Vec::new()),
@@ -86,6 +78,28 @@ impl Backups {
             Err(expired) => Ok(vec![unasked(&expired.to_string())]),
         }
     }
+}
+
+/// Whether a restore makes sense. What the requester may is asked when the recovery point is read.
+pub(super) fn restore(request: &AdmissionRequest<'_>) -> Verdict {
+    let restore = read::<Restore>(request)?;
+    restore.decided().map_err(listed)?;
+    writer(request, restore.spec.requester.as_ref())?;
+    Ok(Vec::new())
+}
+
+/// Who writes it, if he is recorded as the one who does.
+fn writer(request: &AdmissionRequest<'_>, recorded: Option<&Requester>) -> Result<Requester, Refusal> {
+    let writer = requester::of(request).map_err(|error| format!("the user can't be read: {error}"))?;
+    if recorded == Some(&writer) {
+        return Ok(writer);
+    }
+    Err(forbidden(format!(
+        "{} writes it, but is not recorded as its requester (spec.requester, or the annotation {}): the webhook \
+         configuration clusterbackup-requester is missing or was changed; apply the manifests again",
+        writer.username,
+        labels::REQUESTER
+    )))
 }
 
 /// It is asked again before anything is done.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::words::{command, millis, stored, thaw};
 use crate::output;
-use crate::words::span;
+use crate::runs::print_times;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
@@ -101,13 +101,7 @@ impl Report {
         if let Some(message) = &status.message {
             writeln!(out, "           {message}")?;
         }
-        if let Some(began) = &status.started_at {
-            let took = status.finished_at.as_ref().map_or_else(String::new, |ended| {
-                let took = ended.0.duration_since(began.0).unsigned_abs();
-                format!(", took {}", span(took))
-            });
-            writeln!(out, "Began:     {:.0}{took}", began.0)?;
-        }
+        print_times(status.started_at.as_ref(), status.finished_at.as_ref(), out)?;
         let counts = &status.counts;
         writeln!(
             out,

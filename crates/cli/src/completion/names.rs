@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use clusterbackup_api::{Backup, BackupInstance, BackupPolicy, BackupVault, RecoveryPoint};
+use clusterbackup_api::{Backup, BackupInstance, BackupPolicy, BackupVault, RecoveryPoint, Restore};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
@@ -41,6 +41,7 @@ async fn list(client: &Client, objects: &Objects) -> kube::Result<Vec<Word>> {
         Named::Policy => names(inside::<BackupPolicy>(client, namespace)).await,
         Named::Instance => names(inside::<BackupInstance>(client, namespace)).await,
         Named::Backup => names(inside::<Backup>(client, namespace)).await,
+        Named::Restore => names(inside::<Restore>(client, namespace)).await,
         Named::Namespace => names(Api::<Namespace>::all(client.clone())).await,
         Named::Point => points(inside(client, namespace)).await,
     }

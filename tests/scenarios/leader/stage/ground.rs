@@ -233,7 +233,7 @@ pub(in crate::leader) fn exec(command: &[String]) -> Value {
 }
 
 /// Who writes instances and hooks here; what the webhook would record.
-fn administrator() -> Requester {
+pub(in crate::leader) fn administrator() -> Requester {
     Requester {
         username: "admin".to_owned(),
         groups: ["system:masters", "system:authenticated"]

@@ -24,7 +24,7 @@ const STILL: Duration = Duration::from_secs(2);
 const LEFT_OUT: [&str; 2] = ["events", "events.events.k8s.io"];
 
 /// What was created.
-pub(super) struct Application {
+pub(in crate::leader) struct Application {
     /// The objects outside of namespaces that belong to it.
     outside: BTreeSet<Path>,
     /// Kinds in namespaces: plural name with group, and the path of their lists before the namespace.
@@ -33,7 +33,7 @@ pub(super) struct Application {
 
 impl Application {
     /// Creates it in the shop.
-    pub(super) async fn create(ground: &Ground) -> Result<Self> {
+    pub(in crate::leader) async fn create(ground: &Ground) -> Result<Self> {
         let (admin, shop) = (ground.cluster.admin(), ground.shop.name());
         let text = json!({ "colour": { "type": "string" } });
         let widgets = Widgets::served(admin.clone(), shop, &text).await?;
@@ -76,7 +76,7 @@ impl Application {
     }
 
     /// What is there of it, once nothing changes any more. Found by listing every kind, without the code under test.
-    pub(super) async fn settled(&self, ground: &Ground) -> Result<BTreeSet<Path>> {
+    pub(in crate::leader) async fn settled(&self, ground: &Ground) -> Result<BTreeSet<Path>> {
         let before = self.versions(ground).await?;
         sleep(STILL).await;
         let after = self.versions(ground).await?;
@@ -88,7 +88,7 @@ impl Application {
     }
 
     /// Whether everything that is wanted is stored as the API server has it, and nothing else.
-    pub(super) async fn is(
+    pub(in crate::leader) async fn is(
         &self,
         ground: &Ground,
         wanted: &BTreeSet<Path>,
@@ -111,8 +111,34 @@ impl Application {
         Ok(())
     }
 
+    /// Deletes all of it, and waits until it is gone.
+    pub(in crate::leader) async fn delete(&self, ground: &Ground) -> Result<()> {
+        let shop = ground.shop.name();
+        ground.delete_namespace(shop).await?;
+        for path in self.outside.iter().filter(|path| path.kind != "namespaces") {
+            let arguments = ["delete", &path.kind, &path.name, "--wait"];
+            ground.cluster.kubectl(&arguments).await?.success()?;
+        }
+        Ok(())
+    }
+
     /// An object as the API server has it.
     async fn live(&self, ground: &Ground, path: &Path) -> Result<Value> {
+        ground.ask_for(&self.place(path)?).await
+    }
+
+    /// The same, where it may not be there.
+    pub(in crate::leader) async fn find(&self, ground: &Ground, path: &Path) -> Result<Option<Value>> {
+        let request = http::Request::get(self.place(path)?).body(Vec::new())?;
+        match ground.cluster.admin().request(request).await {
+            Ok(object) => Ok(Some(object)),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The path that the API server has it by.
+    fn place(&self, path: &Path) -> Result<String> {
         let place = match &path.namespace {
             Some(namespace) => {
                 let mut kinds = self.kinds.iter();
@@ -127,7 +153,7 @@ impl Application {
                 None => format!("/api/v1/{}", path.kind),
             },
         };
-        ground.ask_for(&format!("{place}/{}", path.name)).await
+        Ok(format!("{place}/{}", path.name))
     }
 
     async fn versions(&self, ground: &Ground) -> Result<BTreeSet<(Path, String)>> {

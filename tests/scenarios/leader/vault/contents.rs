@@ -46,7 +46,7 @@ impl Path {
 }
 
 /// Every object of the point, each once; sealed ones by the private half of a key.
-pub(super) fn contents(
+pub(in crate::leader) fn contents(
     vault: &std::path::Path,
     id: &str,
     key: Option<&str>,

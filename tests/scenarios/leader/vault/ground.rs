@@ -31,7 +31,7 @@ impl Ground {
     }
 
     /// Makes a vault of this spec.
-    pub(super) async fn vault_of(&self, name: &str, spec: &Value) -> Result<()> {
+    pub(in crate::leader) async fn vault_of(&self, name: &str, spec: &Value) -> Result<()> {
         let vault = serde_json::from_value(json!({
             "apiVersion": "clusterbackup.io/v1alpha1",
             "kind": "BackupVault",
@@ -57,7 +57,7 @@ impl Ground {
     }
 
     /// Puts this into the Secret that vaults here have their credentials in, whatever it held.
-    pub(super) async fn credentials(&self, name: &str, values: &Value) -> Result<()> {
+    pub(in crate::leader) async fn credentials(&self, name: &str, values: &Value) -> Result<()> {
         let values = values.as_object().into_iter().flatten();
         let data = values.map(|(key, value)| {
             let value = value.as_str().unwrap_or_default();
@@ -85,7 +85,7 @@ impl Ground {
     }
 
     /// What the API server answers who asks for one path. Of a kind that is new it first says that it isn't ready.
-    pub(super) async fn ask_for(&self, path: &str) -> Result<Value> {
+    pub(in crate::leader) async fn ask_for(&self, path: &str) -> Result<Value> {
         let admin = self.cluster.admin();
         eventually("the API server answers", LIMIT, || async {
             let request = http::Request::get(path).body(Vec::new())?;

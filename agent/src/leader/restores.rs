@@ -1,0 +1,96 @@
+//! The restores that are driven, several at a time.
+//!
+//! | module | concern |
+//! |---|---|
+//! | `drive` | one restore, from where it stands to its end |
+//! | `source` | its recovery point, and who may read it |
+//! | `plan` | what of the point is restored |
+//! | `work` | its waves |
+//! | `targets` | namespaces and kinds that objects need |
+//! | `object`, `stand_in` | one object, created in the name of the requester |
+//! | `owners` | owner references, linked at the end |
+//! | `progress` | how far it is |
+
+mod drive;
+mod object;
+mod owners;
+mod plan;
+mod progress;
+mod source;
+mod stand_in;
+mod targets;
+mod work;
+
+use std::sync::Arc;
+
+use clusterbackup_api::Restore;
+use clusterbackup_api::restore::{RestorePhase, RestoreStatus};
+use tokio::sync::watch;
+
+use super::error::DriveError;
+use super::fleet::{Crew, Driven, Fleet, Key, Orders};
+use super::world::World;
+
+impl Driven for Restore {
+    type Status = RestoreStatus;
+    type Phase = RestorePhase;
+
+    fn status(&self) -> Option<&RestoreStatus> {
+        self.status.as_ref()
+    }
+
+    fn status_mut(&mut self) -> &mut Option<RestoreStatus> {
+        &mut self.status
+    }
+
+    fn phase(status: &RestoreStatus) -> Option<RestorePhase> {
+        status.phase
+    }
+
+    fn is_end(phase: RestorePhase) -> bool {
+        phase.is_end()
+    }
+
+    fn is_under_way(phase: RestorePhase) -> bool {
+        phase == RestorePhase::Running
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.spec.cancel
+    }
+
+    /// What a restore has created stays, so that nothing is left to do for one that is deleted.
+    fn is_held(&self) -> bool {
+        false
+    }
+}
+
+/// Drives them for as long as it is polled.
+pub(super) async fn run(world: World) -> Result<(), DriveError> {
+    let client = world.client.clone();
+    Fleet::run(client, Restores(Arc::new(world))).await
+}
+
+struct Restores(Arc<World>);
+
+impl Crew for Restores {
+    type Object = Restore;
+    /// Each holds an open segment of its point, and objects on their way.
+    const AT_ONCE: usize = 4;
+
+    fn drive(
+        &self,
+        key: Key,
+        orders: watch::Receiver<Orders>,
+    ) -> impl Future<Output = Result<(), DriveError>> + Send + 'static {
+        drive::drive(self.0.clone(), key, orders)
+    }
+
+    async fn sweep(&self, _listed: &[Key], _known: &[Key]) {}
+
+    async fn lost(&self, _key: &Key) {}
+
+    fn count(&self, phases: &[Option<RestorePhase>]) {
+        self.0.metrics.restoring(phases);
+    }
+}

@@ -1,0 +1,136 @@
+//! One object, created in the name of the requester; or compared with what is there already.
+
+use std::time::Duration;
+
+use clusterbackup_api::labels::RESTORE_UID;
+use clusterbackup_core::object::ObjectId;
+use clusterbackup_core::restore::Ready;
+use kube::core::Status;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::stand_in::{Place, StandIn};
+
+/// So long a single object is tried for, where what stands in its way may pass.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two attempts at it.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What became of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// This restore created it; its uid.
+    Created(String),
+    /// It is there, as the point has it.
+    Unchanged,
+    /// It is there, and is different.
+    Skipped(String),
+    /// It is not there.
+    Failed(String),
+}
+
+/// Who creates objects, and for which restore.
+pub(super) struct Creator {
+    /// In whose name.
+    pub(super) stand_in: StandIn,
+    /// The restore that the objects carry.
+    pub(super) uid: String,
+}
+
+/// Why an attempt came to nothing.
+enum Hindrance {
+    /// It may pass.
+    Passing(String),
+    /// It doesn't.
+    Final(String),
+}
+
+impl Creator {
+    /// Sees to it that the object is there. `young` is whether the cluster has just learnt of its kind.
+    pub(super) async fn bring(&self, ready: &Ready, young: bool) -> Fate {
+        let place = Place::of(&ready.target, &ready.object);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let attempt = tokio::time::timeout_at(deadline, self.attempt(&place, ready, young)).await;
+            match attempt {
+                Ok(Ok(fate)) => return fate,
+                Ok(Err(Hindrance::Passing(_))) if Instant::now() + PAUSE < deadline => sleep(PAUSE).await,
+                Ok(Err(Hindrance::Passing(reason) | Hindrance::Final(reason))) => {
+                    return Fate::Failed(reason);
+                }
+                Err(_) => {
+                    let limit = PATIENCE.as_secs();
+                    return Fate::Failed(format!("the API server did not answer within {limit} s"));
+                }
+            }
+        }
+    }
+
+    /// What is there in its place, without creating anything: none where nothing is.
+    pub(super) async fn look(&self, ready: &Ready) -> Result<Option<Fate>, String> {
+        let place = Place::of(&ready.target, &ready.object);
+        match self.stand_in.get(&place).await {
+            Ok(live) => Ok(live.map(|live| self.compare(&live, ready))),
+            Err(error) => Err(told(&ready.target, &error)),
+        }
+    }
+
+    async fn attempt(&self, place: &Place, ready: &Ready, young: bool) -> Result<Fate, Hindrance> {
+        let error = match self.stand_in.create(place, &ready.object).await {
+            Ok(uid) => return Ok(Fate::Created(uid)),
+            Err(error) => error,
+        };
+        let said = told(&ready.target, &error);
+        match &error {
+            kube::Error::Api(status) if status.is_already_exists() => self.met(place, ready).await,
+            kube::Error::Api(status) if may_pass(status, young) => Err(Hindrance::Passing(said)),
+            kube::Error::Api(_) => Err(Hindrance::Final(said)),
+            _ => Err(Hindrance::Passing(said)),
+        }
+    }
+
+    /// Something is there already: by this restore before its leader died or an answer was lost, or by somebody else.
+    async fn met(&self, place: &Place, ready: &Ready) -> Result<Fate, Hindrance> {
+        match self.stand_in.get(place).await {
+            Ok(Some(live)) if live["metadata"]["deletionTimestamp"].is_string() => Err(Hindrance::Passing(
+                "an object of that name is being deleted, and is still there".to_owned(),
+            )),
+            Ok(Some(live)) => Ok(self.compare(&live, ready)),
+            Ok(None) => Err(Hindrance::Passing("it was there for a moment".to_owned())),
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Fate::Skipped(
+                "it exists, and the requester may not get it, so that it is not compared".to_owned(),
+            )),
+            Err(error) => Err(Hindrance::Passing(told(&ready.target, &error))),
+        }
+    }
+
+    /// What is there, compared with what was to be.
+    pub(super) fn compare(&self, live: &Value, ready: &Ready) -> Fate {
+        let metadata = &live["metadata"];
+        if metadata["annotations"][RESTORE_UID].as_str() == Some(self.uid.as_str()) {
+            return Fate::Created(metadata["uid"].as_str().unwrap_or_default().to_owned());
+        }
+        if ready.differs(live) {
+            Fate::Skipped("it exists, and is different".to_owned())
+        } else {
+            Fate::Unchanged
+        }
+    }
+}
+
+/// Whether the API server may say otherwise in a moment: of a kind that is new it says for a while that there is none.
+fn may_pass(status: &Status, young: bool) -> bool {
+    let unknown_kind = status.code == 404 && young;
+    unknown_kind || status.code >= 500 || matches!(status.code, 408 | 429) || status.is_conflict()
+}
+
+/// What the API server says, for a person. It may repeat what it refuses: of a Secret only the reason is told.
+fn told(target: &ObjectId, error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if target.kind.as_str() == "secrets" && !status.is_forbidden() => {
+            format!("the API server refuses it: {} ({})", status.reason, status.code)
+        }
+        kube::Error::Api(status) => format!("the API server refuses it: {}", status.message),
+        error => format!("the API server can't be asked: {error}"),
+    }
+}

@@ -1,0 +1,201 @@
+//! What a restore has to do, found by reading the index of the point: the objects themselves are read wave by wave, so that
+//! memory is bounded by a segment and not by the point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clusterbackup_api::Restore;
+use clusterbackup_api::access::Read;
+use clusterbackup_api::requester::Requester;
+use clusterbackup_core::inclusion::Kind;
+use clusterbackup_core::object::ObjectId;
+use clusterbackup_core::restore::{
+    Choice, Collisions, Prepared, Problem, Survey, Taken, Terms, Wave, prepare,
+};
+use clusterbackup_vault::point::{Entry, IndexEntry, PointReader};
+use futures::TryStreamExt as _;
+use serde_json::Value;
+
+use super::source;
+use crate::leader::point_failure::PointFailure;
+use crate::leader::reach::{Reachable, Wanted};
+use crate::leader::world::World;
+
+/// What is to be done.
+pub(super) struct Plan {
+    /// What objects become.
+    pub(super) terms: Terms,
+    /// What is known of the point.
+    pub(super) survey: Survey,
+    /// What of it the requester may read.
+    pub(super) reachable: Reachable,
+    /// How many objects are taken.
+    pub(super) total: u64,
+    /// The waves that have objects.
+    pub(super) waves: BTreeSet<Wave>,
+    /// The namespaces that objects go into, and those that they come from.
+    pub(super) namespaces: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Plan {
+    /// Plans a restore from a point.
+    pub(super) async fn make(
+        world: &World,
+        restore: &Restore,
+        requester: &Requester,
+        reader: &PointReader,
+    ) -> Result<Self, PointFailure> {
+        let (choice, terms) = restore.decided().map_err(|problems| listed(&problems))?;
+        let survey = survey(reader, &choice).await?;
+        refuse(&survey.problems(&choice, &terms))?;
+        let mut plan = Self {
+            reachable: Reachable::everything(requester, Read::Get),
+            terms,
+            survey,
+            total: 0,
+            waves: BTreeSet::new(),
+            namespaces: BTreeMap::new(),
+        };
+        let wanted = plan.count(reader).await?;
+        plan.refuse_collisions(reader).await?;
+        plan.reachable = source::reachable(world, requester, reader.manifest(), wanted).await?;
+        Ok(plan)
+    }
+
+    /// Whether an object is restored.
+    pub(super) fn takes(&self, entry: &IndexEntry) -> bool {
+        self.survey.takes(&id(entry))
+    }
+
+    /// Whether an object is restored in this wave.
+    pub(super) fn has_its_turn(&self, entry: &IndexEntry, wave: Wave) -> bool {
+        self.survey.wave(&entry.group_resource.as_str().into()) == wave && self.takes(entry)
+    }
+
+    /// Why the requester doesn't get an object, if he may not read it.
+    pub(super) fn refusal(&self, origin: &ObjectId) -> Option<String> {
+        let namespace = scope(origin);
+        let refused = !self.reachable.allows(&origin.kind, namespace);
+        refused.then(|| self.reachable.refusal(namespace))
+    }
+
+    /// Counts what is taken, and says what has to be read for that.
+    async fn count(&mut self, reader: &PointReader) -> Result<Wanted, PointFailure> {
+        let mut wanted = Wanted::default();
+        let mut entries = reader.entries();
+        while let Some(entry) = entries.try_next().await? {
+            if !self.takes(&entry) {
+                continue;
+            }
+            let origin = id(&entry);
+            self.total += 1;
+            self.waves.insert(self.survey.wave(&origin.kind));
+            let target = self.terms.mappings.place(&origin);
+            match scope(&origin) {
+                Some(namespace) => {
+                    let origins = self
+                        .namespaces
+                        .entry(scope(&target).unwrap_or_default().to_owned());
+                    origins.or_default().insert(namespace.to_owned());
+                    wanted.namespaces.insert(namespace.to_owned());
+                    wanted.inside.insert(origin.kind);
+                }
+                None => _ = wanted.outside.insert(origin.kind),
+            }
+        }
+        if !self.namespaces.is_empty() {
+            self.waves.insert(Wave::Namespaces);
+        }
+        Ok(wanted)
+    }
+
+    /// Refuses namespaces that become one where two of their objects would.
+    async fn refuse_collisions(&self, reader: &PointReader) -> Result<(), PointFailure> {
+        let merged = self.namespaces.values().filter(|origins| origins.len() > 1);
+        let merged: BTreeSet<&String> = merged.flatten().collect();
+        if merged.is_empty() {
+            return Ok(());
+        }
+        let is_merged =
+            |entry: &IndexEntry| entry.namespace.as_ref().is_some_and(|from| merged.contains(from));
+        let mut collisions = Collisions::default();
+        let mut objects = reader.objects(|entry| is_merged(entry) && self.takes(entry));
+        while let Some(entry) = objects.try_next().await? {
+            let kind = entry.group_resource.as_str().into();
+            let object = serde_json::from_slice(&entry.json).unwrap_or_default();
+            if let Prepared::Create(ready) = prepare(object, &kind, &self.terms, &self.survey) {
+                refuse(&Vec::from_iter(collisions.note(&ready.origin, &ready.target)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gets to know the point: which objects are taken, and what of them decides about others.
+async fn survey(reader: &PointReader, choice: &Choice) -> Result<Survey, PointFailure> {
+    let mut survey = Survey::default();
+    let mut pending = Vec::new();
+    let mut entries = reader.entries();
+    while let Some(entry) = entries.try_next().await? {
+        let object = id(&entry);
+        match choice.takes(&object, &entry.labels) {
+            Taken::Yes => survey.choose(object),
+            Taken::IfNeeded if !Survey::reads(&object.kind) => pending.push((object, Value::Null)),
+            Taken::IfNeeded | Taken::No => {}
+        }
+    }
+    let reads = |entry: &IndexEntry| {
+        let object = id(entry);
+        Survey::reads(&object.kind) && choice.takes(&object, &entry.labels) != Taken::No
+    };
+    let mut objects = reader.objects(reads);
+    while let Some(entry) = objects.try_next().await? {
+        let object = id_of(&entry);
+        // What is no JSON is told of when its turn comes.
+        let content = serde_json::from_slice(&entry.json).unwrap_or_default();
+        if survey.takes(&object) {
+            survey.note(&object, &content);
+        } else {
+            pending.push((object, content));
+        }
+    }
+    survey.settle(pending);
+    Ok(survey)
+}
+
+fn refuse(problems: &[Problem]) -> Result<(), PointFailure> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(listed(problems))
+}
+
+fn listed(problems: &[impl ToString]) -> PointFailure {
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    PointFailure::Final(problems.join("; "))
+}
+
+/// The namespace that an object is in; a Namespace counts as being in itself.
+pub(super) fn scope(object: &ObjectId) -> Option<&str> {
+    if object.kind == Kind::namespaces() {
+        return Some(&object.name);
+    }
+    object.namespace.as_deref()
+}
+
+/// Which object a line of the index is about.
+fn id(entry: &IndexEntry) -> ObjectId {
+    named(&entry.group_resource, entry.namespace.clone(), &entry.name)
+}
+
+/// Which object it is.
+pub(super) fn id_of(entry: &Entry) -> ObjectId {
+    named(&entry.group_resource, entry.namespace.clone(), &entry.name)
+}
+
+fn named(group_resource: &str, namespace: Option<String>, name: &str) -> ObjectId {
+    ObjectId {
+        kind: group_resource.into(),
+        namespace,
+        name: name.to_owned(),
+    }
+}

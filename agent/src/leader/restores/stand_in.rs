@@ -1,0 +1,215 @@
+//! Requests in the name of the requester: the API server lets them do what that user may do, and what is escalation for him is
+//! escalation here.
+
+use std::fmt::Write as _;
+
+use clusterbackup_api::requester::Requester;
+use clusterbackup_core::object::ObjectId;
+use http::header::{HeaderName, HeaderValue, InvalidHeaderName, InvalidHeaderValue};
+use http::{HeaderMap, Request};
+use kube::api::{DynamicObject, GetParams, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, Request as Path};
+use kube::{Client, Resource as _};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+
+use crate::leader::error::OrGone as _;
+
+/// Who manages the fields of what is restored.
+const MANAGER: &str = "clusterbackup-restore";
+
+const USER: HeaderName = HeaderName::from_static("impersonate-user");
+const UID: HeaderName = HeaderName::from_static("impersonate-uid");
+const GROUP: HeaderName = HeaderName::from_static("impersonate-group");
+const EXTRA: &str = "impersonate-extra-";
+
+/// Somebody who asked for a restore, as the API server is to take us for him.
+#[derive(Clone)]
+pub(super) struct StandIn {
+    client: Client,
+    headers: HeaderMap,
+}
+
+/// A requester who can't be named in a request.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadRequester {
+    /// A text of it is none for a header.
+    #[error("the requester's name, uid, groups or extra values have characters that a request can't carry")]
+    Value(#[from] InvalidHeaderValue),
+    /// A name of `extra` is none for a header.
+    #[error("the names of the requester's extra values have characters that a request can't carry")]
+    Name(#[from] InvalidHeaderName),
+}
+
+/// Where an object stands, by the API server's paths.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    kind: ApiResource,
+    namespace: Option<String>,
+    name: String,
+}
+
+/// What is read of the answer to a creation.
+#[derive(Debug, Deserialize)]
+struct Made {
+    metadata: MadeMetadata,
+}
+
+#[derive(Debug, Deserialize)]
+struct MadeMetadata {
+    uid: String,
+}
+
+impl Place {
+    /// That of an object, whose `apiVersion` says in which version.
+    pub(super) fn of(id: &ObjectId, object: &Value) -> Self {
+        let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+        Self {
+            kind: ApiResource {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                plural: id.kind.resource().to_owned(),
+                kind,
+                api_version,
+            },
+            namespace: id.namespace.clone(),
+            name: id.name.clone(),
+        }
+    }
+
+    fn path(&self) -> Path {
+        Path::new(DynamicObject::url_path(&self.kind, self.namespace.as_deref()))
+    }
+}
+
+impl StandIn {
+    /// Stands in for a requester.
+    pub(super) fn of(client: &Client, requester: &Requester) -> Result<Self, BadRequester> {
+        Ok(Self {
+            client: client.clone(),
+            headers: headers(requester)?,
+        })
+    }
+
+    /// Creates the object, and answers its uid.
+    pub(super) async fn create(&self, place: &Place, object: &Value) -> kube::Result<String> {
+        let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
+        let params = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let request = place.path().create(&params, body);
+        let made: Made = self.send(request.map_err(kube::Error::BuildRequest)?).await?;
+        Ok(made.metadata.uid)
+    }
+
+    /// The object, if it is there.
+    pub(super) async fn get(&self, place: &Place) -> kube::Result<Option<Value>> {
+        let request = place.path().get(&place.name, &GetParams::default());
+        let found = self.send(request.map_err(kube::Error::BuildRequest)?).await;
+        found.or_gone()
+    }
+
+    /// Changes the object.
+    pub(super) async fn merge(&self, place: &Place, patch: &Value) -> kube::Result<()> {
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let request = place.path().patch(&place.name, &params, &Patch::Merge(patch));
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        self.send::<IgnoredAny>(request).await.map(drop)
+    }
+
+    async fn send<T: DeserializeOwned>(&self, mut request: Request<Vec<u8>>) -> kube::Result<T> {
+        request.headers_mut().extend(self.headers.clone());
+        self.client.request(request).await
+    }
+}
+
+fn headers(requester: &Requester) -> Result<HeaderMap, BadRequester> {
+    let value = |text: &str| HeaderValue::from_bytes(text.as_bytes());
+    let mut headers = HeaderMap::new();
+    headers.insert(USER, value(&requester.username)?);
+    if let Some(uid) = &requester.uid {
+        headers.insert(UID, value(uid)?);
+    }
+    for group in &requester.groups {
+        headers.append(GROUP, value(group)?);
+    }
+    for (key, values) in &requester.extra {
+        let name = HeaderName::from_bytes(format!("{EXTRA}{}", escaped(key)).as_bytes())?;
+        for text in values {
+            headers.append(name.clone(), value(text)?);
+        }
+    }
+    Ok(headers)
+}
+
+/// The API server makes lower case of a header's name before it takes the escapes out again.
+fn escaped(key: &str) -> String {
+    let mut escaped = String::new();
+    for byte in key.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => escaped.push(char::from(byte)),
+            other => _ = write!(escaped, "%{other:02x}"),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(requester: &Requester) -> Vec<(String, String)> {
+        let headers = headers(requester).unwrap();
+        let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)));
+        pairs.collect()
+    }
+
+    #[test]
+    fn everything_that_is_recorded_of_the_user_is_named() {
+        let requester = Requester {
+            username: "järv".to_owned(),
+            uid: Some("7".to_owned()),
+            groups: vec!["team".to_owned(), "system:authenticated".to_owned()],
+            extra: [(
+                "example.com/Ämter".to_owned(),
+                vec!["a".to_owned(), "b".to_owned()],
+            )]
+            .into(),
+        };
+        let extra = "impersonate-extra-example.com%2f%c3%84mter";
+        let expected = [
+            ("impersonate-user", "järv"),
+            ("impersonate-uid", "7"),
+            ("impersonate-group", "team"),
+            ("impersonate-group", "system:authenticated"),
+            (extra, "a"),
+            (extra, "b"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(sent(&requester), expected);
+    }
+
+    #[test]
+    fn a_name_that_would_end_its_header_is_refused() {
+        let requester = Requester {
+            username: "jane\r\nimpersonate-group: system:masters".to_owned(),
+            ..Requester::default()
+        };
+        assert!(matches!(headers(&requester), Err(BadRequester::Value(_))));
+    }
+
+    #[test]
+    fn capitals_of_an_extra_name_survive_a_header_that_knows_none() {
+        assert_eq!(escaped("Oid/a b-c_d.e"), "%4fid%2fa%20b-c_d.e");
+    }
+}

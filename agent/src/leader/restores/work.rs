@@ -1,0 +1,298 @@
+//! The work of one restore: its waves, one after the other, and the owners of what they made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use clusterbackup_api::Restore;
+use clusterbackup_api::requester::{NoRequester, Requester};
+use clusterbackup_api::restore::{ConflictPolicy, ProblemAction};
+use clusterbackup_core::inclusion::Kind;
+use clusterbackup_core::object::ObjectId;
+use clusterbackup_core::restore::{Outcome, Prepared, Ready, Wave, prepare};
+use clusterbackup_vault::point::{Entry, PointReader};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use kube::ResourceExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::object::{Creator, Fate};
+use super::owners::{self, Owned};
+use super::plan::{self, Plan};
+use super::progress::Progress;
+use super::source;
+use super::stand_in::{Place, StandIn};
+use super::targets;
+use crate::leader::point_failure::PointFailure;
+use crate::leader::world::World;
+
+/// Objects of a wave that are brought at a time.
+const AT_ONCE: usize = 32;
+
+/// A restore that is carried out.
+pub(super) struct Work<'a> {
+    world: &'a World,
+    plan: Plan,
+    reader: PointReader,
+    creator: Creator,
+    progress: &'a Progress,
+    stop: &'a CancellationToken,
+    made: Mutex<Made>,
+}
+
+/// What there is by now.
+#[derive(Default)]
+struct Made {
+    /// Uids, by those in the backup.
+    uids: BTreeMap<String, String>,
+    /// Objects that have owners.
+    owned: Vec<Owned>,
+    /// Custom kinds whose definitions this restore has created.
+    young: BTreeSet<String>,
+    /// Namespaces that nothing can be restored into, and why.
+    closed: BTreeMap<String, String>,
+}
+
+impl<'a> Work<'a> {
+    /// Reads the point and plans.
+    pub(super) async fn prepare(
+        world: &'a World,
+        restore: &Restore,
+        progress: &'a Progress,
+        stop: &'a CancellationToken,
+    ) -> Result<Self, PointFailure> {
+        let requester = requester(restore)?;
+        let stand_in = StandIn::of(&world.client, requester);
+        let stand_in = stand_in.map_err(|error| PointFailure::Final(error.to_string()))?;
+        let reader = source::open(world, restore, &stand_in).await?;
+        let plan = Plan::make(world, restore, requester, &reader).await?;
+        progress.expect(plan.total);
+        let work = Self {
+            creator: Creator {
+                stand_in,
+                uid: restore.uid().unwrap_or_default(),
+            },
+            world,
+            plan,
+            reader,
+            progress,
+            stop,
+            made: Mutex::default(),
+        };
+        if restore.spec.conflict_policy == ConflictPolicy::Fail {
+            work.look().await?;
+        }
+        Ok(work)
+    }
+
+    /// Brings everything, as far as nobody stops it.
+    pub(super) async fn run(&self) -> Result<(), PointFailure> {
+        for wave in Wave::ALL {
+            if self.plan.waves.contains(&wave) && !self.stop.is_cancelled() {
+                self.progress.reach(wave);
+                self.bring(wave).await?;
+            }
+        }
+        let Made { uids, owned, .. } = std::mem::take(&mut *self.made());
+        owners::link(&self.creator.stand_in, self.progress, self.stop, &uids, owned).await;
+        Ok(())
+    }
+
+    /// Brings what has its turn.
+    async fn bring(&self, wave: Wave) -> Result<(), PointFailure> {
+        if wave == Wave::Namespaces {
+            self.clear_the_way().await;
+        }
+        let objects = self.reader.objects(|entry| self.plan.has_its_turn(entry, wave));
+        let objects = objects.take_until(self.stop.cancelled());
+        objects
+            .try_for_each_concurrent(AT_ONCE, async |entry| {
+                self.object(entry).await;
+                Ok(())
+            })
+            .await?;
+        if wave == Wave::Namespaces && !self.stop.is_cancelled() {
+            self.make_namespaces().await;
+        }
+        Ok(())
+    }
+
+    /// Waits for namespaces that are going.
+    async fn clear_the_way(&self) {
+        let names = self.plan.namespaces.keys();
+        self.close(names.map(|name| (name, targets::free(&self.world.client, name))))
+            .await;
+    }
+
+    /// Makes the namespaces that the point doesn't have.
+    async fn make_namespaces(&self) {
+        let closed = self.made().closed.clone();
+        let open = self
+            .plan
+            .namespaces
+            .keys()
+            .filter(|name| !closed.contains_key(*name));
+        let (client, creator) = (&self.world.client, &self.creator);
+        self.close(open.map(|name| (name, targets::make(client, creator, name))))
+            .await;
+    }
+
+    /// Remembers into which namespaces nothing can be restored.
+    async fn close<'n, F>(&self, checks: impl Iterator<Item = (&'n String, F)>)
+    where
+        F: Future<Output = Result<(), String>>,
+    {
+        let checks = stream::iter(checks).take_until(self.stop.cancelled());
+        let closed = checks.for_each_concurrent(AT_ONCE, async |(name, check)| {
+            if let Err(reason) = check.await {
+                self.made().closed.insert(name.clone(), reason);
+            }
+        });
+        closed.await;
+    }
+
+    async fn object(&self, entry: Entry) {
+        let origin = plan::id_of(&entry);
+        if let Some(reason) = self.plan.refusal(&origin) {
+            return self.tell(&origin, Outcome::Failed, ProblemAction::Failed, &reason);
+        }
+        let Ok(object) = serde_json::from_slice(&entry.json) else {
+            let reason = "the recovery point holds something for it that is no JSON";
+            return self.tell(&origin, Outcome::Failed, ProblemAction::Failed, reason);
+        };
+        match prepare(object, &origin.kind, &self.plan.terms, &self.plan.survey) {
+            Prepared::Create(ready) => self.create(*ready).await,
+            Prepared::LeftOut(reason) => {
+                let target = self.plan.terms.mappings.place(&origin);
+                self.tell(
+                    &target,
+                    Outcome::LeftOut,
+                    ProblemAction::LeftOut,
+                    &reason.to_string(),
+                );
+            }
+        }
+    }
+
+    async fn create(&self, ready: Ready) {
+        let (closed, young) = {
+            let made = self.made();
+            let closed = plan::scope(&ready.target).and_then(|name| made.closed.get(name).cloned());
+            (closed, made.young.contains(ready.target.kind.as_str()))
+        };
+        let there = self.namespace(&ready).await;
+        let fate = match (closed, there) {
+            (Some(reason), _) => Fate::Failed(reason),
+            (None, Some(fate)) => fate,
+            (None, None) => self.creator.bring(&ready, young).await,
+        };
+        let target = &ready.target;
+        match fate {
+            Fate::Created(uid) => {
+                self.progress.count(Outcome::Created);
+                self.created(ready, uid).await;
+            }
+            Fate::Unchanged => self.progress.count(Outcome::Unchanged),
+            Fate::Skipped(reason) => self.tell(target, Outcome::Skipped, ProblemAction::Skipped, &reason),
+            Fate::Failed(reason) => self.tell(target, Outcome::Failed, ProblemAction::Failed, &reason),
+        }
+    }
+
+    /// What of a Namespace that is there.
+    async fn namespace(&self, ready: &Ready) -> Option<Fate> {
+        if ready.target.kind != Kind::namespaces() {
+            return None;
+        }
+        let found = targets::existing(&self.world.client, &ready.target.name).await;
+        let live = serde_json::to_value(found.ok()??).ok()?;
+        Some(self.creator.compare(&live, ready))
+    }
+
+    /// Remembers what others need of it, and waits until it serves them.
+    async fn created(&self, ready: Ready, uid: String) {
+        let place = Place::of(&ready.target, &ready.object);
+        let Ready {
+            target,
+            uid: old,
+            owners,
+            warning,
+            ..
+        } = ready;
+        if let Some(warning) = warning {
+            self.progress
+                .tell(&target, ProblemAction::Created, &warning.to_string());
+        }
+        {
+            let mut made = self.made();
+            made.uids.extend(old.map(|old| (old, uid)));
+            if target.kind == Kind::definitions() {
+                made.young.insert(target.name.clone());
+            }
+            if !owners.is_empty() {
+                made.owned.push(Owned {
+                    target: target.clone(),
+                    place,
+                    owners,
+                });
+            }
+        }
+        if target.kind == Kind::definitions()
+            && let Err(reason) = targets::served(&self.world.client, &target.name).await
+        {
+            self.progress.tell(&target, ProblemAction::Created, &reason);
+        }
+    }
+
+    fn tell(&self, object: &ObjectId, outcome: Outcome, action: ProblemAction, reason: &str) {
+        self.progress.count(outcome);
+        self.progress.tell(object, action, reason);
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks for objects that are there and different, before anything is created.
+    async fn look(&self) -> Result<(), PointFailure> {
+        let clashes = AtomicU64::new(0);
+        let objects = self.reader.objects(|entry| self.plan.takes(entry));
+        let objects = objects.take_until(self.stop.cancelled());
+        objects
+            .try_for_each_concurrent(AT_ONCE, async |entry| {
+                if let Some((target, reason)) = self.clash(&entry).await {
+                    clashes.fetch_add(1, Ordering::Relaxed);
+                    self.progress.tell(&target, ProblemAction::Skipped, &reason);
+                }
+                Ok(())
+            })
+            .await?;
+        match clashes.into_inner() {
+            0 => Ok(()),
+            number => Err(PointFailure::Final(format!(
+                "{number} objects exist already and are different, or can't be compared: nothing is restored, since \
+                 spec.conflictPolicy is Fail"
+            ))),
+        }
+    }
+
+    async fn clash(&self, entry: &Entry) -> Option<(ObjectId, String)> {
+        let origin = plan::id_of(entry);
+        // One that is there is what it should be: there.
+        if origin.kind == Kind::namespaces() {
+            return None;
+        }
+        let object = serde_json::from_slice(&entry.json).ok()?;
+        let prepared = prepare(object, &origin.kind, &self.plan.terms, &self.plan.survey);
+        let (Prepared::Create(ready), None) = (prepared, self.plan.refusal(&origin)) else {
+            return None;
+        };
+        match self.creator.look(&ready).await {
+            Ok(Some(Fate::Skipped(reason))) | Err(reason) => Some((ready.target, reason)),
+            Ok(_) => None,
+        }
+    }
+}
+
+fn requester(restore: &Restore) -> Result<&Requester, PointFailure> {
+    let recorded = restore.spec.requester.as_ref().ok_or(NoRequester::Missing);
+    recorded.map_err(|problem| PointFailure::Final(problem.to_string()))
+}

@@ -1,0 +1,308 @@
+//! `Restore`: a recovery point, or a part of it, brought back into the cluster.
+
+mod decided;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use clusterbackup_core::restore::RestorePhase;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, MicroTime};
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+pub use crate::requester::Requester;
+use crate::{conditions, schema};
+
+/// That an optional field is as it was.
+macro_rules! same {
+    ($field:literal) => {
+        concat!(
+            "has(self.spec.", $field, ") == has(oldSelf.spec.", $field, ") && (!has(self.spec.", $field,
+            ") || self.spec.", $field, " == oldSelf.spec.", $field, ")"
+        )
+    };
+    ($field:literal: $($part:expr),+) => {
+        concat!(
+            "has(self.spec.", $field, ") == has(oldSelf.spec.", $field, ") && (!has(self.spec.", $field, ") || (",
+            $($part, " && ",)+ "true))"
+        )
+    };
+}
+
+/// That nothing but `cancel` changes: field by field, since the API server wants to know beforehand how much there may be to
+/// compare.
+const UNCHANGED: &str = concat!(
+    "self.spec.recoveryPoint == oldSelf.spec.recoveryPoint",
+    " && self.spec.conflictPolicy == oldSelf.spec.conflictPolicy",
+    " && self.spec.persistentVolumeRestoreMode == oldSelf.spec.persistentVolumeRestoreMode && ",
+    same!("includedNamespaces"),
+    " && ",
+    same!("excludedNamespaces"),
+    " && ",
+    same!("labelSelector": same!("labelSelector.matchLabels"), same!("labelSelector.matchExpressions")),
+    " && ",
+    same!("includedResourceTypes"),
+    " && ",
+    same!("excludedResourceTypes"),
+    " && ",
+    same!("includeClusterScopeResources"),
+    " && ",
+    same!("objects"),
+    " && ",
+    same!("namespaceMappings"),
+    " && ",
+    same!("identity"),
+    " && ",
+    same!("requester":
+        "self.spec.requester.username == oldSelf.spec.requester.username",
+        same!("requester.uid"), same!("requester.groups"), same!("requester.extra")),
+);
+
+/// The objects of a recovery point, brought back into the cluster in the name of who asks for it.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "clusterbackup.io",
+    version = "v1alpha1",
+    kind = "Restore",
+    namespaced,
+    derive = "PartialEq",
+    status = "RestoreStatus",
+    shortname = "crs",
+    category = "clusterbackup",
+    doc = "The objects of a recovery point, brought back into the cluster in the name of who asks for it.",
+    validation = Rule::new(UNCHANGED)
+        .message("a restore stays as it was asked for, only spec.cancel can be set: make another Restore"),
+    printcolumn(name = "Point", type_ = "string", json_path = ".spec.recoveryPoint"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Objects", type_ = "integer", json_path = ".status.counts.total"),
+    printcolumn(name = "Created", type_ = "integer", json_path = ".status.counts.created"),
+    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.counts.failed"),
+    printcolumn(name = "Requester", type_ = "string", json_path = ".spec.requester.username"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct RestoreSpec {
+    /// The RecoveryPoint in the same namespace.
+    #[schemars(schema_with = "schema::object_name")]
+    pub recovery_point: String,
+    /// The namespaces, by the names that they had, as names or globs (`*`, `?`, `[a-c]`, `{a,b}`). At most 800. Default:
+    /// all of the recovery point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::namespaces")]
+    pub included_namespaces: Option<Vec<String>>,
+    /// Namespaces left out, as names or globs; they win over includedNamespaces. At most 800. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::namespaces")]
+    pub excluded_namespaces: Option<Vec<String>>,
+    /// Which objects among them. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label_selector")]
+    pub label_selector: Option<LabelSelector>,
+    /// The kinds that are restored, as plural names with or without their group, or globs: configmaps, deployments.apps,
+    /// *.example.com. At most 200. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::resource_types")]
+    pub included_resource_types: Option<Vec<String>>,
+    /// Kinds that are not restored, in the same words; they win over includedResourceTypes. At most 200. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::resource_types")]
+    pub excluded_resource_types: Option<Vec<String>>,
+    /// Whether objects outside of namespaces are restored. true: all that the recovery point has. false: none but the
+    /// Namespaces. Default: all where every namespace is restored, else those that belong to what is restored: the volumes
+    /// of claims, the priority classes of pods, the cluster roles of service accounts, the definitions of custom resources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_cluster_scope_resources: Option<bool>,
+    /// Single objects: of what the fields above take, these and no others. At most 1,000. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    pub objects: Vec<ObjectReference>,
+    /// Into which namespaces, where not into those of the same name: from the name that a namespace had to the one that
+    /// its objects get. At most 800. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "mappings")]
+    pub namespace_mappings: BTreeMap<String, String>,
+    /// What becomes of an object that is in the cluster already and is different there. Skip: it stays as it is, and the
+    /// others are restored. Fail: nothing is restored at all. Default: Skip.
+    #[serde(default)]
+    pub conflict_policy: ConflictPolicy,
+    /// What becomes of volumes. RestoreWithoutVolumeData: claims are made anew, and get empty volumes of their storage
+    /// class. Default: RestoreWithoutVolumeData.
+    #[serde(default)]
+    pub persistent_volume_restore_mode: PersistentVolumeRestoreMode,
+    /// The Secret in the same namespace whose entry `identity` is the private key (AGE-SECRET-KEY-1...) of an encrypted
+    /// recovery point. The requester has to be allowed to get it. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional_object_name")]
+    pub identity: Option<String>,
+    /// Whether it is to be stopped: nothing more is created. What is created stays. Default: false.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new("self || !oldSelf").message("a cancelled restore stays cancelled: make another Restore"))]
+    pub cancel: bool,
+    /// In whose name objects are read and created: who made the Restore. Written at admission, whatever a client sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<Requester>,
+}
+
+/// One object of a recovery point.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectReference {
+    /// Its kind, as plural name and group: configmaps, deployments.apps.
+    #[schemars(length(min = 1, max = 317))]
+    pub group_resource: String,
+    /// The namespace that it had; none for an object outside of namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// What becomes of an object that is in the cluster already and is different there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum ConflictPolicy {
+    /// It stays as it is, and the others are restored.
+    #[default]
+    Skip,
+    /// Nothing is restored at all.
+    Fail,
+}
+
+/// What becomes of volumes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum PersistentVolumeRestoreMode {
+    /// Claims are made anew, and get empty volumes of their storage class.
+    #[default]
+    RestoreWithoutVolumeData,
+}
+
+/// How far a restore is, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreStatus {
+    /// Where it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional::<RestorePhase>")]
+    pub phase: Option<RestorePhase>,
+    /// Why it stands there, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::message")]
+    pub message: Option<String>,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<MicroTime>,
+    /// What became of the objects.
+    #[serde(default)]
+    pub counts: RestoreCounts,
+    /// Which objects are restored at the moment: each wave needs what those before it have made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub wave: Option<String>,
+    /// Objects that are not restored, the worst first, at most 200; the counts are complete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub problems: Vec<ObjectProblem>,
+    /// Complete: whether it ended, and how.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions::schema")]
+    pub conditions: Vec<Condition>,
+}
+
+/// What became of the objects of a restore. The parts add up to the total.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestoreCounts {
+    /// Objects that are asked for.
+    pub total: u64,
+    /// Objects that this restore created.
+    pub created: u64,
+    /// Objects that are in the cluster already, as the recovery point has them.
+    pub unchanged: u64,
+    /// Objects that are in the cluster already and are different there: they stay as they are.
+    pub skipped: u64,
+    /// Objects that others make, or that nobody wants a second time.
+    pub left_out: u64,
+    /// Objects that could not be created.
+    pub failed: u64,
+    /// Objects whose turn has not come.
+    pub pending: u64,
+}
+
+/// An object that is not restored.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectProblem {
+    /// Its kind, as plural name and group.
+    #[schemars(length(max = 317))]
+    pub group_resource: String,
+    /// The namespace that it would be in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// What became of it.
+    pub action: ProblemAction,
+    /// Why, for a person.
+    #[schemars(schema_with = "schema::message")]
+    pub message: String,
+}
+
+/// What became of an object that is not restored, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum ProblemAction {
+    /// It could not be created.
+    Failed,
+    /// It is created, and something about it is not as it should be.
+    Created,
+    /// It is in the cluster already and is different there.
+    Skipped,
+    /// Others make it, or nobody wants it a second time.
+    LeftOut,
+}
+
+/// `12 of 14 objects are created, 1 unchanged, 1 failed`.
+impl fmt::Display for RestoreCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} objects are created", self.created, self.total)?;
+        for (count, what) in [
+            (self.unchanged, "unchanged"),
+            (self.skipped, "skipped"),
+            (self.left_out, "left out"),
+            (self.failed, "failed"),
+            (self.pending, "not tried"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Restore {
+    /// How it stands.
+    pub fn phase(&self) -> Option<RestorePhase> {
+        self.status.as_ref().and_then(|status| status.phase)
+    }
+}
+
+/// Names of namespaces by names of namespaces.
+fn mappings(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 800,
+        "additionalProperties": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 63,
+            "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        },
+    })
+}

@@ -1,0 +1,172 @@
+//! The commands under `restore`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use clusterbackup_core::duration::Span;
+
+use super::backup::{Output, Place};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Restore {
+    Create(Box<Create>),
+    Describe(Describe),
+    Cancel(Cancel),
+}
+
+/// Bring a recovery point back, or a part of it.
+///
+/// Makes a Restore, which the leader of the cluster carries out in your name: it creates what you may create, from what you
+/// may read. With --wait, shows how it goes on until it has ended: on a terminal as bars, else a line for each change, both
+/// on standard error. To stop watching stops nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  # What is missing comes back; what is there stays as it is
+  kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f --wait
+
+  # Beside the original
+  kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f \\
+    --include-namespaces shop --namespace-mapping shop=shop-again --wait
+
+  # One object that somebody has deleted
+  kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f \\
+    --object deployments.apps/shop/web --wait
+
+  # In a script: what came of it, as an object
+  kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f --wait -o json | jq .status.counts
+
+Exit codes:
+  0  created; with --wait: completed
+  1  it can't be created; with --wait: it failed, was cancelled, or hasn't ended in time
+  2  with --wait: completed with warnings; or the command was typed wrongly
+
+Rights that it uses:
+  create restores.clusterbackup.io; with --wait list and watch restores.clusterbackup.io;
+  the leader, in your name: create what is restored, get it where it was or `restore` the BackupInstance")]
+pub(crate) struct Create {
+    /// The RecoveryPoint.
+    pub(crate) point: String,
+    /// What the Restore is called. Default: `restore-` with something behind it that makes it unique.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The namespaces, by the names that they had, as names or globs. Default: all.
+    #[arg(long, value_name = "NAMESPACE", value_delimiter = ',')]
+    pub(crate) include_namespaces: Vec<String>,
+    /// Namespaces that are left out, as names or globs.
+    #[arg(long, value_name = "NAMESPACE", value_delimiter = ',')]
+    pub(crate) exclude_namespaces: Vec<String>,
+    /// The kinds, as plural names with or without their group, or globs. Default: all.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) include_kinds: Vec<String>,
+    /// Kinds that are left out, in the same words.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) exclude_kinds: Vec<String>,
+    /// A single object, as kind/namespace/name, or kind/name for one outside of namespaces; several times for several. Default: all.
+    #[arg(long = "object", value_name = "OBJECT", value_parser = object)]
+    pub(crate) objects: Vec<Object>,
+    /// Into which namespace the objects of another go; several times for several.
+    #[arg(long = "namespace-mapping", value_name = "FROM=TO", value_parser = mapping)]
+    pub(crate) mappings: Vec<Mapping>,
+    /// What becomes of objects that exist already and are different.
+    #[arg(long, value_name = "POLICY", default_value = "skip")]
+    pub(crate) conflict_policy: Conflicts,
+    /// The Secret with the private key of an encrypted point, in its entry `identity`.
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) identity: Option<String>,
+    /// Wait until it has ended.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait; the restore goes on all the same.
+    #[arg(long, value_name = "DURATION", default_value = "1h", requires = "wait")]
+    pub(crate) timeout: Span,
+    /// How the Restore is shown in the end.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Conflicts {
+    /// They stay as they are, and the others are restored.
+    Skip,
+    /// Nothing is restored at all.
+    Fail,
+}
+
+/// `shop=shop-again`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mapping {
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+/// `deployments.apps/shop/web`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Object {
+    pub(crate) kind: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: String,
+}
+
+fn mapping(text: &str) -> Result<Mapping, String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok(Mapping {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        }),
+        _ => Err("write it as FROM=TO, for example shop=shop-again".to_owned()),
+    }
+}
+
+fn object(text: &str) -> Result<Object, String> {
+    let parts: Vec<_> = text.split('/').collect();
+    let (kind, namespace, name) = match parts.as_slice() {
+        [kind, name] => (kind, None, name),
+        [kind, namespace, name] => (kind, Some((*namespace).to_owned()), name),
+        _ => (&"", None, &""),
+    };
+    if kind.is_empty() || name.is_empty() {
+        return Err("write it as kind/namespace/name, for example deployments.apps/shop/web".to_owned());
+    }
+    Ok(Object {
+        kind: (*kind).to_owned(),
+        namespace,
+        name: (*name).to_owned(),
+    })
+}
+
+/// Say what became of a restore: how many objects are created, and which are not, and why.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kubectl clusterbackup restore describe restore-x7k2p
+
+  # What failed
+  kubectl clusterbackup restore describe restore-x7k2p -o json \\
+    | jq -r '.status.problems[] | select(.action == \"Failed\") | [.groupResource, .namespace, .name, .message] | @tsv'
+
+Rights that it uses:
+  get restores.clusterbackup.io")]
+pub(crate) struct Describe {
+    /// The Restore.
+    #[arg(value_name = "RESTORE")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// How the result is shown.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Output,
+}
+
+/// Stop a restore: nothing more is created. What is created stays.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Rights that it uses:
+  get and patch restores.clusterbackup.io")]
+pub(crate) struct Cancel {
+    /// The Restore.
+    #[arg(value_name = "RESTORE")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}

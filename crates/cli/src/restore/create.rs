@@ -1,0 +1,154 @@
+//! `restore create`: makes a Restore and, if asked, waits for its end.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clusterbackup_api::Restore;
+use clusterbackup_api::restore::RestorePhase;
+use kube::ResourceExt as _;
+use kube::api::PostParams;
+use serde_json::{Value, json};
+
+use super::{Restores, show};
+use crate::Error;
+use crate::arguments::backup::Output;
+use crate::arguments::restore::{Conflicts, Create};
+use crate::cluster::{self, answer};
+
+pub(super) fn run(arguments: &Create, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let restore = cluster::run(async |client| {
+        let restores = Restores::at(&arguments.place, client);
+        let restore = restores.create(arguments).await?;
+        if !arguments.wait {
+            return Ok(restore);
+        }
+        let name = restore.name_any();
+        restores.until_ended(&name, arguments.timeout.duration()).await
+    })?;
+    match arguments.output {
+        Output::Text if !arguments.wait => {
+            writeln!(out, "restore.clusterbackup.io/{} created", restore.name_any())?;
+        }
+        form => show(&restore, form, out)?,
+    }
+    Ok(match restore.phase().filter(|_| arguments.wait) {
+        Some(RestorePhase::CompletedWithWarnings) => ExitCode::from(2),
+        Some(RestorePhase::Failed | RestorePhase::Cancelled) => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+impl Restores {
+    async fn create(&self, arguments: &Create) -> Result<Restore, Error> {
+        let restore = serde_json::from_value(wanted(arguments))
+            .map_err(|error| Error::Cluster(format!("what is asked for is no Restore: {error}")))?;
+        let (api, params) = (self.api(), PostParams::default());
+        let create = api.create(&params, &restore);
+        let created = answer("create restores.clusterbackup.io", &self.namespace, create).await;
+        created.map_err(Error::Cluster)
+    }
+}
+
+/// The restore, saying what was asked for.
+fn wanted(arguments: &Create) -> Value {
+    let mut spec = json!({
+        "recoveryPoint": arguments.point,
+        "conflictPolicy": match arguments.conflict_policy {
+            Conflicts::Skip => "Skip",
+            Conflicts::Fail => "Fail",
+        },
+    });
+    for (field, list) in [
+        ("includedNamespaces", &arguments.include_namespaces),
+        ("excludedNamespaces", &arguments.exclude_namespaces),
+        ("includedResourceTypes", &arguments.include_kinds),
+        ("excludedResourceTypes", &arguments.exclude_kinds),
+    ] {
+        if !list.is_empty() {
+            spec[field] = json!(list);
+        }
+    }
+    for mapping in &arguments.mappings {
+        spec["namespaceMappings"][&mapping.from] = json!(mapping.to);
+    }
+    let object = arguments.objects.iter().map(|object| {
+        let mut named = json!({ "groupResource": object.kind, "name": object.name });
+        if let Some(namespace) = &object.namespace {
+            named["namespace"] = json!(namespace);
+        }
+        named
+    });
+    if !arguments.objects.is_empty() {
+        spec["objects"] = object.collect();
+    }
+    if let Some(secret) = &arguments.identity {
+        spec["identity"] = json!(secret);
+    }
+    let metadata = match &arguments.name {
+        Some(name) => json!({ "name": name }),
+        None => json!({ "generateName": "restore-" }),
+    };
+    json!({
+        "apiVersion": "clusterbackup.io/v1alpha1",
+        "kind": "Restore",
+        "metadata": metadata,
+        "spec": spec,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::arguments::restore::Restore as Restoring;
+    use crate::arguments::{Arguments, Command};
+
+    fn typed(words: &str) -> Result<Value, String> {
+        let words = format!("kubectl-clusterbackup restore create p {words}");
+        let arguments = Arguments::try_parse_from(words.split_whitespace());
+        match arguments.map_err(|error| error.to_string())?.command {
+            Command::Restore(Restoring::Create(create)) => Ok(wanted(&create)),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn what_is_typed_is_what_is_asked_for() {
+        let spec = typed(
+            "--include-namespaces shop,till --namespace-mapping shop=a --namespace-mapping till=b \
+             --object deployments.apps/shop/web --object namespaces/shop --exclude-kinds secrets \
+             --conflict-policy fail --identity keys --name friday",
+        );
+        let expected = json!({
+            "recoveryPoint": "p",
+            "includedNamespaces": ["shop", "till"],
+            "excludedResourceTypes": ["secrets"],
+            "namespaceMappings": { "shop": "a", "till": "b" },
+            "objects": [
+                { "groupResource": "deployments.apps", "namespace": "shop", "name": "web" },
+                { "groupResource": "namespaces", "name": "shop" },
+            ],
+            "conflictPolicy": "Fail",
+            "identity": "keys",
+        });
+        let spec = spec.unwrap();
+        assert_eq!(spec["spec"], expected);
+        assert_eq!(spec["metadata"], json!({ "name": "friday" }));
+        assert!(serde_json::from_value::<Restore>(spec).is_ok());
+    }
+
+    #[test]
+    fn a_slip_is_told_with_what_to_write() {
+        for (words, told) in [
+            ("--namespace-mapping shop", "write it as FROM=TO"),
+            ("--namespace-mapping =a", "write it as FROM=TO"),
+            ("--object web", "write it as kind/namespace/name"),
+            ("--object a/b/c/d", "write it as kind/namespace/name"),
+            ("--conflict-policy replace", "invalid value 'replace'"),
+        ] {
+            let error = typed(words).unwrap_err();
+            assert!(error.contains(told), "{words}: {error}");
+        }
+    }
+}

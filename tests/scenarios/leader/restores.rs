@@ -1,0 +1,8 @@
+//! Restores as a leader carries them out, under its shipped role, in the name of who asks for them.
+
+pub(crate) mod by_plugin;
+mod ground;
+pub(crate) mod interrupted;
+pub(crate) mod refused;
+pub(crate) mod rights;
+pub(crate) mod round_trip;

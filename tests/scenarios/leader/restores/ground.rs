@@ -1,0 +1,103 @@
+//! Restores on the ground that leaders run on.
+
+use anyhow::{Context as _, Result, ensure};
+use clusterbackup_api::backup::BackupPhase;
+use clusterbackup_api::restore::{RestoreCounts, RestorePhase, RestoreStatus};
+use clusterbackup_api::{Requester, Restore};
+use clusterbackup_tests::eventually;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use crate::leader::stage::{Ground, LIMIT, administrator};
+
+impl Ground {
+    /// Backs the shop up with everything in it, and says what the recovery point is called.
+    pub(super) async fn point(&self, name: &str) -> Result<String> {
+        let instance = json!({ "vault": "vault", "snapshotVolumes": false, "includeSecrets": true });
+        self.instance(name, instance).await?;
+        self.ask(name, name).await?;
+        let status = self.ends(name, BackupPhase::Completed).await?;
+        status.recovery_point.context("there is no point")
+    }
+
+    /// The restores.
+    pub(super) fn restores(&self) -> Api<Restore> {
+        self.home.api()
+    }
+
+    /// Asks for a restore in the name of the administrator, unless the spec names somebody else.
+    pub(super) async fn restore(&self, name: &str, point: &str, spec: Value) -> Result<()> {
+        self.restore_as(&self.cluster.admin(), name, point, spec).await
+    }
+
+    /// The same, as somebody else.
+    pub(super) async fn restore_as(
+        &self,
+        who: &Client,
+        name: &str,
+        point: &str,
+        mut spec: Value,
+    ) -> Result<()> {
+        spec["recoveryPoint"] = json!(point);
+        if spec.get("requester").is_none() {
+            spec["requester"] = json!(administrator());
+        }
+        let restore = json!({
+            "apiVersion": "clusterbackup.io/v1alpha1",
+            "kind": "Restore",
+            "metadata": { "name": name },
+            "spec": spec,
+        });
+        let restore: Restore = serde_json::from_value(restore)?;
+        let restores = Api::<Restore>::namespaced(who.clone(), self.home.name());
+        restores.create(&PostParams::default(), &restore).await?;
+        Ok(())
+    }
+
+    /// Waits until the restore has ended in this phase.
+    pub(super) async fn restored(&self, name: &str, phase: RestorePhase) -> Result<RestoreStatus> {
+        let status = self
+            .restore_sees(name, "has ended", |status| {
+                status.phase.is_some_and(RestorePhase::is_end)
+            })
+            .await?;
+        ensure!(status.phase == Some(phase), "it ended as {status:#?}");
+        let RestoreCounts {
+            total,
+            created,
+            unchanged,
+            skipped,
+            left_out,
+            failed,
+            pending,
+        } = status.counts;
+        let sum = created + unchanged + skipped + left_out + failed + pending;
+        ensure!(sum == total, "the counts don't add up: {status:#?}");
+        Ok(status)
+    }
+
+    /// Waits until the status of the restore is as `right` says.
+    pub(super) async fn restore_sees(
+        &self,
+        name: &str,
+        what: &str,
+        right: impl Fn(&RestoreStatus) -> bool,
+    ) -> Result<RestoreStatus> {
+        eventually(&format!("the restore {what}"), LIMIT, || async {
+            let status = self.restores().get(name).await?.status.unwrap_or_default();
+            ensure!(right(&status), "{status:#?}");
+            Ok(status)
+        })
+        .await
+    }
+}
+
+/// What would be recorded of jane.
+pub(super) fn jane() -> Requester {
+    Requester {
+        username: "jane".to_owned(),
+        groups: vec!["restorers".to_owned(), "system:authenticated".to_owned()],
+        ..Requester::default()
+    }
+}
