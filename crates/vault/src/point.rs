@@ -11,6 +11,7 @@
 //! - `index`: a line for each object
 //! - `writer`: makes a point
 //! - `reader`: reads it
+//! - `survey`: which of its objects a restore takes
 //! - `verify`: compares all of it with what was written
 //! - `error`: what can go wrong
 
@@ -33,6 +34,7 @@ pub(crate) mod reader;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod segment;
+mod survey;
 mod verify;
 mod writer;
 
@@ -50,6 +52,7 @@ pub use self::manifest::{
     BackupName, Begin, LogLevel, LogLine, Manifest, PointPhase, PointResult, PointVolume, Snapshot, Stored,
 };
 pub use self::reader::PointReader;
+pub use self::survey::survey;
 pub use self::verify::{Verification, verify};
 pub use self::writer::{Added, PointWriter};
 

@@ -8,12 +8,9 @@ use clusterbackup_api::access::Read;
 use clusterbackup_api::requester::Requester;
 use clusterbackup_core::inclusion::Kind;
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{
-    Choice, Collisions, Prepared, Problem, Survey, Taken, Terms, Wave, prepare,
-};
-use clusterbackup_vault::point::{Entry, IndexEntry, PointReader};
+use clusterbackup_core::restore::{Collisions, Prepared, Problem, Survey, Terms, Wave, prepare};
+use clusterbackup_vault::point::{IndexEntry, PointReader, survey};
 use futures::TryStreamExt as _;
-use serde_json::Value;
 
 use super::source;
 use crate::leader::point_failure::PointFailure;
@@ -63,7 +60,7 @@ impl Plan {
 
     /// Whether an object is restored.
     pub(super) fn takes(&self, entry: &IndexEntry) -> bool {
-        self.survey.takes(&id(entry))
+        self.survey.takes(&entry.id())
     }
 
     /// Whether an object is restored in this wave.
@@ -86,7 +83,7 @@ impl Plan {
             if !self.takes(&entry) {
                 continue;
             }
-            let origin = id(&entry);
+            let origin = entry.id();
             self.total += 1;
             self.waves.insert(self.survey.wave(&origin.kind));
             let target = self.terms.mappings.place(&origin);
@@ -130,38 +127,6 @@ impl Plan {
     }
 }
 
-/// Gets to know the point: which objects are taken, and what of them decides about others.
-async fn survey(reader: &PointReader, choice: &Choice) -> Result<Survey, PointFailure> {
-    let mut survey = Survey::default();
-    let mut pending = Vec::new();
-    let mut entries = reader.entries();
-    while let Some(entry) = entries.try_next().await? {
-        let object = id(&entry);
-        match choice.takes(&object, &entry.labels) {
-            Taken::Yes => survey.choose(object),
-            Taken::IfNeeded if !Survey::reads(&object.kind) => pending.push((object, Value::Null)),
-            Taken::IfNeeded | Taken::No => {}
-        }
-    }
-    let reads = |entry: &IndexEntry| {
-        let object = id(entry);
-        Survey::reads(&object.kind) && choice.takes(&object, &entry.labels) != Taken::No
-    };
-    let mut objects = reader.objects(reads);
-    while let Some(entry) = objects.try_next().await? {
-        let object = id_of(&entry);
-        // What is no JSON is told of when its turn comes.
-        let content = serde_json::from_slice(&entry.json).unwrap_or_default();
-        if survey.takes(&object) {
-            survey.note(&object, &content);
-        } else {
-            pending.push((object, content));
-        }
-    }
-    survey.settle(pending);
-    Ok(survey)
-}
-
 fn refuse(problems: &[Problem]) -> Result<(), PointFailure> {
     if problems.is_empty() {
         return Ok(());
@@ -180,22 +145,4 @@ pub(super) fn scope(object: &ObjectId) -> Option<&str> {
         return Some(&object.name);
     }
     object.namespace.as_deref()
-}
-
-/// Which object a line of the index is about.
-fn id(entry: &IndexEntry) -> ObjectId {
-    named(&entry.group_resource, entry.namespace.clone(), &entry.name)
-}
-
-/// Which object it is.
-pub(super) fn id_of(entry: &Entry) -> ObjectId {
-    named(&entry.group_resource, entry.namespace.clone(), &entry.name)
-}
-
-fn named(group_resource: &str, namespace: Option<String>, name: &str) -> ObjectId {
-    ObjectId {
-        kind: group_resource.into(),
-        namespace,
-        name: name.to_owned(),
-    }
 }

@@ -151,7 +151,7 @@ impl<'a> Work<'a> {
     }
 
     async fn object(&self, entry: Entry) {
-        let origin = plan::id_of(&entry);
+        let origin = entry.id();
         if let Some(reason) = self.plan.refusal(&origin) {
             return self.tell(&origin, Outcome::Failed, ProblemAction::Failed, &reason);
         }
@@ -275,7 +275,7 @@ impl<'a> Work<'a> {
     }
 
     async fn clash(&self, entry: &Entry) -> Option<(ObjectId, String)> {
-        let origin = plan::id_of(entry);
+        let origin = entry.id();
         // One that is there is what it should be: there.
         if origin.kind == Kind::namespaces() {
             return None;
