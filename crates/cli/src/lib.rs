@@ -13,7 +13,7 @@
 //! - `instance`: `instance create`, `describe`
 //! - `policy`: `policy explain`
 //! - `backup`: `backup create`, `describe`, `logs`, `cancel`
-//! - `restore`: `restore create`, `describe`, `cancel`
+//! - `restore`: `restore create`, `preview`, `describe`, `cancel`
 //! - `runs`: backups and restores, watched until they have ended
 //! - `points`: `rp list`, `describe`, `get`, `diff`, `verify`, `export`
 //! - `vault`: `vault create`, `check`, `verify`, `restore-config`, `keygen`
@@ -24,6 +24,7 @@
 //! - `output`: how results are written
 //! - `completion`: `completion`
 //! - `reference`: the documentation of all commands
+//! - `fields`: what is different between two states of an object
 //! - `mask`: keeps what Secrets hold out of every output
 //! - `words`: words for people
 
@@ -38,6 +39,7 @@ mod completion;
 mod condition;
 mod coverage;
 mod explain;
+mod fields;
 mod hooks;
 mod input;
 mod instance;

@@ -136,7 +136,7 @@ fn print(point: &RecoveryPoint, out: &mut dyn Write) -> Result<(), Error> {
 }
 
 /// What names a point for ever.
-fn id(name: &str) -> Result<PointId, Error> {
+pub(crate) fn id(name: &str) -> Result<PointId, Error> {
     PointId::new(name).map_err(|error| store::told(&error))
 }
 

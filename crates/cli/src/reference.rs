@@ -58,6 +58,7 @@ mod tests {
             "## kubectl clusterbackup backup logs\n",
             "## kubectl clusterbackup backup cancel\n",
             "## kubectl clusterbackup restore create\n",
+            "## kubectl clusterbackup restore preview\n",
             "## kubectl clusterbackup restore describe\n",
             "## kubectl clusterbackup restore cancel\n",
             "## kubectl clusterbackup rp list\n",

@@ -1,9 +1,11 @@
 //! `restore …`: a recovery point is brought back; that is watched, told of, stopped.
 //!
 //! - `create`: makes a Restore; `progress` says how far it is
+//! - `preview`: what a restore would make of each object
 //! - `report`: what became of it
 
 mod create;
+mod preview;
 mod progress;
 mod report;
 
@@ -22,6 +24,7 @@ use crate::{Error, cluster, output};
 pub(crate) fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match command {
         Command::Create(arguments) => return create::run(arguments, out),
+        Command::Preview(arguments) => return preview::run(arguments, out),
         Command::Describe(arguments) => describe(arguments, out)?,
         Command::Cancel(arguments) => cancel(arguments, out)?,
     }

@@ -1,13 +1,15 @@
 //! The commands under `restore`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use clusterbackup_core::duration::Span;
 
 use super::backup::{Output, Place};
+use super::store::{Reading, rights_of_readers};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Restore {
     Create(Box<Create>),
+    Preview(Box<Preview>),
     Describe(Describe),
     Cancel(Cancel),
 }
@@ -50,6 +52,28 @@ pub(crate) struct Create {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// What becomes of objects that exist already and are different.
+    #[arg(long, value_name = "POLICY", default_value = "skip")]
+    pub(crate) conflict_policy: Conflicts,
+    /// The Secret with the private key of an encrypted point, in its entry `identity`.
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) identity: Option<String>,
+    /// Wait until it has ended.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait; the restore goes on all the same.
+    #[arg(long, value_name = "DURATION", default_value = "1h", requires = "wait")]
+    pub(crate) timeout: Span,
+    /// How the Restore is shown in the end.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Output,
+}
+
+/// What of a recovery point, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
     /// The namespaces, by the names that they had, as names or globs. Default: all.
     #[arg(long, value_name = "NAMESPACE", value_delimiter = ',')]
     pub(crate) include_namespaces: Vec<String>,
@@ -68,21 +92,61 @@ pub(crate) struct Create {
     /// Into which namespace the objects of another go; several times for several.
     #[arg(long = "namespace-mapping", value_name = "FROM=TO", value_parser = mapping)]
     pub(crate) mappings: Vec<Mapping>,
-    /// What becomes of objects that exist already and are different.
-    #[arg(long, value_name = "POLICY", default_value = "skip")]
-    pub(crate) conflict_policy: Conflicts,
-    /// The Secret with the private key of an encrypted point, in its entry `identity`.
-    #[arg(long, value_name = "SECRET")]
-    pub(crate) identity: Option<String>,
-    /// Wait until it has ended.
+}
+
+/// Show what a restore would make of each object, before anything is done.
+///
+/// Offline, from the recovery point alone: in which order objects are created, what each becomes on its way, what rules
+/// make of it, and what is not created, and why. It is decided by the code that restores. What exists in the cluster
+/// already, what you may do there and what it refuses isn't known. What Secrets hold is shown as `***`.
+#[derive(Debug, Args)]
+#[command(after_help = concat!(
+    "\
+Examples:
+  # Without a cluster, beside the original, with the rules that are to act
+  kubectl clusterbackup restore preview 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f --offline \\
+    --file-system /mnt/vaults/shop --namespace-mapping shop=shop-again --rules rules.yaml
+
+  # In a script: what is not created, and why; a line of JSON for each object
+  kubectl clusterbackup restore preview 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f --offline -n shop -o json \\
+    | jq -r 'select(.action == \"LeftOut\") | [.kind, .namespace, .name, .reason] | @tsv'
+
+Exit codes:
+  0  shown
+  1  the restore would be refused; or the point isn't there, is damaged, or can't be read
+  3  a rule fails on an object
+
+Rights that it uses:
+  get recoverypoints.clusterbackup.io; ",
+    rights_of_readers!()
+))]
+pub(crate) struct Preview {
+    /// The recovery point.
+    pub(crate) point: String,
+    /// Ask no cluster what is in it. There is no other preview yet.
+    #[arg(long, required = true)]
+    pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// A file with resource modifier rules that are to act; several times for several, which act in this order.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) rules: Vec<String>,
+    /// Show what Secrets hold.
     #[arg(long)]
-    pub(crate) wait: bool,
-    /// How long to wait; the restore goes on all the same.
-    #[arg(long, value_name = "DURATION", default_value = "1h", requires = "wait")]
-    pub(crate) timeout: Span,
-    /// How the Restore is shown in the end.
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) show_secrets: bool,
+    /// How it is shown.
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: PreviewOutput,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PreviewOutput {
+    /// For people, wave by wave.
+    Table,
+    /// A line of JSON for each object.
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,8 +1,4 @@
 //! `rp diff`: what is different between two recovery points.
-//!
-//! - `fields`: what is different between two states of an object
-
-mod fields;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -13,9 +9,9 @@ use futures::TryStreamExt as _;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::fields::Field;
 use crate::arguments::backup::Output;
 use crate::arguments::points::Diff;
+use crate::fields::{self, Field};
 use crate::mask::Mask;
 use crate::print::{Sides, difference, leave_to_server};
 use crate::store::{self, Vaults, Wanted, told};

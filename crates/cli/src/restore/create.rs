@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Restores, show};
 use crate::Error;
 use crate::arguments::backup::Output;
-use crate::arguments::restore::{Conflicts, Create};
+use crate::arguments::restore::{Asked, Conflicts, Create};
 use crate::cluster::{self, answer};
 
 pub(super) fn run(arguments: &Create, out: &mut dyn Write) -> Result<ExitCode, Error> {
@@ -51,36 +51,11 @@ impl Restores {
 
 /// The restore, saying what was asked for.
 fn wanted(arguments: &Create) -> Value {
-    let mut spec = json!({
-        "recoveryPoint": arguments.point,
-        "conflictPolicy": match arguments.conflict_policy {
-            Conflicts::Skip => "Skip",
-            Conflicts::Fail => "Fail",
-        },
+    let mut spec = asked(&arguments.point, &arguments.asked);
+    spec["conflictPolicy"] = json!(match arguments.conflict_policy {
+        Conflicts::Skip => "Skip",
+        Conflicts::Fail => "Fail",
     });
-    for (field, list) in [
-        ("includedNamespaces", &arguments.include_namespaces),
-        ("excludedNamespaces", &arguments.exclude_namespaces),
-        ("includedResourceTypes", &arguments.include_kinds),
-        ("excludedResourceTypes", &arguments.exclude_kinds),
-    ] {
-        if !list.is_empty() {
-            spec[field] = json!(list);
-        }
-    }
-    for mapping in &arguments.mappings {
-        spec["namespaceMappings"][&mapping.from] = json!(mapping.to);
-    }
-    let object = arguments.objects.iter().map(|object| {
-        let mut named = json!({ "groupResource": object.kind, "name": object.name });
-        if let Some(namespace) = &object.namespace {
-            named["namespace"] = json!(namespace);
-        }
-        named
-    });
-    if !arguments.objects.is_empty() {
-        spec["objects"] = object.collect();
-    }
     if let Some(secret) = &arguments.identity {
         spec["identity"] = json!(secret);
     }
@@ -94,6 +69,35 @@ fn wanted(arguments: &Create) -> Value {
         "metadata": metadata,
         "spec": spec,
     })
+}
+
+/// What of a recovery point, and where to, as a Restore says it.
+pub(super) fn asked(point: &str, asked: &Asked) -> Value {
+    let mut spec = json!({ "recoveryPoint": point });
+    for (field, list) in [
+        ("includedNamespaces", &asked.include_namespaces),
+        ("excludedNamespaces", &asked.exclude_namespaces),
+        ("includedResourceTypes", &asked.include_kinds),
+        ("excludedResourceTypes", &asked.exclude_kinds),
+    ] {
+        if !list.is_empty() {
+            spec[field] = json!(list);
+        }
+    }
+    for mapping in &asked.mappings {
+        spec["namespaceMappings"][&mapping.from] = json!(mapping.to);
+    }
+    let object = asked.objects.iter().map(|object| {
+        let mut named = json!({ "groupResource": object.kind, "name": object.name });
+        if let Some(namespace) = &object.namespace {
+            named["namespace"] = json!(namespace);
+        }
+        named
+    });
+    if !asked.objects.is_empty() {
+        spec["objects"] = object.collect();
+    }
+    spec
 }
 
 #[cfg(test)]

@@ -12,5 +12,6 @@ mod explain;
 mod hooks;
 mod live;
 mod points;
+mod previews;
 mod running;
 mod vaults;

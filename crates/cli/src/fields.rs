@@ -8,19 +8,19 @@ use serde_json::Value;
 
 /// A field that is not the same.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Field {
-    path: String,
+pub(crate) struct Field {
+    pub(crate) path: String,
     /// Absent where the field is new.
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<Value>,
+    pub(crate) before: Option<Value>,
     /// Absent where the field is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Value>,
+    pub(crate) after: Option<Value>,
 }
 
 /// The smallest fields that differ. Lists of different lengths differ as a whole: which of their items is which, only their
 /// owner knows.
-pub(super) fn compare(before: &Value, after: &Value) -> Vec<Field> {
+pub(crate) fn compare(before: &Value, after: &Value) -> Vec<Field> {
     let mut fields = Vec::new();
     walk(&mut Pointer::default(), Some(before), Some(after), &mut fields);
     fields
