@@ -106,9 +106,9 @@ fn of_kind(object: &ObjectId, content: &Value, terms: &Terms, survey: &Survey) -
             is_served(object, content, survey).then_some(LeftOut::ServedEndpoints)
         }
         "persistentvolumeclaims" => {
-            let of_pod =
-                controller(object, content, survey).is_some_and(|owner| owner.kind.as_str() == "pods");
-            of_pod.then_some(LeftOut::EphemeralClaim)
+            let owner = controller(object, content, survey);
+            let is_ephemeral = owner.is_some_and(|owner| is_ephemeral(&object.name, &owner));
+            is_ephemeral.then_some(LeftOut::EphemeralClaim)
         }
         "persistentvolumes" => volume::Holding::of(content).left_out(&terms.volumes),
         "namespaces" => {
@@ -117,6 +117,15 @@ fn of_kind(object: &ObjectId, content: &Value, terms: &Terms, survey: &Survey) -
         }
         _ => None,
     }
+}
+
+/// Whether a claim is one of a pod's generic ephemeral volumes: it is called by the pod, then by the volume. A claim of a
+/// StatefulSet has a pod as its owner, too, while the set shrinks; its data is its own.
+fn is_ephemeral(claim: &str, owner: &ObjectId) -> bool {
+    let volume = claim
+        .strip_prefix(&owner.name)
+        .and_then(|rest| rest.strip_prefix('-'));
+    owner.kind.as_str() == "pods" && volume.is_some()
 }
 
 fn of_pod(pod: &Value) -> Option<LeftOut> {

@@ -110,14 +110,27 @@ fn what_a_restored_controller_makes_anew_is_left_out_and_what_may_hold_data_is_n
         ("persistentvolumeclaims", database, None),
         ("secrets", database, None),
         ("statefulsets.apps", database, None),
-        (
-            "persistentvolumeclaims",
-            ("v1", "Pod", "web-1"),
-            Some(LeftOut::EphemeralClaim),
-        ),
     ] {
         let prepared = prepare(made("a", owner), &kind(text), &terms(&[]), &survey);
         assert_eq!(reason_of(&prepared), expected, "{text} by {owner:?}");
+    }
+}
+
+#[test]
+fn a_claim_that_its_pod_makes_is_left_out_and_one_of_a_shrinking_set_is_not() {
+    for (name, owner, expected) in [
+        (
+            "web-1-cache",
+            ("v1", "Pod", "web-1"),
+            Some(LeftOut::EphemeralClaim),
+        ),
+        ("cache-web-1", ("v1", "Pod", "web-1"), None),
+        ("web-10-cache", ("v1", "Pod", "web-1"), None),
+        ("web-1-cache", ("apps/v1", "StatefulSet", "web-1"), None),
+    ] {
+        let claim = made(name, owner);
+        let prepared = prepared("persistentvolumeclaims", claim, &[]);
+        assert_eq!(reason_of(&prepared), expected, "{name} by {owner:?}");
     }
 }
 
