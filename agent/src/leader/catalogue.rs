@@ -3,13 +3,17 @@
 //!
 //! The vault is the truth. Deleting the objects deletes no data: they come again.
 //!
-//! - `inventory`: what a vault has, as far as that was read
+//! - `tiers`, `inventory`: what a vault has, as far as that was read
+//! - `copies`: points on their way into the vault tier
+//! - `adoption`: points of clusters that are gone become ours
 //! - `life`, `terms`: what becomes of its points, and by what
 //! - `snapshots`: those of points that are purged
 //! - `garbage`: attempts at points that ended too early
 //! - `difference`: what has to be done so that the cluster shows it
 //! - `pass`: one vault, looked at once
 
+mod adoption;
+mod copies;
 mod difference;
 mod garbage;
 mod inventory;
@@ -17,6 +21,7 @@ mod life;
 mod pass;
 mod snapshots;
 mod terms;
+mod tiers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -32,7 +37,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use self::inventory::Inventory;
+use self::tiers::Tiers;
 use super::error::DriveError;
 use super::world::World;
 
@@ -52,7 +57,7 @@ struct Catalogues {
     known: BTreeMap<Key, Known>,
     /// What a listing under way has named so far.
     listed: BTreeSet<Key>,
-    passes: JoinSet<(Key, Inventory)>,
+    passes: JoinSet<(Key, Tiers)>,
 }
 
 /// A vault, and when it is looked at next.
@@ -60,7 +65,7 @@ struct Known {
     vault: BackupVault,
     due: Instant,
     /// What is known of it; nothing while somebody looks.
-    inventory: Option<Inventory>,
+    tiers: Option<Tiers>,
 }
 
 /// Looks at vaults for as long as it is polled. It ends only by a failure of its own.
@@ -90,7 +95,7 @@ pub(super) async fn run(world: World) -> Result<(), DriveError> {
                 None => return Err(DriveError::Ended("the watch of RecoveryPoints")),
             },
             Some(passed) = catalogues.passes.join_next() => match passed {
-                Ok((key, inventory)) => catalogues.put_back(&key, inventory),
+                Ok((key, tiers)) => catalogues.put_back(&key, tiers),
                 Err(error) => warn!(%error, "looking at a vault"),
             },
             () = sleep_until(due) => catalogues.look(),
@@ -131,7 +136,7 @@ impl Catalogues {
 
     /// When somebody has to look next.
     fn next(&self) -> Instant {
-        let idle = self.known.values().filter(|known| known.inventory.is_some());
+        let idle = self.known.values().filter(|known| known.tiers.is_some());
         let next = idle.map(|known| known.due).min();
         next.unwrap_or_else(|| Instant::now() + PAUSE)
     }
@@ -140,21 +145,21 @@ impl Catalogues {
     fn look(&mut self) {
         let now = Instant::now();
         for (key, known) in self.known.iter_mut().filter(|(_, known)| known.due <= now) {
-            let Some(mut inventory) = known.inventory.take() else {
+            let Some(mut tiers) = known.tiers.take() else {
                 continue;
             };
             known.due = now + PAUSE;
             let (world, vault, key) = (self.world.clone(), known.vault.clone(), key.clone());
             self.passes.spawn(async move {
-                pass::pass(&world, &vault, &mut inventory).await;
-                (key, inventory)
+                pass::pass(&world, &vault, &mut tiers).await;
+                (key, tiers)
             });
         }
     }
 
-    fn put_back(&mut self, key: &Key, inventory: Inventory) {
+    fn put_back(&mut self, key: &Key, tiers: Tiers) {
         if let Some(known) = self.known.get_mut(key) {
-            known.inventory.get_or_insert(inventory);
+            known.tiers.get_or_insert(tiers);
         }
     }
 }
@@ -167,14 +172,14 @@ impl Known {
             return Self {
                 vault,
                 due: Instant::now(),
-                inventory: Some(Inventory::default()),
+                tiers: Some(Tiers::default()),
             };
         };
         let unchanged = before.vault.metadata.generation == vault.metadata.generation;
         Self {
             vault,
             due: if unchanged { before.due } else { Instant::now() },
-            inventory: before.inventory,
+            tiers: before.tiers,
         }
     }
 }

@@ -8,7 +8,7 @@ mod gathering;
 use std::time::Duration;
 
 use clusterbackup_api::BackupVault;
-use clusterbackup_api::backup_vault::SavedConfiguration;
+use clusterbackup_api::backup_vault::{Access, SavedConfiguration};
 use clusterbackup_vault::configuration::{Owner, save};
 use clusterbackup_vault::point::{Digest, PointError};
 use jiff::Timestamp;
@@ -69,7 +69,7 @@ async fn keep_up(world: &World, vault: &BackupVault) -> Result<(), Failure> {
         .status
         .as_ref()
         .and_then(|status| status.configuration.as_ref());
-    if saved.is_some_and(|saved| saved.sha256 == sha256) {
+    if saved.is_some_and(|saved| saved.sha256 == sha256) || vault.spec.access == Access::ReadOnly {
         return Ok(());
     }
     let opened = world.doors.open(&world.client, vault).await?;

@@ -13,8 +13,9 @@ use super::conditions::condition;
 use super::error::DriveError;
 use super::policies;
 use super::rounds::{self, Pace};
-use super::subject::{PlanError, Subject};
+use super::subject::{Obstacle, PlanError, Subject};
 use super::terms::Terms;
+use super::vaults;
 
 /// One after the other: each asks the API server for a lot.
 const PACE: Pace = Pace {
@@ -51,8 +52,22 @@ async fn look_at(client: &Client, instance: BackupInstance) -> Result<(), DriveE
 async fn could_run(client: &Client, instance: &BackupInstance) -> Result<(), PlanError> {
     let subject = Subject::of(client, instance.clone()).await?;
     Terms::of(client, &subject).await?;
-    match &instance.spec.policy {
-        Some(policy) => policies::check(client, &instance.namespace().unwrap_or_default(), policy).await,
-        None => Ok(()),
+    let namespace = instance.namespace().unwrap_or_default();
+    let Some(vault) = &instance.spec.vault else {
+        return Ok(());
+    };
+    let vault = vaults::admits(client, &namespace, vault).await?;
+    let Some(policy) = &instance.spec.policy else {
+        return Ok(());
+    };
+    let policy = policies::check(client, &namespace, policy).await?;
+    if policy.spec.retention.vault_tier.is_some() && vault.spec.vault_tier.is_none() {
+        return Err(Obstacle::VaultTierMissing.with(format!(
+            "BackupPolicy {} has recovery points copied into the vault tier, and BackupVault {} has none: nothing is copied; name \
+             another vault or policy",
+            policy.name_any(),
+            vault.name_any()
+        )));
     }
+    Ok(())
 }

@@ -24,7 +24,7 @@ pub(super) async fn run(client: Client) -> Result<(), DriveError> {
 }
 
 /// The policy that an instance names, if it can be followed.
-pub(super) async fn check(client: &Client, namespace: &str, name: &str) -> Result<(), PlanError> {
+pub(super) async fn check(client: &Client, namespace: &str, name: &str) -> Result<BackupPolicy, PlanError> {
     let policy = Api::<BackupPolicy>::namespaced(client.clone(), namespace)
         .get_opt(name)
         .await
@@ -35,10 +35,13 @@ pub(super) async fn check(client: &Client, namespace: &str, name: &str) -> Resul
         );
         return Err(Obstacle::PolicyMissing.with(message));
     };
-    let problem = policy.spec.check().err();
-    problem.map_or(Ok(()), |problem| {
-        Err(Obstacle::PolicyInvalid.with(format!("BackupPolicy {name} can't be followed: {problem}")))
-    })
+    match policy.spec.check() {
+        Ok(()) => Ok(policy),
+        Err(problem) => {
+            let message = format!("BackupPolicy {name} can't be followed: {problem}");
+            Err(Obstacle::PolicyInvalid.with(message))
+        }
+    }
 }
 
 async fn look_at(client: &Client, policy: BackupPolicy) -> Result<(), DriveError> {
@@ -53,7 +56,7 @@ fn ready(policy: &BackupPolicy) -> Condition {
     let (status, reason, message) = match policy.spec.check() {
         Ok(()) => ("True", "Ready", "it can be followed".to_owned()),
         Err(problem) => {
-            let about_days = matches!(problem, WrongPolicy::Rules(_));
+            let about_days = matches!(problem, WrongPolicy::Rules(_) | WrongPolicy::Copies(_));
             let reason = if about_days {
                 "RetentionInvalid"
             } else {

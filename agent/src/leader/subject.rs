@@ -46,6 +46,8 @@ pub(super) enum Obstacle {
     LimitReached,
     /// The vault that it names can't be written into.
     VaultUnusable,
+    /// The policy has points copied into a vault tier, and the vault has none. Backups run all the same.
+    VaultTierMissing,
     /// What is in the cluster can't be backed up that way.
     NotPossible,
 }

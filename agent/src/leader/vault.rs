@@ -1,4 +1,4 @@
-//! The vault that an instance names: found, and opened for writing.
+//! The vault that an instance names: found, and opened for writing or for reading.
 //!
 //! | module | concern |
 //! |---|---|
@@ -13,12 +13,13 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clusterbackup_api::BackupVault;
-use clusterbackup_api::backup_vault::Place;
+use clusterbackup_api::backup_vault::{self, Access, Place};
+use clusterbackup_api::{BackupVault, RecoveryPoint};
+use clusterbackup_core::retention::Tier;
 use clusterbackup_vault::location::{Deletion, Location};
 use clusterbackup_vault::place;
 use clusterbackup_vault::seal::Seal;
-use clusterbackup_vault::store::{Patience, Retrying, Store};
+use clusterbackup_vault::store::{Patience, ReadOnly, Retrying, Store};
 use kube::{Api, Client, ResourceExt as _};
 
 pub(super) use self::error::VaultError;
@@ -61,8 +62,17 @@ impl OpenVault {
 pub(super) struct Checked {
     /// What its place is called.
     pub(super) id: String,
-    /// Whether something can be removed from it.
-    pub(super) deletion: Deletion,
+    /// What it can be used for.
+    pub(super) usable: Usable,
+}
+
+/// What a vault can be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Usable {
+    /// To read, as it says itself.
+    Read,
+    /// To write, and perhaps to remove something.
+    Write(Deletion),
 }
 
 /// What vaults are opened with.
@@ -81,7 +91,7 @@ pub(super) async fn read(client: &Client, namespace: &str, name: &str) -> Result
 }
 
 impl Doors {
-    /// Finds the vault of that name, and opens it.
+    /// Finds the vault of that name, and opens it for writing.
     pub(super) async fn find(
         &self,
         client: &Client,
@@ -91,32 +101,108 @@ impl Doors {
         self.open(client, &read(client, namespace, name).await?).await
     }
 
-    /// Opens a vault.
+    /// Opens a vault for writing.
     pub(super) async fn open(&self, client: &Client, vault: &BackupVault) -> Result<OpenVault, VaultError> {
+        if vault.spec.access == Access::ReadOnly {
+            return Err(VaultError::ReadOnly);
+        }
         Ok(OpenVault {
             name: vault.name_any(),
             seal: seal(vault)?,
-            location: self.locate(client, vault, STORING).await?,
+            location: self.locate(client, vault, Tier::Operational, STORING).await?,
         })
     }
 
-    /// Tries whether a vault can be used.
-    pub(super) async fn check(&self, client: &Client, vault: &BackupVault) -> Result<Checked, VaultError> {
+    /// What is in a tier of a vault, for who looks after it: as the vault's access says.
+    pub(super) async fn open_tier(
+        &self,
+        client: &Client,
+        vault: &BackupVault,
+        tier: Tier,
+    ) -> Result<Store, VaultError> {
+        if vault.spec.access == Access::ReadOnly {
+            return self.open_to_read(client, vault, tier).await;
+        }
+        let location = self.locate(client, vault, tier, STORING).await?;
+        Ok(Arc::clone(location.store()))
+    }
+
+    /// What is in a tier of a vault, for who only reads, whatever the vault's access is.
+    pub(super) async fn open_to_read(
+        &self,
+        client: &Client,
+        vault: &BackupVault,
+        tier: Tier,
+    ) -> Result<Store, VaultError> {
+        let location = self.locate(client, vault, tier, STORING).await?;
+        Ok(Arc::new(ReadOnly::new(Arc::clone(location.store()))))
+    }
+
+    /// What is in the tier that has a point, for who only reads it.
+    pub(super) async fn open_point(
+        &self,
+        client: &Client,
+        point: &RecoveryPoint,
+    ) -> Result<Store, VaultError> {
+        let namespace = point.namespace().unwrap_or_default();
+        let vault = read(client, &namespace, &point.spec.vault).await?;
+        let in_tier = point.status.as_ref().and_then(|status| status.tiers.first());
+        let tier = in_tier.map_or(Tier::Operational, |in_tier| in_tier.tier);
+        self.open_to_read(client, &vault, tier).await
+    }
+
+    /// Tries whether a tier of a vault can be used.
+    pub(super) async fn check(
+        &self,
+        client: &Client,
+        vault: &BackupVault,
+        tier: Tier,
+    ) -> Result<Checked, VaultError> {
         seal(vault)?;
-        let location = self.locate(client, vault, TRYING).await?;
+        let location = self.locate(client, vault, tier, TRYING).await?;
         Ok(Checked {
-            deletion: location.check().await?,
+            usable: match vault.spec.access {
+                Access::ReadOnly => Usable::Read,
+                Access::ReadWrite => Usable::Write(location.check().await?),
+            },
             id: location.id().to_owned(),
         })
     }
 
+    /// Where a tier is. Two in one place would be one.
     async fn locate(
         &self,
         client: &Client,
         vault: &BackupVault,
+        tier: Tier,
         patience: Patience,
     ) -> Result<Location, VaultError> {
-        let place = vault.spec.operational.place().ok_or(VaultError::NoPlace)?;
+        let location = self.enter(client, vault, tier, patience).await?;
+        if tier == Tier::Operational {
+            return Ok(location);
+        }
+        let known = vault.status.as_ref().and_then(|status| status.id.clone());
+        let operational = if let Some(id) = known {
+            id
+        } else {
+            let first = self.enter(client, vault, Tier::Operational, patience).await?;
+            first.id().to_owned()
+        };
+        if location.id() == operational {
+            return Err(VaultError::SamePlace);
+        }
+        Ok(location)
+    }
+
+    async fn enter(
+        &self,
+        client: &Client,
+        vault: &BackupVault,
+        tier: Tier,
+        patience: Patience,
+    ) -> Result<Location, VaultError> {
+        let place = vault.spec.location(tier).and_then(backup_vault::Location::place);
+        let place = place.ok_or(VaultError::NoPlace)?;
         if let Place::FileSystem(folder) = place {
             self.has(&folder.path)?;
         }
@@ -130,10 +216,11 @@ impl Doors {
         let opened = opened.map_err(|error| VaultError::of_place(error, place.credentials()))?;
         let store: Store = Arc::new(Retrying::new(opened.store, patience));
         let prefix = opened.prefix.as_ref();
-        let id = vault.status.as_ref().and_then(|status| status.id.as_deref());
-        Ok(match id {
-            Some(id) => Location::known(&store, prefix, id).await?,
-            None => Location::open(&store, prefix).await?,
+        let id = vault.status.as_ref().and_then(|status| status.id(tier));
+        Ok(match (id, vault.spec.access) {
+            (Some(id), _) => Location::known(&store, prefix, id).await?,
+            (None, Access::ReadOnly) => Location::find(&store, prefix).await?,
+            (None, Access::ReadWrite) => Location::open(&store, prefix).await?,
         })
     }
 

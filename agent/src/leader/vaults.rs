@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use clusterbackup_api::backup_vault::BackupVaultStatus;
+use clusterbackup_api::backup_vault::{Access, BackupVaultStatus};
 use clusterbackup_api::conditions::{self, READY};
 use clusterbackup_api::{Backup, BackupVault};
+use clusterbackup_core::retention::Tier;
 use clusterbackup_vault::location::Deletion;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::ResourceExt as _;
+use kube::{Client, ResourceExt as _};
 use tracing::debug;
 
 use super::conditions::condition;
@@ -16,8 +17,11 @@ use super::error::DriveError;
 use super::events;
 use super::rounds::{self, Pace};
 use super::subject::{Obstacle, PlanError};
-use super::vault::{self, Checked, Reason, VaultError};
+use super::vault::{self, Checked, Reason, Usable, VaultError};
 use super::world::World;
+
+/// What is said of the vault tier, as Ready says it of the operational one.
+const VAULT_TIER_READY: &str = "VaultTierReady";
 
 /// A store that doesn't answer must not hold up the others.
 const PACE: Pace = Pace {
@@ -31,9 +35,21 @@ pub(super) async fn run(world: World) -> Result<(), DriveError> {
 }
 
 async fn look_at(world: &World, vault: BackupVault) -> Result<(), DriveError> {
-    match check(world, &vault).await {
-        Err(VaultError::Unread(error)) if !error.is_final() => Err(error),
-        tried => say(world, &vault, &tried).await,
+    let operational = check(world, &vault, Tier::Operational);
+    let (operational, copies) = match vault.spec.vault_tier {
+        Some(_) => {
+            let (operational, copies) = tokio::join!(operational, check(world, &vault, Tier::Vault));
+            (operational, Some(copies))
+        }
+        None => (operational.await, None),
+    };
+    match (operational, copies) {
+        (Err(VaultError::Unread(error)), _) | (_, Some(Err(VaultError::Unread(error))))
+            if !error.is_final() =>
+        {
+            Err(error)
+        }
+        (operational, copies) => say(world, &vault, &operational, copies.as_ref()).await,
     }
 }
 
@@ -42,15 +58,34 @@ pub(super) async fn attempt(world: &World, backup: &Backup, name: &str) -> Resul
     let namespace = backup.namespace().unwrap_or_default();
     let tried = match vault::read(&world.client, &namespace, name).await {
         Ok(vault) => {
-            let tried = check(world, &vault).await;
-            if let Err(error) = say(world, &vault, &tried).await {
+            let tried = check(world, &vault, Tier::Operational).await;
+            if let Err(error) = say(world, &vault, &tried, None).await {
                 debug!(%error, namespace, vault = name, "it is looked at again");
             }
-            tried
+            tried.and_then(|_| takes_backups(&vault))
         }
         Err(error) => Err(error),
     };
-    tried.map(drop).map_err(|error| match error {
+    tried.map_err(|error| no_plan(name, error))
+}
+
+/// The vault that an instance names, if backups may be stored in it.
+pub(super) async fn admits(client: &Client, namespace: &str, name: &str) -> Result<BackupVault, PlanError> {
+    let found = vault::read(client, namespace, name).await;
+    let admitted = found.and_then(|vault| takes_backups(&vault).map(|()| vault));
+    admitted.map_err(|error| no_plan(name, error))
+}
+
+fn takes_backups(vault: &BackupVault) -> Result<(), VaultError> {
+    match vault.spec.access {
+        Access::ReadWrite => Ok(()),
+        Access::ReadOnly => Err(VaultError::ReadOnly),
+    }
+}
+
+/// Nothing can be stored in the vault of that name, because of this.
+fn no_plan(name: &str, error: VaultError) -> PlanError {
+    match error {
         VaultError::Unread(error) => error.into(),
         error => {
             let (vault, reason) = (name.to_owned(), error.to_string());
@@ -60,20 +95,21 @@ pub(super) async fn attempt(world: &World, backup: &Backup, name: &str) -> Resul
                 Obstacle::VaultUnusable.with(format!("BackupVault {vault}: {reason}"))
             }
         }
-    })
+    }
 }
 
-async fn check(world: &World, vault: &BackupVault) -> Result<Checked, VaultError> {
-    let tried = world.doors.check(&world.client, vault).await;
+async fn check(world: &World, vault: &BackupVault, tier: Tier) -> Result<Checked, VaultError> {
+    let tried = world.doors.check(&world.client, vault, tier).await;
     world.metrics.tried(reason(&tried));
     tried
 }
 
-/// Writes down what came of a try, and tells people where that is another thing than before.
+/// Writes down what came of a try, and of one at the vault tier, and tells people where that is another thing than before.
 async fn say(
     world: &World,
     vault: &BackupVault,
     tried: &Result<Checked, VaultError>,
+    copies: Option<&Result<Checked, VaultError>>,
 ) -> Result<(), DriveError> {
     let before = vault.status.as_ref();
     let mut after = BackupVaultStatus {
@@ -84,14 +120,26 @@ async fn say(
     if let Ok(Checked { id, .. }) = tried {
         after.id = Some(id.clone());
     }
-    let ready = Condition {
-        observed_generation: vault.metadata.generation,
-        ..ready(tried)
-    };
-    let news = news(standing(vault), reason(tried), &ready.message);
-    conditions::merge(&mut after.conditions, ready);
+    if let Some(Ok(Checked { id, .. })) = copies {
+        after.vault_tier_id = Some(id.clone());
+    }
+    let said = [(READY, Some(tried)), (VAULT_TIER_READY, copies)];
+    let mut news = Vec::new();
+    for (type_, tried) in said {
+        let Some(tried) = tried else { continue };
+        let ready = Condition {
+            observed_generation: vault.metadata.generation,
+            ..ready(type_, tried)
+        };
+        news.extend(of_interest(
+            said_before(vault, type_),
+            reason(tried),
+            &ready.message,
+        ));
+        conditions::merge(&mut after.conditions, ready);
+    }
     rounds::report(&world.client, vault, before, &after).await?;
-    if let Some((reason, note)) = news {
+    for (reason, note) in news {
         world.events.tell(vault, reason, note).await;
     }
     Ok(())
@@ -99,17 +147,23 @@ async fn say(
 
 /// What came of the last try of a vault.
 pub(super) fn standing(vault: &BackupVault) -> Reason {
+    said_before(vault, READY)
+}
+
+/// What its condition of this type says.
+fn said_before(vault: &BackupVault, type_: &str) -> Reason {
     let mut said = vault.status.iter().flat_map(|status| &status.conditions);
-    let ready = said.find(|condition| condition.type_ == READY);
+    let ready = said.find(|condition| condition.type_ == type_);
     ready.map_or(Reason::Untried, |ready| Reason::named(&ready.reason))
 }
 
 /// What people are told of a try.
-fn news(before: Reason, now: Reason, message: &str) -> Option<(events::Reason, String)> {
+fn of_interest(before: Reason, now: Reason, message: &str) -> Option<(events::Reason, String)> {
     match (before, now) {
         (before, now) if before == now => None,
-        (Reason::Untried, Reason::Ready) => None,
-        (_, Reason::Ready) => Some((
+        (Reason::Untried, now) if now.is_good() => None,
+        (before, now) if before.is_good() && now.is_good() => None,
+        (_, now) if now.is_good() => Some((
             events::Reason::VaultUsable,
             format!("it can be used again: {message}"),
         )),
@@ -121,23 +175,33 @@ fn news(before: Reason, now: Reason, message: &str) -> Option<(events::Reason, S
 }
 
 fn reason(tried: &Result<Checked, VaultError>) -> Reason {
-    tried.as_ref().err().map_or(Reason::Ready, VaultError::reason)
+    match tried {
+        Ok(Checked {
+            usable: Usable::Write(_),
+            ..
+        }) => Reason::Ready,
+        Ok(Checked {
+            usable: Usable::Read, ..
+        }) => Reason::Readable,
+        Err(error) => error.reason(),
+    }
 }
 
-fn ready(tried: &Result<Checked, VaultError>) -> Condition {
+fn ready(type_: &str, tried: &Result<Checked, VaultError>) -> Condition {
     let (status, message) = match tried {
-        Ok(Checked { deletion, .. }) => {
-            let did = match deletion {
-                Deletion::Possible => "a blob could be written, read and removed",
-                Deletion::Refused => {
+        Ok(Checked { usable, .. }) => {
+            let did = match usable {
+                Usable::Write(Deletion::Possible) => "a blob could be written, read and removed",
+                Usable::Write(Deletion::Refused) => {
                     "a blob could be written and read; the store keeps what is written, so it was not removed"
                 }
+                Usable::Read => "the vault is there; nothing is written into it, as spec.access says",
             };
             ("True", did.to_owned())
         }
         Err(error) => ("False", error.to_string()),
     };
-    condition(READY, status, reason(tried).as_str(), message)
+    condition(type_, status, reason(tried).as_str(), message)
 }
 
 #[cfg(test)]
@@ -146,17 +210,20 @@ mod tests {
 
     #[test]
     fn people_are_told_when_a_vault_can_not_be_used_and_when_it_can_again() {
-        use Reason::{AccessDenied, Ready, StoreFull, Untried};
+        use Reason::{AccessDenied, Readable, Ready, StoreFull, Untried};
         for (before, now, told) in [
             (Untried, Ready, None),
+            (Untried, Readable, None),
             (Ready, Ready, None),
+            (Ready, Readable, None),
             (Untried, StoreFull, Some(events::Reason::VaultUnusable)),
             (Ready, StoreFull, Some(events::Reason::VaultUnusable)),
             (StoreFull, StoreFull, None),
             (StoreFull, AccessDenied, Some(events::Reason::VaultUnusable)),
             (StoreFull, Ready, Some(events::Reason::VaultUsable)),
+            (StoreFull, Readable, Some(events::Reason::VaultUsable)),
         ] {
-            let news = news(before, now, "why").map(|(reason, _)| reason);
+            let news = of_interest(before, now, "why").map(|(reason, _)| reason);
             assert_eq!(news, told, "{before:?} {now:?}");
         }
     }

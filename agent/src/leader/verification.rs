@@ -136,7 +136,7 @@ fn says(point: &RecoveryPoint, type_: &str, status: &str) -> bool {
 /// Reads a point, and says what was found. False: it could not be read, and is tried again later.
 async fn read(world: &World, point: &RecoveryPoint) -> bool {
     let (namespace, name) = (point.namespace().unwrap_or_default(), point.name_any());
-    let found = match timeout(LIMIT, look(world, &namespace, point)).await {
+    let found = match timeout(LIMIT, look(world, point)).await {
         Ok(found) => found,
         Err(_) => Err(Failure::Slow),
     };
@@ -172,22 +172,15 @@ async fn read(world: &World, point: &RecoveryPoint) -> bool {
 }
 
 /// What is found of a point; nothing where it isn't there any more.
-async fn look(
-    world: &World,
-    namespace: &str,
-    point: &RecoveryPoint,
-) -> Result<Option<Verification>, Failure> {
+async fn look(world: &World, point: &RecoveryPoint) -> Result<Option<Verification>, Failure> {
     let Ok(id) = PointId::new(point.name_any()) else {
         return Ok(None);
     };
-    let vault = world
-        .doors
-        .find(&world.client, namespace, &point.spec.vault)
-        .await?;
-    let found = verify(vault.store().clone(), &id, None).await;
+    let store = world.doors.open_point(&world.client, point).await?;
+    let found = verify(store.clone(), &id, None).await;
     let whole = matches!(&found, Ok(found) if found.is_good());
     // One that is removed loses its manifest first, and is not damaged.
-    if !whole && matches!(catalogue::find(vault.store(), &id).await, Ok(None)) {
+    if !whole && matches!(catalogue::find(&store, &id).await, Ok(None)) {
         return Ok(None);
     }
     Ok(Some(found?))

@@ -75,11 +75,19 @@ pub struct ScheduleSpec {
 }
 
 /// For how long recovery points are kept. The newest complete one of each rule is kept at any age.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Retention {
     /// Where they are made.
     pub operational: Keep,
+    /// Which of them are copied into the vault tier of their vault, and for how long they are kept there. Volume data is not
+    /// copied: it stays in the snapshots. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(
+        validation = Rule::new("has(self.firstOfDay) || has(self.firstOfWeek) || has(self.firstOfMonth) || has(self.firstOfYear)")
+            .message("name at least one of firstOfDay, firstOfWeek, firstOfMonth and firstOfYear")
+    )]
+    pub vault_tier: Option<Copies>,
 }
 
 /// Days, by rule. A point falls to the first of these that it is: the first complete one of its year, month, week, day;
@@ -103,6 +111,30 @@ pub struct Keep {
     #[schemars(range(min = 1, max = 36_500))]
     pub first_of_month: Option<u32>,
     /// The first of a year. Default: as the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 36_500))]
+    pub first_of_year: Option<u32>,
+}
+
+/// Days, by rule. A point that is the first complete one of a period is copied where the period has a rule here; the longest
+/// one counts. None may be shorter than one before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "the same words as in Keep")]
+pub struct Copies {
+    /// The first complete point of a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 36_500))]
+    pub first_of_day: Option<u32>,
+    /// The first of a week, which begins on Sunday.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 36_500))]
+    pub first_of_week: Option<u32>,
+    /// The first of a month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 36_500))]
+    pub first_of_month: Option<u32>,
+    /// The first of a year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 36_500))]
     pub first_of_year: Option<u32>,
@@ -139,6 +171,9 @@ pub enum WrongPolicy {
     /// Days that contradict each other.
     #[error("spec.retention.operational: {0}")]
     Rules(#[from] WrongRules),
+    /// The same of the copies.
+    #[error("spec.retention.vaultTier: {0}")]
+    Copies(WrongRules),
 }
 
 impl BackupPolicySpec {
@@ -146,6 +181,7 @@ impl BackupPolicySpec {
     pub fn check(&self) -> Result<(), WrongPolicy> {
         self.schedule()?;
         self.operational()?;
+        self.vault_tier()?;
         Ok(())
     }
 
@@ -178,22 +214,50 @@ impl BackupPolicySpec {
             Limits::default(),
         )?)
     }
+
+    /// Which points are copied into the vault tier, and for how long they are kept there; none: none are. A copy that was made
+    /// by a rule that is gone is kept by the shortest of the others.
+    pub fn vault_tier(&self) -> Result<Option<Rules>, WrongPolicy> {
+        let Some(copies) = &self.retention.vault_tier else {
+            return Ok(None);
+        };
+        let first_of = copies.first_of();
+        let shortest = first_of.values().copied().min().unwrap_or_default();
+        let rules = Rules::new(Tier::Vault, shortest, first_of, Limits::default());
+        rules.map(Some).map_err(WrongPolicy::Copies)
+    }
 }
 
 impl Keep {
     /// The days of the rules beside the default one.
     fn first_of(&self) -> BTreeMap<Period, u32> {
-        let rules = [
-            (Period::Day, self.first_of_day),
-            (Period::Week, self.first_of_week),
-            (Period::Month, self.first_of_month),
-            (Period::Year, self.first_of_year),
-        ];
-        rules
-            .into_iter()
-            .filter_map(|(period, days)| Some((period, days?)))
-            .collect()
+        let Self {
+            first_of_day: day,
+            first_of_week: week,
+            first_of_month: month,
+            first_of_year: year,
+            days: _,
+        } = *self;
+        by_period([day, week, month, year])
     }
+}
+
+impl Copies {
+    fn first_of(&self) -> BTreeMap<Period, u32> {
+        by_period([
+            self.first_of_day,
+            self.first_of_week,
+            self.first_of_month,
+            self.first_of_year,
+        ])
+    }
+}
+
+/// Of a day, a week, a month and a year, those that have a rule.
+fn by_period(days: [Option<u32>; 4]) -> BTreeMap<Period, u32> {
+    let periods = [Period::Day, Period::Week, Period::Month, Period::Year];
+    let rules = periods.into_iter().zip(days);
+    rules.filter_map(|(period, days)| Some((period, days?))).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `BackupVault`: where recovery points lie.
 
+use clusterbackup_core::retention::Tier;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -22,6 +23,10 @@ use crate::{conditions, schema};
     doc = "Where recovery points lie, and who can read them.",
     validation = Rule::new("oldSelf.spec.immutability != 'Locked' || self.spec.immutability == 'Locked'")
         .message("what is Locked stays immutable"),
+    validation = Rule::new("!has(oldSelf.spec.vaultTier) || has(self.spec.vaultTier)")
+        .message("a vault keeps its vault tier, where recovery points are: make another BackupVault"),
+    validation = Rule::new("self.spec.access == 'ReadWrite' || !has(self.spec.adopt) || self.spec.adopt.size() == 0")
+        .message("a ReadOnly vault adopts nothing: that is written down in the store"),
     validation = Rule::new("oldSelf.spec.immutability == 'Disabled' || self.spec.softDelete.days >= oldSelf.spec.softDelete.days")
         .message("an immutable vault keeps deleted recovery points no shorter than it did"),
     printcolumn(
@@ -34,6 +39,7 @@ use crate::{conditions, schema};
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
+    printcolumn(name = "Access", type_ = "string", json_path = ".spec.access"),
     printcolumn(name = "Encrypted", type_ = "boolean", json_path = ".status.encrypted"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -41,6 +47,22 @@ pub struct BackupVaultSpec {
     /// The store of the operational tier: exactly one of fileSystem, azure and s3. It stays where it is, since the
     /// recovery points do: for another place make another vault.
     pub operational: Location,
+    /// A second store, in another place and with credentials of its own: the vault tier. The first complete recovery points of
+    /// days, weeks, months and years are copied there, as the policy of their instance says (retention.vaultTier). Snapshots of
+    /// volumes stay where they are. Default: none; one that is named stays where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault_tier: Option<Location>,
+    /// What this cluster does with the store. ReadWrite: backups are stored there, and their recovery points deleted when it is
+    /// time. ReadOnly: nothing is written, nothing is deleted; the vault has to exist, and its recovery points are shown and can
+    /// be restored. Default: ReadWrite.
+    #[serde(default)]
+    pub access: Access,
+    /// Recovery points of clusters that are gone, which are this cluster's from now on: the policies of instances of the same
+    /// names hold for them, and they can be deleted by name. `kubectl clusterbackup vault adopt` shows which, and writes this. At
+    /// most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub adopt: Vec<Adoption>,
     /// Who can read recovery points. Default: everybody who can read the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
@@ -55,6 +77,33 @@ pub struct BackupVaultSpec {
     /// immutable vault is recorded there, and is kept whatever becomes of this field. Default: Disabled.
     #[serde(default)]
     pub immutability: Immutability,
+}
+
+/// What a cluster does with a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum Access {
+    /// It reads and writes.
+    #[default]
+    ReadWrite,
+    /// It only reads.
+    ReadOnly,
+}
+
+/// What is adopted of a cluster that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub struct Adoption {
+    /// The cluster, as `spec.cluster` of its RecoveryPoints says.
+    #[schemars(length(min = 1, max = 128))]
+    pub cluster: String,
+    /// Only what was backed up in this namespace there. Default: the vault's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub namespace: Option<String>,
+    /// Only what was begun by then: a cluster that comes back keeps what it makes.
+    pub until: Time,
+    /// Also if the cluster has stored something within the last week, and so may not be gone.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// How much may be asked for.
@@ -220,13 +269,18 @@ pub struct BackupVaultStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub id: Option<String>,
+    /// The same of the vault tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub vault_tier_id: Option<String>,
     /// Whether what is written is encrypted.
     #[serde(default)]
     pub encrypted: bool,
     /// What the system is set up with in the vault's namespace, as it was last written into the vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<SavedConfiguration>,
-    /// Ready: whether a blob could be written, read and removed when that was last tried.
+    /// Ready: whether a blob could be written, read and removed when that was last tried; of a ReadOnly vault, whether it is
+    /// there. VaultTierReady: the same of the vault tier. Adopted: what came of spec.adopt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
@@ -256,6 +310,16 @@ pub enum Place<'a> {
     S3(&'a S3),
 }
 
+impl BackupVaultStatus {
+    /// What a tier is called in its store.
+    pub fn id(&self, tier: Tier) -> Option<&str> {
+        match tier {
+            Tier::Operational => self.id.as_deref(),
+            Tier::Vault => self.vault_tier_id.as_deref(),
+        }
+    }
+}
+
 impl Location {
     /// The one that is named; none where none is, or several are: the API server admits neither.
     pub fn place(&self) -> Option<Place<'_>> {
@@ -283,8 +347,17 @@ impl<'a> Place<'a> {
 impl BackupVaultSpec {
     /// The Secrets in the vault's namespace that it names.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let place = self.operational.place();
-        place.and_then(|place| place.credentials()).into_iter()
+        let locations = [Some(&self.operational), self.vault_tier.as_ref()];
+        let places = locations.into_iter().flatten().filter_map(Location::place);
+        places.filter_map(|place| place.credentials())
+    }
+
+    /// Where a tier is; none where the vault hasn't got it.
+    pub fn location(&self, tier: Tier) -> Option<&Location> {
+        match tier {
+            Tier::Operational => Some(&self.operational),
+            Tier::Vault => self.vault_tier.as_ref(),
+        }
     }
 
     /// How many backups of an instance may be asked for within a day; none: any number.

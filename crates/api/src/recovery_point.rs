@@ -2,7 +2,7 @@
 //! deletes no data.
 
 use clusterbackup_core::report::BackupPhase;
-pub use clusterbackup_core::retention::Wanted;
+pub use clusterbackup_core::retention::{Tier, Wanted};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -92,7 +92,24 @@ pub enum PointState {
     Purging,
 }
 
-/// What is known of a point beside what it holds.
+/// A point in one tier of its vault.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PointInTier {
+    /// Operational: where it was made. Vault: its copy in the vault tier.
+    pub tier: Tier,
+    /// Available; or Deleted, and to be had back by wanted.
+    pub state: PointState,
+    /// When its policy deletes it there, as far as time alone decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// Why it stays there, where that is not just its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::message")]
+    pub kept_because: Option<String>,
+}
+
+/// What is known of a point beside what it holds: of a point that is in two tiers, in the first where it isn't deleted.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecoveryPointStatus {
@@ -112,6 +129,18 @@ pub struct RecoveryPointStatus {
     /// When all its parts were last read, and compared with what was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<Time>,
+    /// The tiers that it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub tiers: Vec<PointInTier>,
+    /// Of a point that is to be copied into the vault tier, and is not there yet: what that waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::message")]
+    pub awaits_copy: Option<String>,
+    /// The cluster that has adopted it; it can be deleted there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub adopted_by: Option<String>,
     /// Available: whether its vault has it. False where the vault doesn't, or has it damaged; Unknown where the vault can't
     /// be read, or lists nothing at all. Verified: whether all its parts were as they were written, at verifiedAt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clusterbackup_api::backup_vault::{Location, Place};
+use clusterbackup_api::recovery_point::Tier;
 use clusterbackup_api::{BackupVault, RecoveryPoint};
 use clusterbackup_vault::location;
 use clusterbackup_vault::place::{self, ACCOUNT_KEY, SAS_TOKEN, SecretData};
@@ -88,16 +89,23 @@ pub(crate) fn identity(file: Option<&str>) -> Result<Option<Identity>, Error> {
 }
 
 async fn of_cluster(client: &Client, wanted: Wanted<'_>, namespace: &str) -> Result<Store, Error> {
-    let vault = match wanted {
-        Wanted::Vault(name) => name.to_owned(),
+    let (vault, tier) = match wanted {
+        Wanted::Vault(name) => (name.to_owned(), Tier::Operational),
         Wanted::Point(name) => {
             let point: RecoveryPoint =
                 cluster::get(client, "recoverypoints.clusterbackup.io", namespace, name).await?;
-            point.spec.vault
+            let in_tier = point.status.as_ref().and_then(|status| status.tiers.first());
+            let tier = in_tier.map_or(Tier::Operational, |in_tier| in_tier.tier);
+            (point.spec.vault, tier)
         }
     };
     let found: BackupVault = cluster::get(client, "backupvaults.clusterbackup.io", namespace, &vault).await?;
-    let place = place_of(&found.spec.operational)?;
+    let gone = || {
+        Error::Vault(format!(
+            "the vault {namespace}/{vault} has no {tier} tier any more"
+        ))
+    };
+    let place = place_of(found.spec.location(tier).ok_or_else(gone)?)?;
     if let Place::FileSystem(folder) = place {
         return Err(Error::Vault(format!(
             "the vault {namespace}/{vault} is in {}, a folder of the leader's: give the folder as this machine sees it, by \
@@ -112,7 +120,7 @@ async fn of_cluster(client: &Client, wanted: Wanted<'_>, namespace: &str) -> Res
         }
         None => in_environment(place),
     };
-    let id = found.status.as_ref().and_then(|status| status.id.as_deref());
+    let id = found.status.as_ref().and_then(|status| status.id(tier));
     open(place, secret.as_ref(), id).await
 }
 

@@ -1,9 +1,11 @@
 //! `vault …`: whether vaults can be used, and keys for them.
 //!
+//! - `adopt`: points of clusters that are gone
 //! - `create`: makes one
 //! - `verify`: whether what is in them is damaged
 //! - `configuration`: sets a cluster up from one
 
+mod adopt;
 mod configuration;
 mod create;
 mod verify;
@@ -31,6 +33,7 @@ pub(crate) fn run(command: &Vault, out: &mut dyn Write) -> Result<ExitCode, Erro
         Vault::Check(arguments) => check(arguments, out),
         Vault::Verify(arguments) => verify::run(arguments, out),
         Vault::RestoreConfig(arguments) => configuration::run(arguments, out),
+        Vault::Adopt(arguments) => adopt::run(arguments, out),
         Vault::Keygen => keygen(out),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - `period`: of which day, week, month and year a point is the first good one
 //! - `rules`: for how long each rule keeps
+//! - `tier`: which points are copied into the vault tier
 //! - `verdict`: what is said of a point
 //! - `life`: what becomes of it, also by what is asked of it
 //!
@@ -16,6 +17,7 @@
 mod life;
 mod period;
 mod rules;
+mod tier;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use life::{Entry, Fate, Protection, Step, Terms, Wanted, decide};
 pub use period::{Period, first_of};
 pub use rules::{Limits, Rule, Rules, Tier, WrongRules};
+pub use tier::belongs;
 pub use verdict::{Standing, Verdict};
 
 /// What retention knows about a recovery point.

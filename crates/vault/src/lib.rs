@@ -5,6 +5,7 @@
 //! - `location`: the place in a store that is a vault's
 //! - `point`: what one recovery point is made of
 //! - `catalogue`: which points there are
+//! - `copy`: a point in another vault as well
 //! - `lifecycle`: what was decided about a point after it was made
 //! - `configuration`: what the system was set up with
 //! - `seal`: parts that only the key's owner reads
@@ -13,6 +14,7 @@
 pub mod archive;
 pub mod catalogue;
 pub mod configuration;
+pub mod copy;
 pub mod lifecycle;
 pub mod location;
 pub mod place;

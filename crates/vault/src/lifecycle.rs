@@ -12,7 +12,7 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::state::{PointState, Presence, fold};
+pub use self::state::{Owner, PointState, Presence, fold};
 use crate::point::{PointError, PointId, document, layout};
 use crate::store::{Put, Store};
 
@@ -50,6 +50,11 @@ pub enum Decision {
     Extend {
         /// Until when.
         until: Timestamp,
+    },
+    /// It is another cluster's from now on: the one that made it is gone.
+    Adopt {
+        /// Whose.
+        owner: Owner,
     },
 }
 

@@ -29,7 +29,7 @@ mod index;
 pub(crate) mod layout;
 mod lines;
 mod manifest;
-mod part;
+pub(crate) mod part;
 pub(crate) mod reader;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -5,7 +5,8 @@
 //! - `memory`, `file`, `azure`, `s3`: the stores
 //! - `refusal`: what Azure and S3 say when they refuse, and what it means
 //! - `secret`: a value that nobody is to read in a log
-//! - `prefixed`, `retry`: a store below some segments of another, and one that tries again
+//! - `prefixed`, `read_only`, `retry`: a store below some segments of another, one for who only reads, and one that tries
+//!   again
 //! - `conformance`: what all of them promise, as tests
 
 mod azure;
@@ -15,6 +16,7 @@ mod file;
 mod key;
 mod memory;
 mod prefixed;
+mod read_only;
 mod refusal;
 mod retry;
 mod s3;
@@ -35,6 +37,7 @@ pub use self::file::FileStore;
 pub use self::key::{BadKey, Key};
 pub use self::memory::MemoryStore;
 pub use self::prefixed::Prefixed;
+pub use self::read_only::ReadOnly;
 pub use self::retry::{Patience, Retrying};
 pub use self::s3::{S3Credentials, S3Location, S3Store};
 pub use self::secret::Secret;

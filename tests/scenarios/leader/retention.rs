@@ -237,7 +237,7 @@ async fn what_is_left_of_an_attempt_goes_when_its_backup_is_over_and_the_cluster
 
 impl Ground {
     /// Makes a vault in a folder of its own, with what `spec` says beside that.
-    async fn vault_with(&self, name: &str, mut spec: Value) -> Result<()> {
+    pub(in crate::leader) async fn vault_with(&self, name: &str, mut spec: Value) -> Result<()> {
         let folder = self.leaders.vaults().join(name);
         std::fs::create_dir_all(&folder)?;
         spec["operational"] = json!({ "fileSystem": { "path": folder } });
@@ -252,7 +252,7 @@ impl Ground {
     }
 
     /// Makes a policy that keeps points for so many days.
-    async fn policy(&self, name: &str, days: u32) -> Result<()> {
+    pub(in crate::leader) async fn policy(&self, name: &str, days: u32) -> Result<()> {
         let policy: BackupPolicy = serde_json::from_value(json!({
             "apiVersion": "clusterbackup.io/v1alpha1",
             "kind": "BackupPolicy",
@@ -264,7 +264,7 @@ impl Ground {
     }
 
     /// Asks for a point.
-    async fn want(&self, point: &str, wanted: &str) -> Result<()> {
+    pub(in crate::leader) async fn want(&self, point: &str, wanted: &str) -> Result<()> {
         let patch = Patch::Merge(json!({ "spec": { "wanted": wanted } }));
         let points = self.home.api::<RecoveryPoint>();
         points.patch(point, &PatchParams::default(), &patch).await?;
@@ -272,7 +272,7 @@ impl Ground {
     }
 
     /// Waits until a point stands so.
-    async fn stands(&self, point: &str, state: PointState) -> Result<RecoveryPoint> {
+    pub(in crate::leader) async fn stands(&self, point: &str, state: PointState) -> Result<RecoveryPoint> {
         let points = self.home.api::<RecoveryPoint>();
         eventually("the point stands as it should", LIMIT, || async {
             let found = points.get(point).await?;
@@ -302,7 +302,7 @@ impl Ground {
     }
 
     /// What names this cluster in its points.
-    async fn cluster_id(&self) -> Result<String> {
+    pub(in crate::leader) async fn cluster_id(&self) -> Result<String> {
         let namespaces = Api::<Namespace>::all(self.cluster.admin());
         let system = namespaces.get("kube-system").await?;
         system.metadata.uid.context("no uid")

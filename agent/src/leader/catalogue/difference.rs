@@ -1,13 +1,14 @@
 //! What has to be done so that the cluster shows what a vault has. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use clusterbackup_api::recovery_point::{AVAILABLE, DAMAGED, PointState, RecoveryPointStatus};
+use clusterbackup_api::recovery_point::{AVAILABLE, DAMAGED, PointState, RecoveryPointStatus, Tier};
 use clusterbackup_api::{RecoveryPoint, RecoveryPointSpec, conditions};
 use clusterbackup_vault::point::PointId;
 use kube::ResourceExt as _;
 
-use super::inventory::{Found, Inventory};
+use super::inventory::Item;
+use super::tiers::{Seen, Tiers, Unread};
 use crate::leader::conditions::condition;
 use crate::leader::mirror;
 
@@ -45,44 +46,56 @@ enum Availability<'a> {
 ///
 /// A vault that lists nothing takes nothing away: rather than that all its points are gone, its store is not the one that it
 /// was, or somebody has emptied it.
-pub(super) fn of_listed(vault: &str, inventory: &Inventory, mirrors: &[RecoveryPoint]) -> Vec<Change> {
-    let shown: BTreeMap<String, &RecoveryPoint> =
-        mirrors.iter().map(|point| (point.name_any(), point)).collect();
-    let missing = inventory.points.iter().filter_map(|(id, found)| match found {
-        Found::Whole(item) if !shown.contains_key(id.as_str()) => {
-            Some(Change::Create(Box::new(mirror::of(vault, &item.manifest))))
-        }
-        _ => None,
+pub(super) fn of_listed(vault: &str, tiers: &Tiers, mirrors: &[RecoveryPoint]) -> Vec<Change> {
+    let shown: BTreeSet<String> = mirrors.iter().map(kube::ResourceExt::name_any).collect();
+    let names = tiers.names();
+    let missing = names.into_iter().filter(|id| !shown.contains(id.as_str()));
+    let missing = missing.filter_map(|id| match tiers.see(id) {
+        Seen::Whole(in_tiers) => Some(Change::Create(Box::new(right(vault, &in_tiers)?))),
+        Seen::Damaged(_) | Seen::Nowhere => None,
     });
     let others = mirrors
         .iter()
-        .filter_map(|mirror| of_mirror(vault, inventory, mirror));
+        .filter_map(|mirror| of_mirror(vault, tiers, mirror));
     missing.chain(others).collect()
 }
 
-fn of_mirror(vault: &str, inventory: &Inventory, mirror: &RecoveryPoint) -> Option<Change> {
-    let id = PointId::new(mirror.name_any()).ok();
-    let is_in = |ids: &BTreeSet<PointId>| id.as_ref().is_some_and(|id| ids.contains(id));
-    match id.as_ref().and_then(|id| inventory.points.get(id)) {
-        Some(Found::Whole(item)) if says(mirror, &mirror::of(vault, &item.manifest)) => {
-            tell(mirror, item.status(), Availability::Available)
+fn of_mirror(vault: &str, tiers: &Tiers, mirror: &RecoveryPoint) -> Option<Change> {
+    let remove = || Some(Change::Remove(Box::new(mirror.clone())));
+    let Ok(id) = PointId::new(mirror.name_any()) else {
+        return remove();
+    };
+    match tiers.see(&id) {
+        // What says something else than its vault comes again as it should be.
+        Seen::Whole(in_tiers) if right(vault, &in_tiers).is_some_and(|right| says(mirror, &right)) => {
+            tell(mirror, tiers.status(&in_tiers), Availability::Available)
         }
-        Some(Found::Damaged(why)) => tell(mirror, before(mirror), Availability::Damaged(why)),
-        None if is_in(&inventory.purging) => tell(mirror, purging(mirror), Availability::Purged),
-        None if inventory.points.is_empty() && !is_in(&inventory.purged) => {
-            tell(mirror, before(mirror), Availability::Empty)
-        }
-        None if is_present(mirror) && !is_in(&inventory.purged) => {
-            Some(Change::Lose(Box::new(mirror.clone())))
-        }
-        // Also what says something else than its vault: it comes again as it should be.
-        Some(Found::Whole(_)) | None => Some(Change::Remove(Box::new(mirror.clone()))),
+        Seen::Damaged(why) => tell(mirror, before(mirror), Availability::Damaged(why)),
+        Seen::Nowhere => match &tiers.unread {
+            _ if tiers.operational.purging.contains(&id) => {
+                tell(mirror, purging(mirror), Availability::Purged)
+            }
+            Some(Unread { reason, message }) => {
+                tell(mirror, before(mirror), Availability::Unknown { reason, message })
+            }
+            None if tiers.has_purged(&id) => remove(),
+            None if tiers.operational.points.is_empty() => tell(mirror, before(mirror), Availability::Empty),
+            None if is_present(mirror) => Some(Change::Lose(Box::new(mirror.clone()))),
+            None => remove(),
+        },
+        Seen::Whole(_) => remove(),
     }
 }
 
 /// Whether it was last shown as a point that nobody has deleted.
 fn is_present(mirror: &RecoveryPoint) -> bool {
     before(mirror).state == Some(PointState::Available)
+}
+
+/// The object as it should be. A copy's manifest is that of the point.
+fn right(vault: &str, in_tiers: &[(Tier, &Item)]) -> Option<RecoveryPoint> {
+    let (_, item) = in_tiers.first()?;
+    Some(mirror::of(vault, &item.manifest))
 }
 
 fn before(mirror: &RecoveryPoint) -> RecoveryPointStatus {
@@ -164,7 +177,7 @@ mod tests {
     use clusterbackup_vault::point::Manifest;
     use serde_json::json;
 
-    use super::super::inventory::Item;
+    use super::super::inventory::{Found, Inventory};
     use super::*;
 
     fn id(number: u8) -> PointId {
@@ -188,6 +201,7 @@ mod tests {
             last: None,
             expires_at: None,
             kept_because: None,
+            awaited: false,
         }))
     }
 
@@ -196,6 +210,14 @@ mod tests {
         Inventory {
             points: points.collect(),
             ..Inventory::default()
+        }
+    }
+
+    fn tiers(operational: &[u8], vault: &[u8]) -> Tiers {
+        Tiers {
+            operational: inventory(operational),
+            vault: inventory(vault),
+            ..Tiers::default()
         }
     }
 
@@ -234,23 +256,24 @@ mod tests {
             ..mirror(1)
         };
         for (has, shown, changes) in [
-            (inventory(&[]), vec![], vec![]),
-            (inventory(&[1, 2]), vec![], vec![create(1), create(2)]),
+            (tiers(&[], &[]), vec![], vec![]),
+            (tiers(&[1, 2], &[]), vec![], vec![create(1), create(2)]),
+            (tiers(&[1], &[1, 2]), vec![], vec![create(1), create(2)]),
             (
-                inventory(&[1, 2]),
+                tiers(&[1, 2], &[]),
                 vec![mirror(2)],
                 vec![create(1), tell(2, "InVault")],
             ),
             (
-                inventory(&[1]),
+                tiers(&[1], &[]),
                 vec![mirror(1), mirror(2)],
                 vec![tell(1, "InVault"), remove(2)],
             ),
             // Says something else than the vault.
-            (inventory(&[1]), vec![foreign], vec![remove(1)]),
+            (tiers(&[1], &[]), vec![foreign], vec![remove(1)]),
             // Nothing at all is there.
             (
-                inventory(&[]),
+                tiers(&[], &[]),
                 vec![mirror(1), mirror(2)],
                 vec![tell(1, "CatalogueEmpty"), tell(2, "CatalogueEmpty")],
             ),
@@ -265,14 +288,14 @@ mod tests {
 
     #[test]
     fn a_purged_point_is_shown_until_its_snapshots_are_gone() {
-        let mut has = inventory(&[]);
-        has.purged = [id(1)].into();
-        has.purging = [id(1)].into();
+        let mut has = tiers(&[], &[]);
+        has.operational.purged = [id(1)].into();
+        has.operational.purging = [id(1)].into();
         assert_eq!(
             words(&of_listed("vault", &has, &[mirror(1)])),
             [format!("tell {} Purged", id(1))]
         );
-        has.purging.clear();
+        has.operational.purging.clear();
         assert_eq!(
             words(&of_listed("vault", &has, &[mirror(1)])),
             [format!("remove {}", id(1))]
@@ -280,11 +303,43 @@ mod tests {
     }
 
     #[test]
+    fn a_point_is_shown_as_long_as_a_tier_has_it_and_says_which() {
+        let both = [Tier::Operational, Tier::Vault];
+        for (has, in_tiers) in [
+            (tiers(&[1], &[1]), &both[..]),
+            (tiers(&[1], &[2]), &both[..1]),
+            (tiers(&[2], &[1]), &both[1..]),
+        ] {
+            let told = of_listed("vault", &has, &[mirror(1)]);
+            let status = told.iter().find_map(|change| match change {
+                Change::Tell(point) => point.status.clone(),
+                _ => None,
+            });
+            let found: Vec<_> = status.unwrap().tiers.iter().map(|in_tier| in_tier.tier).collect();
+            assert_eq!(found, in_tiers, "{has:?}");
+        }
+        // Where nobody could look whether the vault tier has it.
+        let mut has = tiers(&[2], &[]);
+        has.unread = Some(Unread {
+            reason: "StoreUnreachable",
+            message: "no answer".to_owned(),
+        });
+        let changes = words(&of_listed("vault", &has, &[mirror(1), mirror(2)]));
+        let told = [(1, "StoreUnreachable"), (2, "InVault")];
+        assert_eq!(
+            changes,
+            told.map(|(number, reason)| format!("tell {} {reason}", id(number)))
+        );
+    }
+
+    #[test]
     fn a_damaged_point_is_shown_as_such_and_hides_no_other() {
-        let mut has = inventory(&[1, 2]);
-        has.points
+        let mut has = tiers(&[1, 2], &[]);
+        has.operational
+            .points
             .insert(id(1), Found::Damaged("its hash is wrong".to_owned()));
-        has.points
+        has.operational
+            .points
             .insert(id(3), Found::Damaged("its hash is wrong".to_owned()));
         let changes = words(&of_listed("vault", &has, &[mirror(1)]));
         let [created, told] = [format!("create {}", id(2)), format!("warn {} Damaged", id(1))];
@@ -300,11 +355,9 @@ mod tests {
             }),
             ..mirror(1)
         };
-        let has = inventory(&[2]);
-        let purged = Inventory {
-            purged: [id(1)].into(),
-            ..inventory(&[2])
-        };
+        let has = tiers(&[2], &[]);
+        let mut purged = tiers(&[2], &[]);
+        purged.operational.purged = [id(1)].into();
         for (has, state, change) in [
             (&has, PointState::Available, "lose"),
             (&has, PointState::Deleted, "remove"),
@@ -318,9 +371,9 @@ mod tests {
 
     #[test]
     fn people_are_told_of_damage_once_and_what_else_is_known_of_a_point_stays() {
-        let mut has = inventory(&[2]);
-        has.points
-            .insert(id(1), Found::Damaged("its hash is wrong".to_owned()));
+        let mut has = tiers(&[2], &[]);
+        let damaged = |why: &str| Found::Damaged(why.to_owned());
+        has.operational.points.insert(id(1), damaged("its hash is wrong"));
         let verified = condition(VERIFIED, "True", "AsWritten", String::new());
         let status = RecoveryPointStatus {
             verified_at: Some(verified.last_transition_time.clone()),
@@ -338,8 +391,7 @@ mod tests {
         let after = told.status.clone().unwrap();
         assert_eq!(after.verified_at, status.verified_at);
         assert_eq!(after.conditions[0], status.conditions[0]);
-        has.points
-            .insert(id(1), Found::Damaged("it is cut off".to_owned()));
+        has.operational.points.insert(id(1), damaged("it is cut off"));
         let changes = words(&of_listed("vault", &has, &[*told.clone(), mirror(2)]));
         assert_eq!(changes[0], format!("tell {} AsWrittenDamaged", id(1)));
     }

@@ -23,8 +23,13 @@ const PAUSE: Duration = Duration::from_hours(1);
 const GONE: SignedDuration = SignedDuration::from_hours(24);
 
 impl Read<'_> {
-    /// Removes what is left of attempts, if nobody has looked for a while. What the store refuses is tried again then.
-    pub(super) async fn collect(&self, inventory: &mut Inventory) -> Result<(), DriveError> {
+    /// Removes what is left of attempts, if nobody has looked for a while, unless it may still become a point. What the store
+    /// refuses is tried again then.
+    pub(super) async fn collect(
+        &self,
+        inventory: &mut Inventory,
+        may_become: impl Fn(&PointId) -> bool,
+    ) -> Result<(), DriveError> {
         if inventory.collected.is_some_and(|last| last.elapsed() < PAUSE) {
             return Ok(());
         }
@@ -40,6 +45,7 @@ impl Read<'_> {
                 }
             };
             let ours = leftover.begin.as_ref().filter(|begin| begin.cluster == cluster);
+            let ours = ours.filter(|begin| !may_become(&begin.id));
             let Some(begin) = ours else {
                 continue;
             };

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use clusterbackup_api::recovery_point::{PointState, RecoveryPointStatus};
+use clusterbackup_api::recovery_point::{PointInTier, PointState, RecoveryPointStatus, Tier};
 use clusterbackup_api::schema;
 use clusterbackup_vault::catalogue;
-use clusterbackup_vault::lifecycle::{self, Presence};
+use clusterbackup_vault::lifecycle::{self, Owner, Presence};
 use clusterbackup_vault::point::{Manifest, PointError, PointId};
 use clusterbackup_vault::store::{Store, StoreError};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -52,6 +52,8 @@ pub(super) struct Item {
     pub(super) expires_at: Option<Timestamp>,
     /// Why it stays, where that is not just its time.
     pub(super) kept_because: Option<String>,
+    /// Whether it is to be copied into the vault tier.
+    pub(super) awaited: bool,
 }
 
 impl Inventory {
@@ -72,25 +74,74 @@ impl Inventory {
         self.points = read.into_iter().flatten().collect();
         Ok(())
     }
+
+    /// The points that can be read.
+    pub(super) fn whole(&self) -> impl Iterator<Item = &Item> {
+        self.points.values().filter_map(|found| match found {
+            Found::Whole(item) => Some(&**item),
+            Found::Damaged(_) => None,
+        })
+    }
+
+    /// Says why nothing becomes of any point.
+    pub(super) fn keep_all(&mut self, because: &str) {
+        for found in self.points.values_mut() {
+            if let Found::Whole(item) = found {
+                item.expires_at = None;
+                item.kept_because = Some(because.to_owned());
+            }
+        }
+    }
 }
 
 impl Item {
-    /// What is said of it in the cluster.
-    pub(super) fn status(&self) -> RecoveryPointStatus {
-        let (state, purge_after) = match self.state.presence {
-            Presence::Present => (PointState::Available, None),
-            Presence::Deleted { purge_after } => (PointState::Deleted, Some(purge_after)),
+    /// Who decides about it.
+    pub(super) fn owner(&self) -> Owner {
+        let begin = &self.manifest.begin;
+        let adopted_by = self.state.adopted_by.clone();
+        adopted_by.unwrap_or_else(|| Owner {
+            cluster: begin.cluster.clone(),
+            namespace: begin.backup.namespace.clone(),
+        })
+    }
+
+    /// What is said in the cluster of a point that is in these tiers: of the first where it isn't deleted.
+    pub(super) fn status(in_tiers: &[(Tier, &Self)]) -> RecoveryPointStatus {
+        let present = |(_, item): &&(Tier, &Self)| item.state.presence == Presence::Present;
+        let Some((_, first)) = in_tiers.iter().find(present).or_else(|| in_tiers.first()) else {
+            return RecoveryPointStatus::default();
         };
+        let (state, purge_after) = first.presence();
         RecoveryPointStatus {
             state: Some(state),
-            purge_after: purge_after.map(seconds),
-            expires_at: self.expires_at.map(seconds),
-            kept_because: self
-                .kept_because
-                .as_deref()
-                .map(|why| schema::bounded(why).into_owned()),
+            purge_after,
+            expires_at: first.expires_at.map(seconds),
+            kept_because: first.kept_because(),
+            tiers: in_tiers.iter().map(|(tier, item)| item.in_tier(*tier)).collect(),
+            adopted_by: first.state.adopted_by.as_ref().map(|owner| owner.cluster.clone()),
             ..RecoveryPointStatus::default()
         }
+    }
+
+    fn in_tier(&self, tier: Tier) -> PointInTier {
+        PointInTier {
+            tier,
+            state: self.presence().0,
+            expires_at: self.expires_at.map(seconds),
+            kept_because: self.kept_because(),
+        }
+    }
+
+    fn presence(&self) -> (PointState, Option<Time>) {
+        match self.state.presence {
+            Presence::Present => (PointState::Available, None),
+            Presence::Deleted { purge_after } => (PointState::Deleted, Some(seconds(purge_after))),
+        }
+    }
+
+    fn kept_because(&self) -> Option<String> {
+        let why = self.kept_because.as_deref();
+        why.map(|why| schema::bounded(why).into_owned())
     }
 }
 
@@ -141,6 +192,7 @@ async fn load(
         last,
         expires_at: None,
         kept_because: None,
+        awaited: false,
     }))
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use clusterbackup_api::{BackupVault, RecoveryPoint};
-use clusterbackup_core::retention::{Entry, Fate, Outcome, Point, Step, Wanted, decide};
+use clusterbackup_core::retention::{Entry, Fate, Outcome, Point, Step, Tier, Wanted, belongs, decide};
 use clusterbackup_vault::catalogue;
 use clusterbackup_vault::lifecycle::{self, Decision, PointState, Presence, Record};
 use clusterbackup_vault::point::{Manifest, PointError, PointId, PointPhase};
@@ -20,10 +20,11 @@ use crate::leader::error::DriveError;
 use crate::leader::point;
 use crate::leader::world::World;
 
-/// A vault that was read to its end.
+/// A tier of a vault that was read to its end.
 pub(super) struct Read<'a> {
     pub(super) world: &'a World,
     pub(super) vault: &'a BackupVault,
+    pub(super) tier: Tier,
     pub(super) store: &'a Store,
     /// What the cluster shows of it.
     pub(super) mirrors: &'a [RecoveryPoint],
@@ -31,7 +32,7 @@ pub(super) struct Read<'a> {
 
 /// Why something could not be done with a point.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     /// The vault.
     #[error(transparent)]
     Point(#[from] PointError),
@@ -41,21 +42,38 @@ enum Failure {
 }
 
 impl Read<'_> {
-    /// Does with each point what is due.
-    pub(super) async fn live(&self, inventory: &mut Inventory) -> Result<(), DriveError> {
+    /// Does with each point what is due. Of the operational tier, `copies` is what the vault tier has, where there is one.
+    pub(super) async fn live(
+        &self,
+        instances: &Instances,
+        inventory: &mut Inventory,
+        copies: Option<&Inventory>,
+    ) -> Result<(), DriveError> {
         let cluster = point::cluster(&self.world.client).await?;
-        let instances = Instances::read(self.world, self.vault).await?;
         let wanted = self.wanted();
         for (instance, ids) in self.ours(&cluster, inventory) {
-            let items = ids.iter().filter_map(|id| match inventory.points.get(id) {
-                Some(Found::Whole(item)) => Some(entry(item, wanted.get(id).copied())),
-                _ => None,
-            });
-            let entries: Vec<Entry> = items.collect();
-            let fates = decide(&entries, instances.of(&instance), Timestamp::now());
+            let now = Timestamp::now();
+            let terms = instances.of(&instance, self.tier);
+            let of_copies = instances.of(&instance, Tier::Vault).rules.as_ref();
+            let mut entries = Vec::new();
+            for id in &ids {
+                let Some(Found::Whole(item)) = inventory.points.get_mut(id) else {
+                    continue;
+                };
+                let mut entry = entry(item, wanted.get(id).copied());
+                entry.awaited = copies.zip(of_copies).is_some_and(|(copies, rules)| {
+                    !copies.points.contains_key(id) && belongs(&entry, terms.protection, rules, now)
+                });
+                item.awaited = entry.awaited;
+                entries.push(entry);
+            }
+            let fates = decide(&entries, terms, now);
             for (entry, (id, fate)) in entries.iter().zip(ids.into_iter().zip(fates)) {
                 self.fulfil(inventory, &id, entry, fate).await?;
             }
+        }
+        if self.tier == Tier::Vault {
+            return Ok(());
         }
         let uid = self.vault.uid().unwrap_or_default();
         let there = |id: &PointId| inventory.points.contains_key(id);
@@ -63,7 +81,7 @@ impl Read<'_> {
         Ok(())
     }
 
-    /// The points that this cluster made for this namespace, by their instances.
+    /// The points that this cluster made or adopted for this namespace, by their instances.
     fn ours(&self, cluster: &str, inventory: &mut Inventory) -> BTreeMap<String, Vec<PointId>> {
         let namespace = self.vault.namespace().unwrap_or_default();
         let mut ours = BTreeMap::<_, Vec<_>>::new();
@@ -71,15 +89,19 @@ impl Read<'_> {
             let Found::Whole(item) = found else {
                 continue;
             };
-            let begin = &item.manifest.begin;
-            if begin.cluster != cluster {
-                item.kept_because = Some("another cluster made it: here it can only be read".to_owned());
-            } else if begin.backup.namespace != namespace {
-                item.kept_because =
-                    Some("a Backup of another namespace made it: here it can only be read".to_owned());
+            let owner = item.owner();
+            let whose = if owner.cluster == cluster && owner.namespace == namespace {
+                let instance = item.manifest.begin.instance.clone();
+                ours.entry(instance).or_default().push(id.clone());
+                continue;
+            } else if owner.cluster == cluster {
+                "a Backup of another namespace made it"
+            } else if item.state.adopted_by.is_some() {
+                "another cluster has adopted it"
             } else {
-                ours.entry(begin.instance.clone()).or_default().push(id.clone());
-            }
+                "another cluster made it"
+            };
+            item.kept_because = Some(format!("{whose}: here it can only be read"));
         }
         ours
     }
@@ -143,7 +165,7 @@ impl Read<'_> {
         };
         let id = &item.manifest.begin.id;
         info!(point = %id, by = record.by, ?step, "decided about a recovery point");
-        let before = item.state;
+        let before = item.state.clone();
         let due = |state: &PointState| (*state == before).then(|| record.clone());
         item.state = lifecycle::record(self.store, id, due).await?;
         if item.state.may_be_purged(Timestamp::now()) {
@@ -152,14 +174,22 @@ impl Read<'_> {
         Ok(false)
     }
 
-    /// Removes a point: first the vault's, so that nobody takes it for whole, then its snapshots.
+    /// Removes a point: first the vault's, so that nobody takes it for whole, then its snapshots. These go with the operational
+    /// tier, which they belong to.
     async fn purge(&self, item: &mut Item) -> Result<bool, Failure> {
         let uid = self.vault.uid().unwrap_or_default();
-        if let Marked::InUse(by) = snapshots::mark(&self.world.client, &uid, &item.manifest).await? {
+        if self.tier == Tier::Operational
+            && let Marked::InUse(by) = snapshots::mark(&self.world.client, &uid, &item.manifest).await?
+        {
             item.kept_because = Some(format!("{by} uses a snapshot of it"));
             return Ok(false);
         }
-        info!(point = %item.manifest.begin.id, "removing a recovery point");
+        let id = &item.manifest.begin.id;
+        if lifecycle::state(self.store, id).await? != item.state {
+            // Somebody has decided otherwise since: the next look sees what.
+            return Ok(false);
+        }
+        info!(point = %id, "removing a recovery point");
         catalogue::remove(self.store, &item.manifest).await?;
         Ok(true)
     }
@@ -190,6 +220,7 @@ fn entry(item: &Item, wanted: Option<Wanted>) -> Entry {
         purge_after,
         kept_until: item.state.kept_until,
         wanted,
+        awaited: false,
     }
 }
 

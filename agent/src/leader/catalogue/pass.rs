@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use clusterbackup_api::backup_vault::Access;
 use clusterbackup_api::recovery_point::AVAILABLE;
 use clusterbackup_api::{BackupVault, RecoveryPoint};
-use clusterbackup_vault::store::StoreError;
+use clusterbackup_core::retention::Tier;
+use clusterbackup_vault::point::PointId;
+use clusterbackup_vault::store::{Store, StoreError};
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::{Api, ResourceExt as _};
 use tokio::time::timeout;
@@ -13,43 +16,43 @@ use tracing::warn;
 use super::difference::{self, Change};
 use super::inventory::Inventory;
 use super::life::Read;
+use super::terms::Instances;
+use super::tiers::{Tiers, Unread};
 use crate::leader::error::{Doing as _, DriveError, OrGone as _};
 use crate::leader::events::Reason;
 use crate::leader::listed;
 use crate::leader::mirror;
-use crate::leader::vault::{OpenVault, VaultError};
+use crate::leader::vault::VaultError;
 use crate::leader::world::World;
 
 /// A vault that isn't read by then can't be read.
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// Looks at a vault. What fails is tried again with the next look.
-pub(super) async fn pass(world: &World, vault: &BackupVault, inventory: &mut Inventory) {
-    if let Err(error) = attempt(world, vault, inventory).await {
+pub(super) async fn pass(world: &World, vault: &BackupVault, tiers: &mut Tiers) {
+    if let Err(error) = attempt(world, vault, tiers).await {
         let (namespace, vault) = (vault.namespace(), vault.name_any());
         warn!(%error, namespace, vault, "showing what a vault has; trying again");
     }
 }
 
-async fn attempt(world: &World, vault: &BackupVault, inventory: &mut Inventory) -> Result<(), DriveError> {
+async fn attempt(world: &World, vault: &BackupVault, tiers: &mut Tiers) -> Result<(), DriveError> {
     let name = vault.name_any();
     let namespace = vault.namespace().unwrap_or_default();
     let points = Api::<RecoveryPoint>::namespaced(world.client.clone(), &namespace);
     // Before the vault is read: what is committed in between isn't taken for gone.
     let mirrors = of_vault(&points, &name).await?;
-    let changes = match read(world, vault, inventory).await {
-        Ok(opened) => {
-            let read = Read {
-                world,
-                vault,
-                store: opened.store(),
-                mirrors: &mirrors,
+    let changes = match read(world, vault, Tier::Operational, &mut tiers.operational).await {
+        Ok(store) => {
+            let copies = read_copies(world, vault, tiers).await;
+            let stores = Stores {
+                operational: &store,
+                vault: copies.as_ref(),
             };
-            let lived = read.live(inventory).await;
-            if let Err(error) = lived.and(read.collect(inventory).await) {
+            if let Err(error) = care(world, vault, &stores, &mirrors, tiers).await {
                 warn!(%error, namespace, vault = name, "deciding about recovery points; trying again");
             }
-            difference::of_listed(&name, inventory, &mirrors)
+            difference::of_listed(&name, tiers, &mirrors)
         }
         Err(error) => difference::of_unread(error.reason().as_str(), &error.to_string(), &mirrors),
     };
@@ -61,15 +64,85 @@ async fn attempt(world: &World, vault: &BackupVault, inventory: &mut Inventory) 
     Ok(())
 }
 
+/// What could be read of a vault.
+struct Stores<'a> {
+    operational: &'a Store,
+    vault: Option<&'a Store>,
+}
+
+/// Does what is due with what is in a vault.
+async fn care(
+    world: &World,
+    vault: &BackupVault,
+    stores: &Stores<'_>,
+    mirrors: &[RecoveryPoint],
+    tiers: &mut Tiers,
+) -> Result<(), DriveError> {
+    if vault.spec.access == Access::ReadOnly {
+        for inventory in [&mut tiers.operational, &mut tiers.vault] {
+            inventory.keep_all("its vault is ReadOnly here: nothing is written into it");
+        }
+        return Ok(());
+    }
+    let of = |tier, store| Read {
+        world,
+        vault,
+        tier,
+        store,
+        mirrors,
+    };
+    let instances = Instances::read(world, vault).await?;
+    let first = of(Tier::Operational, stores.operational);
+    first.adopts(&mut tiers.operational).await;
+    let copies = vault.spec.vault_tier.as_ref().map(|_| &tiers.vault);
+    let lived = first.live(&instances, &mut tiers.operational, copies).await;
+    let done = lived.and(first.collect(&mut tiers.operational, |_| false).await);
+    let Some(store) = stores.vault else {
+        return done;
+    };
+    let second = of(Tier::Vault, store);
+    second.adopts(&mut tiers.vault).await;
+    let lived = second.live(&instances, &mut tiers.vault, None).await;
+    // A copy goes on where it ended, as long as there is something to copy.
+    let may_become = |id: &PointId| tiers.operational.points.contains_key(id);
+    let collected = second.collect(&mut tiers.vault, may_become).await;
+    tiers
+        .copies
+        .go_on(world, stores.operational, store, &tiers.operational);
+    done.and(lived).and(collected)
+}
+
+impl Read<'_> {
+    /// Adopts what somebody asks for. What comes of it concerns no other point.
+    async fn adopts(&self, inventory: &mut Inventory) {
+        if let Err(error) = self.adopt(inventory).await {
+            warn!(%error, vault = self.vault.name_any(), "adopting recovery points; trying again");
+        }
+    }
+}
+
+/// Reads the vault tier, where there is one. That it can't be read is noted: what it has is not taken for gone.
+async fn read_copies(world: &World, vault: &BackupVault, tiers: &mut Tiers) -> Option<Store> {
+    vault.spec.vault_tier.as_ref()?;
+    let read = read(world, vault, Tier::Vault, &mut tiers.vault).await;
+    let (store, unread) = match read {
+        Ok(store) => (Some(store), None),
+        Err(error) => (None, Some(Unread::from(error))),
+    };
+    tiers.unread = unread;
+    store
+}
+
 async fn read(
     world: &World,
     vault: &BackupVault,
+    tier: Tier,
     inventory: &mut Inventory,
-) -> Result<OpenVault, VaultError> {
-    let opened = world.doors.open(&world.client, vault).await?;
-    let read = timeout(LIMIT, inventory.read(opened.store())).await;
+) -> Result<Store, VaultError> {
+    let store = world.doors.open_tier(&world.client, vault, tier).await?;
+    let read = timeout(LIMIT, inventory.read(&store)).await;
     read.unwrap_or_else(|_| Err(slow()))?;
-    Ok(opened)
+    Ok(store)
 }
 
 fn slow() -> StoreError {

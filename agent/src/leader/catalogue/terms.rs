@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clusterbackup_api::backup_vault::Immutability;
 use clusterbackup_api::{BackupInstance, BackupPolicy, BackupVault};
-use clusterbackup_core::retention::{Protection, Rules, Terms};
+use clusterbackup_core::retention::{Protection, Rules, Terms, Tier};
 use jiff::SignedDuration;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
@@ -12,11 +12,20 @@ use kube::{Api, ResourceExt as _};
 use crate::leader::error::{Doing as _, DriveError};
 use crate::leader::world::World;
 
+/// The rules of a policy; of copies there may be none.
+type ByTier = (Rules, Option<Rules>);
+
 /// The terms of a vault.
 pub(super) struct Instances {
-    by_name: BTreeMap<String, Terms>,
+    by_name: BTreeMap<String, InTiers>,
     /// Those of an instance that doesn't exist any more, or has another vault now.
-    others: Terms,
+    others: InTiers,
+}
+
+/// Those of one instance.
+struct InTiers {
+    operational: Terms,
+    copies: Terms,
 }
 
 impl Instances {
@@ -31,26 +40,48 @@ impl Instances {
         // A policy that can't be followed deletes nothing.
         let rules = policies
             .iter()
-            .filter_map(|policy| Some((policy.name_any(), policy.spec.operational().ok()?)));
-        let rules: BTreeMap<String, Rules> = rules.collect();
+            .filter_map(|policy| Some((policy.name_any(), rules(policy)?)));
+        let rules: BTreeMap<String, ByTier> = rules.collect();
         let ours = instances
             .iter()
             .filter(|instance| instance.spec.vault.as_ref() == Some(&vault.name_any()));
         let by_name = ours.map(|instance| {
             let policy = instance.spec.policy.as_ref();
             let rules = policy.and_then(|policy| rules.get(policy)).cloned();
-            (instance.name_any(), terms(vault, rules, instance.spec.protection))
+            (
+                instance.name_any(),
+                InTiers::new(vault, rules, instance.spec.protection),
+            )
         });
         Ok(Self {
             by_name: by_name.collect(),
-            others: terms(vault, None, Protection::default()),
+            others: InTiers::new(vault, None, Protection::default()),
         })
     }
 
-    /// Those of one instance.
-    pub(super) fn of(&self, instance: &str) -> &Terms {
-        self.by_name.get(instance).unwrap_or(&self.others)
+    /// Those of one instance, in one tier.
+    pub(super) fn of(&self, instance: &str, tier: Tier) -> &Terms {
+        let terms = self.by_name.get(instance).unwrap_or(&self.others);
+        match tier {
+            Tier::Operational => &terms.operational,
+            Tier::Vault => &terms.copies,
+        }
     }
+}
+
+impl InTiers {
+    fn new(vault: &BackupVault, rules: Option<ByTier>, protection: Protection) -> Self {
+        let (operational, copies) = rules.unzip();
+        Self {
+            operational: terms(vault, operational, protection),
+            copies: terms(vault, copies.flatten(), protection),
+        }
+    }
+}
+
+/// The rules of a policy that can be followed.
+fn rules(policy: &BackupPolicy) -> Option<ByTier> {
+    Some((policy.spec.operational().ok()?, policy.spec.vault_tier().ok()?))
 }
 
 fn terms(vault: &BackupVault, rules: Option<Rules>, protection: Protection) -> Terms {

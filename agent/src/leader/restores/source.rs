@@ -30,16 +30,13 @@ pub(super) async fn open(
 ) -> Result<PointReader, PointFailure> {
     let namespace = restore.namespace().unwrap_or_default();
     let point = find(world, &namespace, &restore.spec.recovery_point).await?;
-    let store = world
-        .doors
-        .find(&world.client, &namespace, &point.spec.vault)
-        .await?;
+    let store = world.doors.open_point(&world.client, &point).await?;
     let identity = match &restore.spec.identity {
         Some(secret) => Some(identity(stand_in, &namespace, secret).await?),
         None => None,
     };
     let id = PointId::new(point.name_any()).map_err(|error| PointFailure::Final(error.to_string()))?;
-    Ok(PointReader::open(store.store().clone(), &id, identity).await?)
+    Ok(PointReader::open(store, &id, identity).await?)
 }
 
 async fn find(world: &World, namespace: &str, name: &str) -> Result<RecoveryPoint, PointFailure> {

@@ -14,9 +14,19 @@ pub(in crate::leader) enum VaultError {
     /// There is none.
     #[error("BackupVault {0} doesn't exist in the namespace of the instance: create it, or name another")]
     Missing(String),
+    /// Nothing is to be written into it.
+    #[error(
+        "its access is ReadOnly, so nothing is written into it: have the instance name another vault, or set spec.access to ReadWrite"
+    )]
+    ReadOnly,
     /// It says not where.
     #[error("the vault has no place: name exactly one of fileSystem, azure and s3")]
     NoPlace,
+    /// Its two tiers are one.
+    #[error(
+        "the vault tier is in the same place as operational: name another container, bucket, folder or prefix"
+    )]
+    SamePlace,
     /// The leader was not given that folder.
     #[error("the folder {path} is not below {root}, which the leader has for vaults: choose one there")]
     Outside {
@@ -82,7 +92,10 @@ impl VaultError {
     pub(in crate::leader) const fn reason(&self) -> Reason {
         match self {
             Self::Missing(_) => Reason::Missing,
-            Self::NoPlace | Self::Outside { .. } | Self::Recipient(_) | Self::Place(_) => Reason::SpecInvalid,
+            Self::ReadOnly => Reason::AccessReadOnly,
+            Self::NoPlace | Self::SamePlace | Self::Outside { .. } | Self::Recipient(_) | Self::Place(_) => {
+                Reason::SpecInvalid
+            }
             Self::NoSecret(_) => Reason::CredentialsMissing,
             Self::Credentials(..) => Reason::CredentialsInvalid,
             Self::Unread(_) => Reason::ApiServerUnreachable,

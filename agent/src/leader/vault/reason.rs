@@ -5,6 +5,10 @@
 pub(in crate::leader) enum Reason {
     /// It can.
     Ready,
+    /// It can be read, and is not to be written.
+    Readable,
+    /// It was to be written all the same.
+    AccessReadOnly,
     /// What it says makes no sense.
     SpecInvalid,
     /// Its Secret isn't there.
@@ -45,8 +49,10 @@ pub(in crate::leader) enum Reason {
 
 impl Reason {
     /// Every one, for metrics.
-    pub(in crate::leader) const ALL: [Self; 19] = [
+    pub(in crate::leader) const ALL: [Self; 21] = [
         Self::Ready,
+        Self::Readable,
+        Self::AccessReadOnly,
         Self::SpecInvalid,
         Self::CredentialsMissing,
         Self::CredentialsInvalid,
@@ -67,10 +73,17 @@ impl Reason {
         Self::Untried,
     ];
 
+    /// Whether a vault that says so is as it should be.
+    pub(in crate::leader) const fn is_good(self) -> bool {
+        matches!(self, Self::Ready | Self::Readable)
+    }
+
     /// As it stands in a condition.
     pub(in crate::leader) const fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "Ready",
+            Self::Readable => "Readable",
+            Self::AccessReadOnly => "AccessReadOnly",
             Self::SpecInvalid => "SpecInvalid",
             Self::CredentialsMissing => "CredentialsMissing",
             Self::CredentialsInvalid => "CredentialsInvalid",

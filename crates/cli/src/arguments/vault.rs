@@ -12,6 +12,7 @@ pub(crate) enum Vault {
     Check(Check),
     Verify(Verify),
     RestoreConfig(RestoreConfig),
+    Adopt(Adopt),
     /// Make a key pair for encrypted vaults.
     ///
     /// The public key goes into spec.encryption.recipients of the vault. The private one, the line behind it, is needed to read
@@ -60,6 +61,9 @@ pub(crate) struct Create {
     /// A public key of age for which everything is encrypted; may be given several times. Default: nothing is encrypted.
     #[arg(long = "recipient", value_name = "AGE")]
     pub(crate) recipients: Vec<String>,
+    /// Nothing is written into it: for the vault of another cluster, whose recovery points are to be shown and restored here.
+    #[arg(long, conflicts_with = "recipients")]
+    pub(crate) read_only: bool,
     /// Only show what would be created.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -175,4 +179,44 @@ pub(crate) struct Whole {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) reading: Reading,
+}
+
+/// Take over the recovery points of a cluster that is gone.
+///
+/// What another cluster made can only be read here. Adopted, it is kept by the policies of instances of the same names in the
+/// vault's namespace, and can be deleted by name. Shown is what there is; nothing is done without --yes. The leader refuses
+/// while the cluster has stored something within the last week.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  # Which points are of which cluster
+  kubectl get recoverypoints -n shop -o custom-columns=NAME:.metadata.name,CLUSTER:.spec.cluster
+
+  kubectl clusterbackup vault adopt shop -n shop --cluster 3f2a7c1e-58d2-4f0b-9c3e-7a1b2c3d4e5f
+  kubectl clusterbackup vault adopt shop -n shop --cluster 3f2a7c1e-58d2-4f0b-9c3e-7a1b2c3d4e5f --yes
+
+Exit codes:
+  0  they are this cluster's now
+  1  they are not; --yes is missing, or the leader says why
+
+Rights that it uses:
+  list recoverypoints.clusterbackup.io and backupinstances.clusterbackup.io; get, list, watch and patch
+  backupvaults.clusterbackup.io")]
+pub(crate) struct Adopt {
+    /// The BackupVault.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The cluster that made them: `spec.cluster` of its RecoveryPoints.
+    #[arg(long, value_name = "UID")]
+    pub(crate) cluster: String,
+    /// The namespace there that was backed up from. Default: as the vault's here.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) from_namespace: Option<String>,
+    /// Also if the cluster has stored something within the last week.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Yes, adopt them.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }

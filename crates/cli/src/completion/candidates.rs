@@ -255,7 +255,7 @@ mod tests {
             ),
             (
                 "vault ",
-                &["create", "check", "verify", "restore-config", "keygen"],
+                &["create", "check", "verify", "restore-config", "adopt", "keygen"],
                 false,
             ),
             ("vault verify --file-system ", &[], true),

@@ -52,6 +52,19 @@ pub(super) fn print(point: &RecoveryPoint, out: &mut dyn Write) -> Result<(), Er
             None => writeln!(out)?,
         }
     }
+    if !status.tiers.is_empty() {
+        let tiers = status.tiers.iter().map(|in_tier| match &in_tier.expires_at {
+            Some(expires) => format!("{} (until {})", in_tier.tier, expires.0),
+            None => in_tier.tier.to_string(),
+        });
+        writeln!(out, "Tiers:     {}", tiers.collect::<Vec<_>>().join(", "))?;
+    }
+    if let Some(waits) = &status.awaits_copy {
+        writeln!(out, "Copy:      {waits}")?;
+    }
+    if let Some(cluster) = &status.adopted_by {
+        writeln!(out, "Adopted:   by cluster {cluster}")?;
+    }
     if let Some(expires) = &status.expires_at {
         writeln!(out, "Expires:   {}", expires.0)?;
     }

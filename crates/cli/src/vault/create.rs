@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clusterbackup_api::backup_vault::{Encryption, Immutability, Location, SecretReference, SoftDelete};
+use clusterbackup_api::backup_vault::{
+    Access, Encryption, Immutability, Location, SecretReference, SoftDelete,
+};
 use clusterbackup_api::{BackupVault, BackupVaultSpec};
 use clusterbackup_vault::seal::Recipient;
 use kube::api::PostParams;
@@ -48,6 +50,13 @@ fn vault(arguments: &Create) -> Result<BackupVault, Error> {
     let recipients = arguments.recipients.clone();
     let spec = BackupVaultSpec {
         operational,
+        vault_tier: None,
+        access: if arguments.read_only {
+            Access::ReadOnly
+        } else {
+            Access::ReadWrite
+        },
+        adopt: Vec::new(),
         encryption: (!recipients.is_empty()).then_some(Encryption { recipients }),
         limits: None,
         soft_delete: SoftDelete::default(),

@@ -45,6 +45,8 @@ pub struct Entry {
     pub kept_until: Option<Timestamp>,
     /// What is asked of it.
     pub wanted: Option<Wanted>,
+    /// Whether it is to be copied into the vault tier, and is not there yet.
+    pub awaited: bool,
 }
 
 /// By what the points of an instance are kept.
@@ -187,6 +189,9 @@ fn asked(entry: &Entry, terms: &Terms, verdict: Option<&Verdict>) -> Result<(), 
             "its instance has no policy that could be followed".to_owned(),
         )),
         (None, _, Some(verdict)) => match verdict.standing {
+            Standing::Expired if entry.awaited => Err(Some(
+                "it is to be copied into the vault tier before it goes".to_owned(),
+            )),
             Standing::Expired => Ok(()),
             Standing::InTime => Err(None),
             Standing::Newest | Standing::Last | Standing::BaseOf(_) => Err(Some(verdict.to_string())),
@@ -234,6 +239,7 @@ mod tests {
             purge_after: None,
             kept_until: None,
             wanted: None,
+            awaited: false,
         }
     }
 
@@ -309,6 +315,22 @@ mod tests {
     fn a_point_that_is_wanted_gone_is_no_reason_to_delete_another() {
         let points = [made(1), wanted(Wanted::Deleted, made(2))];
         assert_eq!(steps(&points, &terms(Protect)), [Stay, DELETE]);
+    }
+
+    #[test]
+    fn a_point_that_is_to_be_copied_goes_only_when_somebody_asks_for_that() {
+        let awaited = |entry: Entry| Entry {
+            awaited: true,
+            ..entry
+        };
+        for (entry, terms, step) in [
+            (awaited(made(1)), terms(Protect), Stay),
+            (awaited(deleted(1, 4)), terms(Protect), Stay),
+            (awaited(wanted(Wanted::Deleted, made(1))), terms(Protect), DELETE),
+            (awaited(made(1)), terms(StopAndDelete), DELETE),
+        ] {
+            assert_eq!(steps(&[entry.clone(), made(18)], &terms)[0], step, "{entry:?}");
+        }
     }
 
     #[test]

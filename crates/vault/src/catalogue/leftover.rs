@@ -45,7 +45,8 @@ pub fn leftovers(store: &Store) -> BoxStream<'_, Result<Leftover, PointError>> {
                 begin: None,
             }))
         });
-    let attempts = stream::try_unfold((parts.boxed(), None), async |(mut parts, mut next)| {
+    // It is asked once more than there are parts, which not every store's list allows.
+    let attempts = stream::try_unfold((parts.fuse().boxed(), None), async |(mut parts, mut next)| {
         let attempt: Option<Leftover> = match next.take() {
             Some(attempt) => Some(attempt),
             None => parts.try_next().await?,

@@ -1,19 +1,31 @@
 //! What the records of a point come to. Pure.
 //!
 //! The highest record wins: of deletions and undeletions the last one counts. An extension only ever lengthens, so that none
-//! is needed to be undone, and a deleted point isn't purged before it.
+//! is needed to be undone, and a deleted point isn't purged before it. Of adoptions the last one counts.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Decision, Record};
 
 /// Where a point stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PointState {
     /// Whether it is deleted.
     pub presence: Presence,
     /// Until when it is kept at least.
     pub kept_until: Option<Timestamp>,
+    /// Who has adopted it; nothing: it is still that cluster's that made it.
+    pub adopted_by: Option<Owner>,
+}
+
+/// Who decides about a point.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+pub struct Owner {
+    /// A cluster: the UID of its namespace kube-system.
+    pub cluster: String,
+    /// The namespace there whose instances the point belongs to.
+    pub namespace: String,
 }
 
 /// Whether a point is deleted.
@@ -33,9 +45,11 @@ pub enum Presence {
 pub fn fold(records: &[Record]) -> PointState {
     records
         .iter()
-        .fold(PointState::default(), |state, record| match record.decision {
+        .fold(PointState::default(), |state, record| match &record.decision {
             Decision::Delete { purge_after } => PointState {
-                presence: Presence::Deleted { purge_after },
+                presence: Presence::Deleted {
+                    purge_after: *purge_after,
+                },
                 ..state
             },
             Decision::Undelete => PointState {
@@ -43,7 +57,11 @@ pub fn fold(records: &[Record]) -> PointState {
                 ..state
             },
             Decision::Extend { until } => PointState {
-                kept_until: state.kept_until.max(Some(until)),
+                kept_until: state.kept_until.max(Some(*until)),
+                ..state
+            },
+            Decision::Adopt { owner } => PointState {
+                adopted_by: Some(owner.clone()),
                 ..state
             },
         })
@@ -62,7 +80,7 @@ impl PointState {
 
 #[cfg(test)]
 mod tests {
-    use super::Decision::{Extend, Undelete};
+    use super::Decision::{Adopt, Extend, Undelete};
     use super::*;
 
     fn day(day: i8) -> Timestamp {
@@ -115,12 +133,37 @@ mod tests {
                 state,
                 PointState {
                     presence,
-                    kept_until: kept.map(day)
+                    kept_until: kept.map(day),
+                    adopted_by: None,
                 },
                 "{records:?}"
             );
             let first = (1..=31).find(|today| state.may_be_purged(day(*today)));
             assert_eq!(first, purged, "{records:?}");
         }
+    }
+
+    #[test]
+    fn the_last_to_adopt_a_point_is_its_owner_and_changes_nothing_else() {
+        let owner = |cluster: &str| Owner {
+            cluster: cluster.to_owned(),
+            namespace: "shop".to_owned(),
+        };
+        let adopt = |cluster| Adopt {
+            owner: owner(cluster),
+        };
+        let decisions = [delete(day(9)), Extend { until: day(7) }, adopt("a"), adopt("b")];
+        let records = decisions.map(|decision| Record {
+            time: day(1),
+            by: "a person".to_owned(),
+            decision,
+        });
+        let PointState {
+            presence,
+            kept_until,
+            adopted_by,
+        } = fold(&records);
+        assert_eq!((presence, kept_until), (deleted(day(9)), Some(day(7))));
+        assert_eq!(adopted_by, Some(owner("b")));
     }
 }

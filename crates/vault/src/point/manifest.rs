@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{self, Part};
 use super::{Attempt, Damage, Digest, PartFile, PointError, PointId, document};
 use crate::seal::Recipient;
-use crate::store::Store;
+use crate::store::{Key, Store};
 
 /// The first part of an attempt: who began it. It tells what is left of a run that ended too early.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -195,22 +195,27 @@ impl Manifest {
             }
             bytes => bytes?,
         };
-        let Format { format } = document::read(&key, &bytes)?;
+        Self::read(id, &key, &bytes)
+    }
+
+    /// What stands in the manifest of a point, if it is whole.
+    pub(crate) fn read(id: &PointId, key: &Key, bytes: &[u8]) -> Result<Self, PointError> {
+        let Format { format } = document::read(key, bytes)?;
         if format > Self::FORMAT {
-            let (found, read) = (format, Self::FORMAT);
+            let (key, found, read) = (key.clone(), format, Self::FORMAT);
             return Err(PointError::NewerFormat { key, found, read });
         }
-        let manifest: Self = document::read(&key, &bytes)?;
+        let manifest: Self = document::read(key, bytes)?;
         if manifest.begin.id != *id {
             return Err(PointError::unreadable(
-                &key,
+                key,
                 "it is the manifest of another recovery point",
             ));
         }
         let whole = manifest.names_all_parts();
         whole
             .then_some(manifest)
-            .ok_or_else(|| PointError::unreadable(&key, "it doesn't name all parts"))
+            .ok_or_else(|| PointError::unreadable(key, "it doesn't name all parts"))
     }
 
     /// Whether it names each part that a point has, and no other: all segments from the first on.

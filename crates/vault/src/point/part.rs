@@ -71,7 +71,12 @@ fn pack(seal: &Seal, content: Vec<u8>, packing: Packing) -> std::io::Result<(Byt
 
 /// A request whose answer was lost is sent again by the store's client, and then finds its own blob. That is told from a
 /// blob of somebody else by reading it.
-async fn write_once(store: &Store, key: &Key, body: Bytes, stored: Stored) -> Result<(), PointError> {
+pub(crate) async fn write_once(
+    store: &Store,
+    key: &Key,
+    body: Bytes,
+    stored: Stored,
+) -> Result<(), PointError> {
     let put = store.put_if_absent(key, body).await;
     match put.map_err(|source| PointError::store(key, source))? {
         Put::Stored => Ok(()),
@@ -84,7 +89,7 @@ async fn write_once(store: &Store, key: &Key, body: Bytes, stored: Stored) -> Re
 }
 
 /// The stored bytes of a part, if they are those that were written down. Holds no more of them than were.
-pub(super) async fn fetch(store: &Store, key: &Key, stored: Stored) -> Result<Bytes, PointError> {
+pub(crate) async fn fetch(store: &Store, key: &Key, stored: Stored) -> Result<Bytes, PointError> {
     if stored.size > LARGEST {
         return Err(PointError::damaged(key, Damage::TooLarge(LARGEST)));
     }

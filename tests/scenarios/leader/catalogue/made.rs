@@ -1,9 +1,11 @@
 //! A point in a vault's folder that no leader made: of another cluster, or of long ago.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use clusterbackup_core::retention::Period;
 use clusterbackup_vault::location::Location;
 use clusterbackup_vault::point::{
     Attempt, BackupName, Begin, Entry, PointId, PointPhase, PointResult, PointWriter,
@@ -24,6 +26,8 @@ pub(in crate::leader) struct Made {
     pub(in crate::leader) instance: String,
     /// How many days ago it was made.
     pub(in crate::leader) days_ago: i64,
+    /// The periods that it is the first complete point of.
+    pub(in crate::leader) first_of: BTreeSet<Period>,
     /// Whether everything is in it.
     pub(in crate::leader) phase: PointPhase,
 }
@@ -37,13 +41,19 @@ impl Made {
             namespace: namespace.to_owned(),
             instance: "shop".to_owned(),
             days_ago: 0,
+            first_of: BTreeSet::new(),
             phase: PointPhase::Completed,
         }
     }
 
     /// Writes it as the leader would.
     pub(in crate::leader) async fn write(&self, folder: &Path) -> Result<()> {
-        let mut writer = self.begin(folder).await?;
+        self.write_into(&in_folder(folder)).await
+    }
+
+    /// The same, in any store.
+    pub(in crate::leader) async fn write_into(&self, store: &Store) -> Result<()> {
+        let mut writer = self.begin_in(store).await?;
         let object = Entry {
             group_resource: "configmaps".to_owned(),
             namespace: Some(self.namespace.clone()),
@@ -58,7 +68,7 @@ impl Made {
             unread: [].into(),
             inconsistent: [].into(),
             volumes: Vec::new(),
-            first_of: [].into(),
+            first_of: self.first_of.clone(),
         };
         writer.commit(result).await?;
         Ok(())
@@ -66,6 +76,11 @@ impl Made {
 
     /// Begins to write it.
     pub(in crate::leader) async fn begin(&self, folder: &Path) -> Result<PointWriter> {
+        self.begin_in(&in_folder(folder)).await
+    }
+
+    /// The same, in any store.
+    pub(in crate::leader) async fn begin_in(&self, store: &Store) -> Result<PointWriter> {
         let begin = Begin {
             id: PointId::new(self.id.as_str())?,
             attempt: Attempt::new("made")?,
@@ -77,12 +92,15 @@ impl Made {
             instance: self.instance.clone(),
             started: self.time(),
         };
-        let store: Store = Arc::new(FileStore::new(folder));
-        let location = Location::open(&store, None).await?;
+        let location = Location::open(store, None).await?;
         Ok(PointWriter::begin(location.store().clone(), begin, Seal::Clear).await?)
     }
 
     fn time(&self) -> Timestamp {
         Timestamp::now() - SignedDuration::from_hours(24 * self.days_ago)
     }
+}
+
+fn in_folder(folder: &Path) -> Store {
+    Arc::new(FileStore::new(folder))
 }

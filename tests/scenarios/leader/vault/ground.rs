@@ -44,7 +44,7 @@ impl Ground {
     }
 
     /// Waits until the vault says this, and tells the rest of its status.
-    pub(super) async fn vault_says(&self, name: &str, reason: &str) -> Result<BackupVaultStatus> {
+    pub(in crate::leader) async fn vault_says(&self, name: &str, reason: &str) -> Result<BackupVaultStatus> {
         let vaults = self.home.api::<BackupVault>();
         eventually(&format!("the vault says {reason}"), LIMIT, || async {
             let status = vaults.get(name).await?.status.unwrap_or_default();

@@ -142,7 +142,7 @@ async fn hide(ground: &Ground) -> Result<()> {
 }
 
 /// All files below a folder, by their names.
-fn files(folder: &Folder) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(in crate::leader) fn files(folder: &Folder) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(below) = folders.pop() {
