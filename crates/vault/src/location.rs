@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,6 +15,12 @@ const MARKER: &str = "vault.json";
 
 /// What [`Location::check`] writes lies below it.
 const PROBES: &str = "probe";
+
+/// A check takes no longer; its probe is its own for so long.
+const AT_WORK: SignedDuration = SignedDuration::from_mins(4);
+
+/// An older probe says nothing of what the store does today.
+const TODAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A marker is far shorter; what isn't is none.
 const LONGEST_MARKER: u64 = 4096;
@@ -165,9 +172,19 @@ impl Location {
         &self.id
     }
 
-    /// Does once what a vault does all the time, with a probe.
+    /// Does once what a vault does all the time, with a probe. A store that keeps what it has keeps one probe a day: with that
+    /// the rest is tried.
     pub async fn check(&self) -> Result<Deletion, LocationError> {
-        let probe = Key::new(format!("{PROBES}/{}", Uuid::new_v4()))?;
+        self.check_at(Timestamp::now()).await
+    }
+
+    async fn check_at(&self, now: Timestamp) -> Result<Deletion, LocationError> {
+        if let Some(probe) = self.kept(now).await? {
+            self.read_back(&probe).await?;
+            return Ok(Deletion::Refused);
+        }
+        // By its name the next check knows how old it is.
+        let probe = Key::new(format!("{PROBES}/{}-{}", now.as_second(), Uuid::new_v4()))?;
         let tried = self.try_out(&probe).await;
         // Also the probe that failed.
         let deleted = self.store.delete(&probe).await;
@@ -183,12 +200,43 @@ impl Location {
         }
     }
 
-    async fn try_out(&self, probe: &Key) -> Result<(), LocationError> {
-        let text = Bytes::from(format!("{} was here", self.id));
-        let corrupts = || LocationError::Corrupts { probe: probe.clone() };
-        if self.store.put_if_absent(probe, text.clone()).await? != Put::Stored {
-            return Err(corrupts());
+    /// A probe of today that the store keeps. Others that are left go, the oldest first, as far as the store lets them.
+    async fn kept(&self, now: Timestamp) -> Result<Option<Key>, LocationError> {
+        let folder = Key::new(PROBES)?;
+        let listed = self.store.list(Some(&folder)).map_ok(|blob| blob.key);
+        let listed: Vec<Key> = listed.try_collect().await?;
+        let aged = listed
+            .into_iter()
+            .filter_map(|probe| Some((age(&probe, now)?, probe)));
+        let mut left: Vec<_> = aged.filter(|(age, _)| *age > AT_WORK).collect();
+        left.sort_unstable_by(|one, other| other.cmp(one));
+        for (_, probe) in &left {
+            match self.store.delete(probe).await {
+                Err(StoreError::Immutable { .. }) => {
+                    let newest = left.pop().filter(|(age, _)| *age < TODAY);
+                    return Ok(newest.map(|(_, probe)| probe));
+                }
+                other => other?,
+            }
         }
+        Ok(None)
+    }
+
+    async fn try_out(&self, probe: &Key) -> Result<(), LocationError> {
+        if self.store.put_if_absent(probe, self.text()).await? != Put::Stored {
+            return Err(LocationError::Corrupts { probe: probe.clone() });
+        }
+        self.read_back(probe).await
+    }
+
+    fn text(&self) -> Bytes {
+        Bytes::from(format!("{} was here", self.id))
+    }
+
+    /// Whether a probe is there as it was written, and nobody can write over it.
+    async fn read_back(&self, probe: &Key) -> Result<(), LocationError> {
+        let corrupts = || LocationError::Corrupts { probe: probe.clone() };
+        let text = self.text();
         if self.store.get_range(probe, 0..LONGEST_MARKER).await? != text {
             return Err(corrupts());
         }
@@ -201,6 +249,13 @@ impl Location {
             Put::Exists => Ok(()),
         }
     }
+}
+
+/// How long ago a probe was written, by the seconds in its name.
+fn age(probe: &Key, now: Timestamp) -> Option<SignedDuration> {
+    let name = probe.as_str().rsplit('/').next()?;
+    let second = name.split_once('-')?.0.parse().ok()?;
+    Some(now.duration_since(Timestamp::from_second(second).ok()?))
 }
 
 fn below(store: &Store, prefix: Option<&Key>) -> Store {

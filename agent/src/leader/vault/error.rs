@@ -65,6 +65,7 @@ impl VaultError {
                 | PlaceError::NotText(_)),
                 Some(secret),
             ) => Self::Credentials(secret.to_owned(), error),
+            (PlaceError::Store(error), _) => error.into(),
             (error, _) => Self::Place(error),
         }
     }

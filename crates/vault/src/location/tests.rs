@@ -114,6 +114,36 @@ async fn a_store_that_lies_is_found_out() {
     }
 }
 
+#[tokio::test]
+async fn a_store_that_keeps_everything_is_given_one_probe_a_day() {
+    let memory = MemoryStore::new();
+    let honest: Store = Arc::new(memory.clone());
+    let honest = Location::open(&honest, None).await.unwrap();
+    let keeping = Location {
+        store: Arc::new(Lying(memory, Lie::Immutable)),
+        ..honest.clone()
+    };
+    let begin = Timestamp::UNIX_EPOCH;
+    let after = |minutes| begin + SignedDuration::from_mins(minutes);
+    let probes = async || {
+        let listed = honest.store.list(Some(&key(PROBES)));
+        listed.count().await
+    };
+    for (minutes, count) in [(0, 1), (5, 1), (1430, 1), (1445, 2), (1500, 2)] {
+        let found = keeping.check_at(after(minutes)).await;
+        assert_eq!(
+            (found, probes().await),
+            (Ok(Deletion::Refused), count),
+            "{minutes}"
+        );
+    }
+    // One that somebody is perhaps at work on stays, and those that are left go once the store lets them.
+    let found = honest.check_at(after(1447)).await;
+    assert_eq!((found, probes().await), (Ok(Deletion::Possible), 1));
+    let found = honest.check_at(after(1500)).await;
+    assert_eq!((found, probes().await), (Ok(Deletion::Possible), 0));
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Lie {
     Overwrites,

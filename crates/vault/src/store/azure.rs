@@ -1,10 +1,12 @@
 //! A store in a container of Azure's blobs.
 //!
 //! - `credentials`: as whom
+//! - `transport`: what requests are sent with
 //! - `signature`: signs requests with the key of an account, which the official client doesn't
 
 mod credentials;
 mod signature;
+mod transport;
 
 use std::fmt;
 use std::num::NonZero;
@@ -70,6 +72,7 @@ impl AzureStore {
         let mut options = ClientOptions {
             // How often and how long is tried is decided in one place, for all stores.
             retry: RetryOptions::none(),
+            transport: Some(transport::new()?),
             ..ClientOptions::default()
         };
         let token = credentials.apply(&account, &mut url, &mut options)?;

@@ -1,9 +1,11 @@
 //! A store in a folder of files, each blob a file by its key: what lies there can be read with nothing but a shell.
 //!
 //! - `disk`: files that are there whole and for good, or not at all
+//! - `unfinished`: what a crash leaves of others
 //! - `walk`: the files in the order of their keys
 
 mod disk;
+mod unfinished;
 mod walk;
 
 use std::fmt;
@@ -12,6 +14,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt as _;
@@ -34,6 +37,12 @@ impl FileStore {
     /// The blobs below this folder.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self(Disk::new(root.into()))
+    }
+
+    /// Removes files that were begun so long ago and never got their keys, and says how many: their writers have died.
+    pub async fn remove_unfinished(&self, age: Duration) -> Result<u64, StoreError> {
+        let disk = self.0.clone();
+        blocking(move || unfinished::remove(&disk, age)).await
     }
 
     /// Carries out what blocks on a thread for that.

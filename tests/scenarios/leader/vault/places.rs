@@ -1,4 +1,4 @@
-//! Places that are not the vault's: somebody else's files, another vault, and one that was emptied.
+//! Places that are not the vault's: somebody else's files, another vault, one that was emptied, and one that nobody can get at.
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
@@ -13,10 +13,47 @@ use crate::leader::stage::Ground;
 use crate::runner::scenarios;
 
 scenarios! {
+    Own: [authorities_that_are_none_cost_the_vault_and_not_the_leader],
     OwnStores: [
         files_of_others_are_left_alone,
         a_store_that_was_emptied_or_exchanged_is_not_taken_for_the_vault,
     ],
+}
+
+async fn authorities_that_are_none_cost_the_vault_and_not_the_leader(cluster: Cluster) -> Result<()> {
+    let ground = Ground::set_up(cluster).await?;
+    let (file, folder) = (
+        ground.cluster.folder().join("authorities.pem"),
+        ground.cluster.folder().join("authorities"),
+    );
+    std::fs::write(&file, "none")?;
+    std::fs::create_dir(&folder)?;
+    let (file, folder) = file.to_str().zip(folder.to_str()).context("no text")?;
+    let key = json!({ "accountKey": "a2V5" });
+    ground.credentials("keys", &key).await?;
+    let azure = json!({
+        "account": "shop", "container": "points", "endpoint": "https://127.0.0.1:1/shop", "credentials": { "name": "keys" },
+    });
+    let spec = json!({ "operational": { "azure": azure } });
+    ground.vault_of("azure", &spec).await?;
+    let leader = ground
+        .leaders
+        .start_with(&[("SSL_CERT_FILE", file), ("SSL_CERT_DIR", folder)])
+        .await?;
+    let status = ground.vault_says("azure", "StoreFailed").await?;
+    let said = |text: &str| {
+        status
+            .conditions
+            .iter()
+            .any(|condition| condition.message.contains(text))
+    };
+    ensure!(said("where SSL_CERT_FILE is set"), "{status:#?}");
+    // It does its work all the same.
+    ground.vault("vault").await?;
+    ground.vault_says("vault", "Ready").await?;
+    let counts = leader.counts().await?;
+    ensure!(counts.get("clusterbackup_leader_leading") == 1, "{counts:?}");
+    Ok(())
 }
 
 async fn files_of_others_are_left_alone((cluster, stores): (Cluster, &Stores)) -> Result<()> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{ClientOptions, Url};
 use azure_identity::{
-    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
-    WorkloadIdentityCredentialOptions,
+    ClientAssertionCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 
 use super::super::{Secret, StoreError};
@@ -39,6 +39,10 @@ impl AzureCredentials {
         url: &mut Url,
         options: &mut ClientOptions,
     ) -> Result<Option<Arc<dyn TokenCredential>>, StoreError> {
+        let client_options = ClientOptions {
+            transport: options.transport.clone(),
+            ..ClientOptions::default()
+        };
         let token: Arc<dyn TokenCredential> = match self {
             Self::SharedKey(key) => {
                 options
@@ -53,6 +57,7 @@ impl AzureCredentials {
             Self::WorkloadIdentity { client } => {
                 WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
                     client_id: client,
+                    credential_options: ClientAssertionCredentialOptions { client_options },
                     ..WorkloadIdentityCredentialOptions::default()
                 }))
                 .map_err(|error| super::failure(&error, None))?
@@ -60,7 +65,7 @@ impl AzureCredentials {
             Self::ManagedIdentity { client } => {
                 ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
                     user_assigned_id: client.map(UserAssignedId::ClientId),
-                    ..ManagedIdentityCredentialOptions::default()
+                    client_options,
                 }))
                 .map_err(|error| super::failure(&error, None))?
             }

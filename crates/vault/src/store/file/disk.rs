@@ -15,6 +15,9 @@ use super::super::{Key, Put, StoreError};
 /// No key has this letter.
 const UNFINISHED: &str = "~";
 
+/// What follows it.
+const RANDOM: usize = 6;
+
 /// So often is a folder made again that somebody else removes, since it is empty, before anything is in it.
 const TRIES: usize = 16;
 
@@ -105,11 +108,15 @@ impl Disk {
             Err(error) if is_absence(&error) => return self.is_there(),
             other => other.map_err(|error| told(&path, &error))?,
         }
-        let mut folder = folder;
+        self.remove_empty(folder);
+        Ok(())
+    }
+
+    /// Removes a folder, and those above it, as far as they are empty.
+    pub(super) fn remove_empty(&self, mut folder: &Path) {
         while folder != self.root() && fs::remove_dir(folder).is_ok() {
             folder = folder_of(folder);
         }
-        Ok(())
     }
 
     /// An error where there is no folder at all.
@@ -130,8 +137,9 @@ impl Disk {
         self.is_there()?;
         let mut tries = TRIES;
         loop {
-            let file = fs::create_dir_all(folder)
-                .and_then(|()| tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder));
+            let mut unfinished = tempfile::Builder::new();
+            unfinished.prefix(UNFINISHED).rand_bytes(RANDOM);
+            let file = fs::create_dir_all(folder).and_then(|()| unfinished.tempfile_in(folder));
             tries -= 1;
             match file {
                 Err(error) if error.kind() == ErrorKind::NotFound && tries > 0 => {}
@@ -147,6 +155,14 @@ impl Disk {
             .take_while(|folder| folder.starts_with(self.root()))
             .try_for_each(sync)
     }
+}
+
+/// Whether a file of that name has no key yet.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    let random = name.strip_prefix(UNFINISHED);
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 fn sync(folder: &Path) -> io::Result<()> {
