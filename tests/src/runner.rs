@@ -42,6 +42,9 @@ pub struct Scenario {
     pub run: Run,
 }
 
+/// What becomes of a scenario.
+type Done<'a> = LocalBoxFuture<'a, Result<()>>;
+
 /// What a scenario needs.
 #[derive(Clone, Copy)]
 pub enum Run {
@@ -69,6 +72,8 @@ pub enum Run {
     NodesAlone(for<'a> fn(&'a NodesContext) -> LocalBoxFuture<'a, Result<()>>),
     /// A cluster of its own, and servers of blobs.
     OwnStores(for<'a> fn((Cluster, &'a Stores)) -> LocalBoxFuture<'a, Result<()>>),
+    /// The same, and how many rounds the drill has.
+    OwnStoresRounds(for<'a> fn((Cluster, &'a Stores, u32)) -> Done<'a>),
     /// A cluster of two nodes of its own, with nothing installed.
     OwnNodes(fn(Nodes) -> LocalBoxFuture<'static, Result<()>>),
     /// Promtool alone.
@@ -260,6 +265,11 @@ impl Stage {
                     let stores = self.stores().await?;
                     let scenario = |cluster| scenario((cluster, &stores));
                     self.own(Cluster::start(), LIMIT, scenario).await
+                }
+                Run::OwnStoresRounds(scenario) => {
+                    let (stores, rounds) = (self.stores().await?, rounds()?);
+                    let scenario = |cluster| scenario((cluster, &stores, rounds));
+                    self.own(Cluster::start(), LIMIT + ROUND * rounds, scenario).await
                 }
                 Run::Nodes(scenario) => {
                     let _beside_others = self.alone_on_nodes.read().await;

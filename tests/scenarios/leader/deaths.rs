@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
-use clusterbackup_tests::{Cluster, Daemon, leader, webhook};
+use clusterbackup_tests::stores::{Kind, Place};
+use clusterbackup_tests::{Cluster, Daemon, Stores, leader, webhook};
 use clusterbackup_vault::catalogue;
 use futures::TryStreamExt as _;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -19,6 +20,7 @@ use crate::runner::scenarios;
 
 scenarios! {
     OwnRounds: [a_leader_may_die_at_any_moment_of_a_backup_into_a_vault],
+    OwnStoresRounds: [a_leader_may_die_at_any_moment_of_a_backup_into_a_store_of_blobs],
     Own: [
         a_leader_that_slept_while_objects_were_stored_commits_nothing_when_it_wakes,
         a_backup_that_is_cancelled_while_its_objects_are_stored_leaves_no_point,
@@ -28,27 +30,14 @@ scenarios! {
 async fn a_leader_may_die_at_any_moment_of_a_backup_into_a_vault(
     (cluster, rounds): (Cluster, u32),
 ) -> Result<()> {
-    let drill = Drill::set_up(cluster).await?;
-    let mut leader = drill.stage.leaders.start().await?;
-    leader::leads(&leader).await?;
-    drill.stage.ask("undisturbed", "shop").await?;
-    let status = drill.stage.ends("undisturbed", BackupPhase::Completed).await?;
-    let whole = took(&status)?;
-    for round in 0..rounds {
-        let moment = whole.mul_f64(fraction());
-        let name = format!("backup-{round}");
-        leader = drill
-            .die(leader, &name, moment)
-            .await
-            .with_context(|| format!("the leader of {name} was killed {moment:?} after it was asked for"))?;
-    }
-    let points = usize::try_from(rounds)? + 1;
-    ensure!(
-        drill.stage.listed().await?.len() == points,
-        "{:#?}",
-        drill.stage.listed().await?
-    );
-    drill.stage.only_is_left(points).await
+    Drill::set_up(cluster).await?.dies(rounds).await
+}
+
+async fn a_leader_may_die_at_any_moment_of_a_backup_into_a_store_of_blobs(
+    (cluster, stores, rounds): (Cluster, &Stores, u32),
+) -> Result<()> {
+    let place = stores.place(Kind::Azure).await?;
+    Drill::into(cluster, Some(&place)).await?.dies(rounds).await
 }
 
 async fn a_leader_that_slept_while_objects_were_stored_commits_nothing_when_it_wakes(
@@ -111,10 +100,18 @@ struct Drill {
 
 impl Drill {
     async fn set_up(cluster: Cluster) -> Result<Self> {
-        let stage = Stage::set_up(cluster).await?;
+        Self::into(cluster, None).await
+    }
+
+    /// The same, with the vault in a store of blobs.
+    async fn into(cluster: Cluster, place: Option<&Place>) -> Result<Self> {
+        let mut stage = Stage::set_up(cluster).await?;
         let node = stage.node("node-a").await?;
         let app = stage.app(&node, "orders", 1).await?;
-        stage.fill().await?;
+        match place {
+            Some(place) => stage.ground.fill_into(place).await?,
+            None => stage.fill().await?,
+        }
         let hook = json!({ "name": "orders", "namespace": stage.home.name() });
         let spec = json!({ "backupHooks": [hook], "vault": "vault" });
         stage.instance("shop", spec).await?;
@@ -123,6 +120,29 @@ impl Drill {
             _node: node,
             stage,
         })
+    }
+
+    /// Kills leaders at any moments of so many backups.
+    async fn dies(&self, rounds: u32) -> Result<()> {
+        let mut leader = self.stage.leaders.start().await?;
+        leader::leads(&leader).await?;
+        self.stage.ask("undisturbed", "shop").await?;
+        let status = self.stage.ends("undisturbed", BackupPhase::Completed).await?;
+        let whole = took(&status)?;
+        for round in 0..rounds {
+            let moment = whole.mul_f64(fraction());
+            let name = format!("backup-{round}");
+            leader = self.die(leader, &name, moment).await.with_context(|| {
+                format!("the leader of {name} was killed {moment:?} after it was asked for")
+            })?;
+        }
+        let points = usize::try_from(rounds)? + 1;
+        ensure!(
+            self.stage.listed().await?.len() == points,
+            "{:#?}",
+            self.stage.listed().await?
+        );
+        self.stage.only_is_left(points).await
     }
 
     /// Asks for a backup, kills its leader so much later, and has another one end it; says which.

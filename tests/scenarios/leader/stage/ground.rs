@@ -9,6 +9,7 @@ use clusterbackup_api::{Backup, BackupHook, BackupInstance, NodeTask, Requester,
 use clusterbackup_tests::agent::{self, AgentNode};
 use clusterbackup_tests::leader::Leaders;
 use clusterbackup_tests::{Cluster, CriFixture, Daemon, TestNamespace, eventually};
+use clusterbackup_vault::store::Store;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -23,6 +24,8 @@ pub(in crate::leader) struct Ground {
     /// What is protected.
     pub(in crate::leader) shop: TestNamespace,
     pub(in crate::leader) leaders: Leaders,
+    /// Where the vault is that takes a while to fill, if not in a folder.
+    pub(in crate::leader) blobs: Option<Store>,
     pub(in crate::leader) cluster: Cluster,
 }
 
@@ -38,6 +41,7 @@ impl Ground {
     pub(in crate::leader) async fn set_up(cluster: Cluster) -> Result<Self> {
         Ok(Self {
             leaders: Leaders::install(&cluster).await?,
+            blobs: None,
             home: cluster.namespace("home").await?,
             shop: cluster.namespace("shop").await?,
             cluster,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use clusterbackup_tests::eventually;
+use clusterbackup_tests::stores::Place;
 use clusterbackup_vault::catalogue;
 use clusterbackup_vault::point::{Manifest, verify};
 use clusterbackup_vault::store::{FileStore, Store};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::PostParams;
+use serde_json::json;
 
 use super::{Ground, LIMIT};
 
@@ -24,11 +26,24 @@ impl Ground {
 
     /// Makes a vault, and enough objects that storing them takes a while.
     pub(in crate::leader) async fn fill(&self) -> Result<()> {
+        self.fillings().await?;
+        self.vault(VAULT).await
+    }
+
+    /// The same, with the vault in a store of blobs.
+    pub(in crate::leader) async fn fill_into(&mut self, place: &Place) -> Result<()> {
+        self.fillings().await?;
+        self.blobs = Some(place.store()?);
+        self.credentials("keys", &place.secret()).await?;
+        let location = place.location("keys");
+        self.vault_of(VAULT, &json!({ "operational": location })).await
+    }
+
+    async fn fillings(&self) -> Result<()> {
         stream::iter(0..Self::FILLING)
             .map(Ok)
             .try_for_each_concurrent(16, |number| self.filling(number))
-            .await?;
-        self.vault(VAULT).await
+            .await
     }
 
     /// Makes one of these objects.
@@ -66,7 +81,8 @@ impl Ground {
 
     /// What the vault is.
     pub(in crate::leader) fn store(&self) -> Store {
-        Arc::new(FileStore::new(self.leaders.vaults().join(VAULT)))
+        let files = || Arc::new(FileStore::new(self.leaders.vaults().join(VAULT))) as Store;
+        self.blobs.clone().unwrap_or_else(files)
     }
 }
 
