@@ -1,6 +1,7 @@
 //! Backups as a leader drives them: candidates and agents as processes under the shipped rights, commands in real
 //! processes, real snapshots.
 
+pub(crate) mod admission;
 pub(crate) mod backups;
 pub(crate) mod barriers;
 pub(crate) mod catalogue;

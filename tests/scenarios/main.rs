@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         hooks::requester::SCENARIOS,
         install::SCENARIOS,
         install::rights::SCENARIOS,
+        leader::admission::SCENARIOS,
         leader::backups::SCENARIOS,
         leader::barriers::SCENARIOS,
         leader::catalogue::SCENARIOS,
