@@ -126,9 +126,8 @@ async fn stored(
 
 fn kind_of(object: &Value) -> GroupResource {
     let text = |field: &str| object[field].as_str().unwrap_or_default();
-    let (group, version) = text("apiVersion")
-        .split_once('/')
-        .unwrap_or(("", text("apiVersion")));
+    let api_version = text("apiVersion");
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("kind")));
     GroupResource::new(group, &resource.plural)
 }

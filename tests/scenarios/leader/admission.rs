@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::{Backup, labels};
 use clusterbackup_tests::steps::refusal;
 use clusterbackup_tests::{Cluster, eventually, leader, webhook};
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ async fn only_the_leader_says_that_a_schedule_made_a_backup(cluster: Cluster) ->
             );
         }
     }
-    let backups = admins.list(&Default::default()).await?;
+    let backups = admins.list(&ListParams::default()).await?;
     let mut names: Vec<_> = backups.iter().map(ResourceExt::name_any).collect();
     names.sort();
     ensure!(names == ["by-hand", NAME], "{names:?}");

@@ -30,20 +30,23 @@ scenarios! {
 async fn a_leader_may_die_at_any_moment_of_a_backup_into_a_vault(
     (cluster, rounds): (Cluster, u32),
 ) -> Result<()> {
-    Drill::set_up(cluster).await?.dies(rounds).await
+    Box::pin(Drill::set_up(cluster)).await?.dies(rounds).await
 }
 
 async fn a_leader_may_die_at_any_moment_of_a_backup_into_a_store_of_blobs(
     (cluster, stores, rounds): (Cluster, &Stores, u32),
 ) -> Result<()> {
     let place = stores.place(Kind::Azure).await?;
-    Drill::into(cluster, Some(&place)).await?.dies(rounds).await
+    Box::pin(Drill::into(cluster, Some(&place)))
+        .await?
+        .dies(rounds)
+        .await
 }
 
 async fn a_leader_that_slept_while_objects_were_stored_commits_nothing_when_it_wakes(
     cluster: Cluster,
 ) -> Result<()> {
-    let drill = Drill::set_up(cluster).await?;
+    let drill = Box::pin(Drill::set_up(cluster)).await?;
     let stage = &drill.stage;
     let first = stage.leaders.start().await?;
     leader::leads(&first).await?;
@@ -71,7 +74,7 @@ async fn a_leader_that_slept_while_objects_were_stored_commits_nothing_when_it_w
 async fn a_backup_that_is_cancelled_while_its_objects_are_stored_leaves_no_point(
     cluster: Cluster,
 ) -> Result<()> {
-    let drill = Drill::set_up(cluster).await?;
+    let drill = Box::pin(Drill::set_up(cluster)).await?;
     let stage = &drill.stage;
     let _leader = stage.leaders.start().await?;
     stage.ask("nightly", "shop").await?;

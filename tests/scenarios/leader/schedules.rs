@@ -215,9 +215,7 @@ async fn only_the_last_backups_by_schedule_are_kept(cluster: Cluster) -> Result<
     let slots = (1..=12).map(|hour| format!("2026-01-01T{hour:02}:00:00Z").parse());
     let slots: Vec<Timestamp> = slots.collect::<Result<_, _>>()?;
     // Nobody else may say so of a Backup.
-    let leader = ground
-        .cluster
-        .service_account(webhook::NAMESPACE, leader::NAME);
+    let leader = ground.cluster.service_account(webhook::NAMESPACE, leader::NAME);
     let backups = Api::<Backup>::namespaced(leader.await?, ground.home.name());
     for slot in &slots {
         let backup: Backup = serde_json::from_value(json!({

@@ -119,9 +119,9 @@ async fn a_requester_gets_what_he_may_read_and_create_and_nothing_else(cluster: 
 }
 
 /// Gives jane a role in a namespace, of these verbs and resources, and waits until it counts.
-async fn grant(ground: &Ground, namespace: &str, role: &str, rule: &[&str]) -> Result<()> {
+async fn grant(ground: &Ground, namespace: &str, role: &str, allowed: &[&str]) -> Result<()> {
     let place = ["--namespace", namespace];
-    let create = [&["create", "role", role][..], rule, &place].concat();
+    let create = [&["create", "role", role][..], allowed, &place].concat();
     let bound = format!("--role={role}");
     let bind = [
         &["create", "rolebinding", role, &bound, "--user=jane"][..],
@@ -132,7 +132,7 @@ async fn grant(ground: &Ground, namespace: &str, role: &str, rule: &[&str]) -> R
         ground.cluster.kubectl(&command).await?.success()?;
     }
     let given = |option: &str| {
-        let found = rule.iter().find_map(|part| part.strip_prefix(option));
+        let found = allowed.iter().find_map(|part| part.strip_prefix(option));
         found.and_then(|list| list.split(',').next())
     };
     let verb = given("--verb=").context("no verb")?;

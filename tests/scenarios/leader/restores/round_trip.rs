@@ -121,7 +121,7 @@ async fn an_application_that_is_gone_comes_back_as_it_was(cluster: Cluster) -> R
         status.counts.created > 30 && status.counts.failed == 0,
         "{status:#?}"
     );
-    compare(ground, application, stored, &status, |path| path.clone()).await
+    compare(ground, application, stored, &status, Clone::clone).await
 }
 
 async fn an_application_comes_back_beside_itself(cluster: Cluster) -> Result<()> {

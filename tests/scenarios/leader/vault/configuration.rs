@@ -153,7 +153,8 @@ impl Before {
             let text = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
             ensure!(
                 text.starts_with("age-encryption.org") && !text.contains(CANARY),
-                "{path:?}"
+                "{}",
+                path.display()
             );
         }
         ensure!(files == 2, "there are {files} files");
