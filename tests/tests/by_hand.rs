@@ -86,11 +86,12 @@ async fn write(store: Store, seal: Seal) {
     writer.commit(result).await.unwrap();
 }
 
-/// The commands of the documentation.
+/// The commands of the section of the documentation.
 fn commands() -> String {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/vault.md");
     let page = fs::read_to_string(page).unwrap();
-    let (_, commands) = page.split_once("```sh\n").unwrap();
+    let (_, section) = page.split_once("\n## By hand\n").unwrap();
+    let (_, commands) = section.split_once("```sh\n").unwrap();
     commands.split_once("```").unwrap().0.to_owned()
 }
 

@@ -210,6 +210,7 @@ fn a_vault_that_is_to_be_created_is_shown() {
             "encryption": { "recipients": [recipient] },
             "softDelete": { "days": 14 },
             "immutability": "Disabled",
+            "access": "ReadWrite",
         },
     });
     assert_eq!(shown, expected);
