@@ -5,7 +5,8 @@ use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_api::node_task::BackupReference;
 use clusterbackup_api::{RecoveryPoint, RecoveryPointSpec, labels};
 use clusterbackup_vault::point::{Manifest, PointPhase};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client, ResourceExt as _};
 
@@ -13,6 +14,11 @@ use super::error::{Doing as _, DriveError};
 
 /// The longest value of a label.
 const LABEL_LIMIT: usize = 63;
+
+/// A time as the API server gives it back in a status, so that the same one is no difference.
+pub(super) fn seconds(time: Timestamp) -> Time {
+    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
+}
 
 /// What shows this point of the vault.
 pub(super) fn of(vault: &str, manifest: &Manifest) -> RecoveryPoint {

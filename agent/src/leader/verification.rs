@@ -14,8 +14,7 @@ use clusterbackup_vault::catalogue;
 use clusterbackup_vault::point::{PointError, PointId, Verification, verify};
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{ListParams, PostParams};
+use kube::api::PostParams;
 use kube::runtime::reflector::Store;
 use kube::{Api, ResourceExt as _};
 use tokio::time::{Instant, sleep, timeout};
@@ -24,8 +23,8 @@ use tracing::{info, warn};
 use super::conditions::condition;
 use super::error::{Doing as _, DriveError, OrGone as _};
 use super::events::Reason;
-use super::listed;
 use super::metrics::Verified;
+use super::mirror;
 use super::shown::shown;
 use super::vault::VaultError;
 use super::world::World;
@@ -194,9 +193,8 @@ async fn say(
     found: &Verification,
 ) -> Result<(), DriveError> {
     let points = Api::<RecoveryPoint>::namespaced(world.client.clone(), namespace);
-    let this_one = ListParams::default().fields(&format!("metadata.name={}", point.name_any()));
-    let now = listed::all(&points, this_one).await;
-    let now = now.doing("read a RecoveryPoint")?.into_iter().next();
+    let now = points.get_opt(&point.name_any()).await;
+    let now = now.doing("read a RecoveryPoint")?;
     let Some(mut now) = now.filter(|now| now.uid() == point.uid()) else {
         return Ok(());
     };
@@ -209,7 +207,7 @@ async fn say(
     };
     let note = verified.message.clone();
     let status = now.status.get_or_insert_default();
-    status.verified_at = Some(Time(seconds(Timestamp::now())));
+    status.verified_at = Some(mirror::seconds(Timestamp::now()));
     conditions::merge(&mut status.conditions, verified);
     let written = points
         .replace_status(&now.name_any(), &PostParams::default(), &now)
@@ -219,11 +217,6 @@ async fn say(
         world.events.tell(&now, Reason::PointDamaged, note).await;
     }
     Ok(())
-}
-
-/// As the API server gives it back.
-fn seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// Each thing that is damaged.

@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::time::Instant;
 
+use crate::leader::mirror::seconds;
+
 /// How many points are read at a time.
 const AT_A_TIME: usize = 8;
 
@@ -143,11 +145,6 @@ impl Item {
         let why = self.kept_because.as_deref();
         why.map(|why| schema::bounded(why).into_owned())
     }
-}
-
-/// As the API server gives it back.
-fn seconds(time: Timestamp) -> Time {
-    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
 /// A point; nothing where it was removed meanwhile.

@@ -16,7 +16,6 @@ pub(super) struct Progress(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    total: u64,
     tally: Tally,
     wave: Option<Wave>,
     problems: Vec<ObjectProblem>,
@@ -28,7 +27,7 @@ impl Progress {
     /// So many objects are to be restored.
     pub(super) fn expect(&self, total: u64) {
         *self.state() = State {
-            total,
+            tally: Tally::new(total),
             ..State::default()
         };
     }
@@ -92,13 +91,13 @@ impl State {
     fn counts(&self) -> RestoreCounts {
         let of = |outcome| self.tally.of(outcome);
         RestoreCounts {
-            total: self.total,
+            total: self.tally.total(),
             created: of(Outcome::Created),
             unchanged: of(Outcome::Unchanged),
             skipped: of(Outcome::Skipped),
             left_out: of(Outcome::LeftOut),
             failed: of(Outcome::Failed),
-            pending: self.total.saturating_sub(self.tally.total()),
+            pending: self.tally.pending(),
         }
     }
 }
