@@ -89,6 +89,9 @@ pub enum Access {
     ReadOnly,
 }
 
+/// The type of the condition that says what came of `spec.adopt`.
+pub const ADOPTED: &str = "Adopted";
+
 /// What is adopted of a cluster that is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Adoption {

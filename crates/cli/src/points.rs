@@ -85,12 +85,11 @@ fn row(point: &RecoveryPoint) -> Vec<String> {
 
 fn describe(arguments: &Describe, out: &mut dyn Write) -> Result<(), Error> {
     let point: RecoveryPoint = cluster::run(async |client| {
-        let namespace = arguments.place.namespace.as_deref();
-        let namespace = namespace.unwrap_or_else(|| client.default_namespace());
+        let namespace = arguments.place.namespace(&client);
         cluster::get(
             &client,
             "recoverypoints.clusterbackup.io",
-            namespace,
+            &namespace,
             &arguments.name,
         )
         .await

@@ -13,9 +13,10 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -30,7 +31,13 @@ const UNTAKEN: Duration = Duration::from_secs(30);
 
 /// A kind whose objects a leader carries out.
 pub(crate) trait Run:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Serialize
+    + Send
+    + 'static
 {
     /// What it is called in URLs, with its group.
     const KINDS: &'static str;
@@ -74,6 +81,14 @@ impl<K: Run> Runs<K> {
 
     pub(crate) async fn get(&self, name: &str) -> Result<K, Error> {
         cluster::get(&self.client, K::KINDS, &self.namespace, name).await
+    }
+
+    /// Makes one, which a leader then takes up.
+    pub(crate) async fn make(&self, run: &K) -> Result<K, Error> {
+        let (api, params) = (self.api(), PostParams::default());
+        let what = format!("create {}", K::KINDS);
+        let made = answer(&what, &self.namespace, api.create(&params, run)).await;
+        made.map_err(Error::Cluster)
     }
 
     /// Asks the leader to stop one.

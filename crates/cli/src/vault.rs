@@ -41,9 +41,8 @@ pub(crate) fn run(command: &Vault, out: &mut dyn Write) -> Result<ExitCode, Erro
 fn check(arguments: &Check, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let name = &arguments.name;
     let vault: BackupVault = cluster::run(async |client| {
-        let place = arguments.place.namespace.as_deref();
-        let namespace = place.unwrap_or_else(|| client.default_namespace());
-        cluster::get(&client, "backupvaults.clusterbackup.io", namespace, name).await
+        let namespace = arguments.place.namespace(&client);
+        cluster::get(&client, "backupvaults.clusterbackup.io", &namespace, name).await
     })?;
     let tried = tried(&vault).ok_or_else(|| Error::Cluster(UNTRIED.to_owned()))?;
     show(&vault, tried, out)?;

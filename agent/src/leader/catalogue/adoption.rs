@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use clusterbackup_api::backup_vault::Adoption;
+use clusterbackup_api::backup_vault::{ADOPTED, Adoption};
 use clusterbackup_api::conditions;
 use clusterbackup_core::retention::Tier;
 use clusterbackup_vault::catalogue;
@@ -22,8 +22,6 @@ use crate::leader::error::DriveError;
 use crate::leader::point;
 use crate::leader::rounds;
 
-/// The condition that says what came of it.
-const ADOPTED: &str = "Adopted";
 /// A cluster that has stored something since may be at work: most are backed up every week at least.
 const QUIET: SignedDuration = SignedDuration::from_hours(7 * 24);
 

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_api::{Backup, BackupSpec};
 use kube::ResourceExt as _;
-use kube::api::PostParams;
 
 use super::Backups;
 use super::report::Report;
 use crate::Error;
 use crate::arguments::backup::{Create, Output};
-use crate::cluster::{self, answer};
+use crate::cluster;
 use crate::output;
 
 pub(super) fn run(arguments: &Create, out: &mut dyn Write) -> Result<ExitCode, Error> {
@@ -57,12 +56,6 @@ impl Backups {
         );
         backup.metadata.name.clone_from(&arguments.name);
         backup.metadata.generate_name = Some(format!("{instance}-"));
-        answer(
-            "create backups.clusterbackup.io",
-            &self.namespace,
-            self.api().create(&PostParams::default(), &backup),
-        )
-        .await
-        .map_err(Error::Cluster)
+        self.make(&backup).await
     }
 }

@@ -6,14 +6,13 @@ use std::process::ExitCode;
 use clusterbackup_api::Restore;
 use clusterbackup_api::restore::RestorePhase;
 use kube::ResourceExt as _;
-use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use super::{Restores, show};
 use crate::Error;
 use crate::arguments::backup::Output;
 use crate::arguments::restore::{Asked, Conflicts, Create};
-use crate::cluster::{self, answer};
+use crate::cluster;
 
 pub(super) fn run(arguments: &Create, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let restore = cluster::run(async |client| {
@@ -42,10 +41,7 @@ impl Restores {
     async fn create(&self, arguments: &Create) -> Result<Restore, Error> {
         let restore = serde_json::from_value(wanted(arguments))
             .map_err(|error| Error::Cluster(format!("what is asked for is no Restore: {error}")))?;
-        let (api, params) = (self.api(), PostParams::default());
-        let create = api.create(&params, &restore);
-        let created = answer("create restores.clusterbackup.io", &self.namespace, create).await;
-        created.map_err(Error::Cluster)
+        self.make(&restore).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clusterbackup_api::backup_vault::Adoption;
+use clusterbackup_api::backup_vault::{ADOPTED, Adoption};
 use clusterbackup_api::{BackupInstance, BackupVault, RecoveryPoint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Patch, PatchParams};
@@ -19,16 +19,13 @@ use crate::store::told;
 use crate::words::counted;
 use crate::{Error, output};
 
-/// The condition that says what came of it.
-const ADOPTED: &str = "Adopted";
 /// The leader looks at a vault as soon as it changes.
 const WAIT: Duration = Duration::from_mins(1);
 const KINDS: &str = "backupvaults.clusterbackup.io";
 
 pub(super) fn run(arguments: &Adopt, out: &mut dyn Write) -> Result<ExitCode, Error> {
     cluster::run(async |client| {
-        let namespace = arguments.place.namespace.as_deref();
-        let namespace = namespace.unwrap_or_else(|| client.default_namespace()).to_owned();
+        let namespace = arguments.place.namespace(&client);
         let vault: BackupVault = cluster::get(&client, KINDS, &namespace, &arguments.name).await?;
         let points = points(&client, &namespace, arguments).await?;
         let Some(until) = points.iter().map(|point| point.spec.started_at.0).max() else {
