@@ -15,11 +15,11 @@ use clusterbackup_core::restore::{
 use clusterbackup_core::yaml;
 use clusterbackup_tests::{Cluster, eventually};
 use kube::Client;
-use kube::api::{ApiResource, GroupVersionKind, ListParams, PostParams};
+use kube::api::{ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::runner::scenarios;
-use crate::steps::{api_of, create};
+use crate::steps::{api_of, create, kind_of};
 use expected::{DIFFERENT, LEFT_OUT};
 
 scenarios! {
@@ -98,12 +98,9 @@ async fn stored(
     outside: &[&Value],
 ) -> Result<Vec<(GroupResource, Value)>> {
     let revision = json!({ "apiVersion": "apps/v1", "kind": "ControllerRevision" });
-    let kinds: BTreeMap<GroupResource, &Value> = inside
-        .iter()
-        .copied()
-        .chain([&revision])
-        .map(|object| (kind_of(object), object))
-        .collect();
+    let kinds = inside.iter().copied().chain([&revision]);
+    let kinds = kinds.map(|object| Ok((kind_of(object)?, object)));
+    let kinds: BTreeMap<GroupResource, &Value> = kinds.collect::<Result<_>>()?;
     let mut stored = Vec::new();
     for (kind, sample) in kinds {
         for object in api_of(admin, sample, Some(shop))?
@@ -119,17 +116,9 @@ async fn stored(
     for object in outside {
         let name = object["metadata"]["name"].as_str().context("no name")?;
         let live = api_of(admin, object, None)?.get(name).await?;
-        stored.push((kind_of(object), serde_json::to_value(live)?));
+        stored.push((kind_of(object)?, serde_json::to_value(live)?));
     }
     Ok(stored)
-}
-
-fn kind_of(object: &Value) -> GroupResource {
-    let text = |field: &str| object[field].as_str().unwrap_or_default();
-    let api_version = text("apiVersion");
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("kind")));
-    GroupResource::new(group, &resource.plural)
 }
 
 /// What becomes of the objects.

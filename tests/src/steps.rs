@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::{RestoreInterception, labels};
 use clusterbackup_core::modifier::RuleSetHash;
+use clusterbackup_core::object::GroupResource;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ObjectMeta, PostParams};
 use kube::{Api, Client};
@@ -277,6 +278,20 @@ pub fn given(name: &str, interception: &str) -> Value {
 
 /// Where objects of `object`'s kind are, in `namespace` or in the cluster. The plural is the kind's regular one.
 pub fn api_of(client: &Client, object: &Value, namespace: Option<&str>) -> Result<Api<DynamicObject>> {
+    let resource = resource_of(object)?;
+    Ok(match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    })
+}
+
+/// The kind of `object`, by its plural name and group. The plural is the kind's regular one.
+pub fn kind_of(object: &Value) -> Result<GroupResource> {
+    let resource = resource_of(object)?;
+    Ok(GroupResource::new(&resource.group, &resource.plural))
+}
+
+fn resource_of(object: &Value) -> Result<ApiResource> {
     let text = |field: &str| {
         object[field]
             .as_str()
@@ -284,11 +299,9 @@ pub fn api_of(client: &Client, object: &Value, namespace: Option<&str>) -> Resul
     };
     let (api_version, kind) = (text("apiVersion")?, text("kind")?);
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-    Ok(match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
-    })
+    Ok(ApiResource::from_gvk(&GroupVersionKind::gvk(
+        group, version, kind,
+    )))
 }
 
 /// Creates `object` as it is; what is stored.

@@ -7,12 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
 use clusterbackup_tests::stores::{Kind, Place};
-use clusterbackup_tests::{Cluster, Daemon, Stores, leader, webhook};
+use clusterbackup_tests::{Cluster, Daemon, Stores, leader};
 use clusterbackup_vault::catalogue;
 use futures::TryStreamExt as _;
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt as _};
+use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::stage::{App, LIMIT, Node, Stage};
@@ -155,7 +153,7 @@ impl Drill {
         tokio::time::sleep(moment).await;
         leader.kill().await?;
         self.stage.listed().await?;
-        self.release_lease().await?;
+        self.stage.release_lease().await?;
         let next = self.stage.leaders.start().await?;
         leader::leads(&next).await?;
         let status = self.stage.ends(name, BackupPhase::Completed).await?;
@@ -175,16 +173,6 @@ impl Drill {
     /// The version of a backup as it stands in the cluster.
     async fn version(&self, backup: &str) -> Result<Option<String>> {
         Ok(self.stage.backups().get(backup).await?.resource_version())
-    }
-
-    /// Of a leader that is dead for sure nobody has to wait for the end of its lease.
-    async fn release_lease(&self) -> Result<()> {
-        let leases = Api::<Lease>::namespaced(self.stage.cluster.admin(), webhook::NAMESPACE);
-        let released = Patch::Merge(json!({ "spec": { "holderIdentity": null } }));
-        leases
-            .patch(leader::NAME, &PatchParams::default(), &released)
-            .await?;
-        Ok(())
     }
 }
 

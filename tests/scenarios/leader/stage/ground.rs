@@ -8,8 +8,9 @@ use clusterbackup_api::backup::{BackupPhase, BackupStatus};
 use clusterbackup_api::{Backup, BackupHook, BackupInstance, NodeTask, Requester, labels};
 use clusterbackup_tests::agent::{self, AgentNode};
 use clusterbackup_tests::leader::Leaders;
-use clusterbackup_tests::{Cluster, CriFixture, Daemon, TestNamespace, eventually};
+use clusterbackup_tests::{Cluster, CriFixture, Daemon, TestNamespace, eventually, leader, webhook};
 use clusterbackup_vault::store::Store;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -217,6 +218,16 @@ impl Ground {
             Ok(status)
         })
         .await
+    }
+
+    /// Of a leader that is dead for sure nobody has to wait for the end of its lease.
+    pub(in crate::leader) async fn release_lease(&self) -> Result<()> {
+        let leases = Api::<Lease>::namespaced(self.cluster.admin(), webhook::NAMESPACE);
+        let released = Patch::Merge(json!({ "spec": { "holderIdentity": null } }));
+        leases
+            .patch(leader::NAME, &PatchParams::default(), &released)
+            .await?;
+        Ok(())
     }
 
     /// Deletes a namespace and waits until it is gone.

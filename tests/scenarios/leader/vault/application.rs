@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::contents::Path;
 use crate::leader::stage::{Ground, LIMIT};
-use crate::steps::create;
+use crate::steps::{create, kind_of};
 use crate::widgets::Widgets;
 
 /// Its objects, for a namespace SHOP.
@@ -75,6 +75,30 @@ impl Application {
         })
     }
 
+    /// Adds objects to it, for a namespace SHOP.
+    pub(in crate::leader) async fn add(&mut self, ground: &Ground, objects: &str) -> Result<()> {
+        let (admin, shop) = (ground.cluster.admin(), ground.shop.name());
+        for object in yaml::to_json_documents(&objects.replace("SHOP", shop))? {
+            let namespace = object["metadata"]["namespace"].as_str();
+            // Of a kind that is new, until it is served.
+            eventually("the object is admitted", LIMIT, || async {
+                Ok(create(&admin, namespace, &object).await?)
+            })
+            .await?;
+            if namespace.is_none() {
+                let name = object["metadata"]["name"].as_str().context("no name")?;
+                self.outside
+                    .insert(Path::new(kind_of(&object)?.as_str(), None, name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an object is one of it.
+    pub(in crate::leader) fn has(&self, path: &Path) -> bool {
+        path.namespace.is_some() || self.outside.contains(path)
+    }
+
     /// What is there of it, once nothing changes any more. Found by listing every kind, without the code under test.
     pub(in crate::leader) async fn settled(&self, ground: &Ground) -> Result<BTreeSet<Path>> {
         let before = self.versions(ground).await?;
@@ -115,7 +139,9 @@ impl Application {
     pub(in crate::leader) async fn delete(&self, ground: &Ground) -> Result<()> {
         let shop = ground.shop.name();
         ground.delete_namespace(shop).await?;
-        for path in self.outside.iter().filter(|path| path.kind != "namespaces") {
+        let outside = self.outside.iter().filter(|path| path.kind != "namespaces");
+        // Backwards: what is of a kind goes before its definition.
+        for path in outside.rev() {
             let arguments = ["delete", &path.kind, &path.name, "--wait"];
             ground.cluster.kubectl(&arguments).await?.success()?;
         }
