@@ -29,18 +29,21 @@ use std::fmt;
 pub use existing::{Existing, Losses};
 pub use mutability::Mutability;
 pub use remark::{Remark, remarks};
+use serde::{Deserialize, Serialize};
 
 /// What becomes of one field in which the restored object and the one in the cluster differ.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Field {
     /// JSON pointer to it; never its value.
     pub path: String,
     /// What becomes of it.
+    #[serde(flatten)]
     pub outcome: Outcome,
 }
 
 /// What becomes of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(tag = "outcome", content = "reason")]
 pub enum Outcome {
     /// The cluster's field takes the new value, or goes.
     Changed,
@@ -49,7 +52,7 @@ pub enum Outcome {
 }
 
 /// Why a field stays as it is in the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Reason {
     /// The restored object has no such field.
     LeftOut,

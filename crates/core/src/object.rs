@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The kind of an object as Kubernetes' URLs name it, without the version. One text, `deployments.apps` or
 /// `configmaps`, since that is what rules are matched against, several times for one object.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(transparent)]
 pub struct GroupResource(String);
 
 impl GroupResource {
@@ -48,11 +51,13 @@ impl fmt::Display for GroupResource {
 }
 
 /// One object of a cluster or of a recovery point.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub struct ObjectId {
     /// Its kind.
+    #[serde(rename = "groupResource")]
     pub kind: GroupResource,
     /// Its namespace, where it is in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,

@@ -10,7 +10,7 @@
 //! - `rewrite`: what each kind becomes: `metadata`, `service`, `workload`, `identity`, `definition`, `volume`, `claim`
 //! - `comparison`: whether an object that exists already is the same one
 //! - `owners`: owner references, linked at the end
-//! - `end`: sums and phase
+//! - `end`: sums and phase; `report`: what is told of each object
 
 mod choice;
 mod claim;
@@ -25,6 +25,7 @@ mod metadata;
 mod owners;
 mod problem;
 mod references;
+mod report;
 mod rewrite;
 #[cfg(test)]
 mod sample;
@@ -43,6 +44,7 @@ pub use left_out::LeftOut;
 pub use mappings::{MappingProblem, Mappings};
 pub use owners::{Owner, links};
 pub use problem::{Collisions, Problem};
+pub use report::{Change, ObjectReport, RuleReport};
 pub use survey::Survey;
 pub use volume::{Snapshot, Volumes};
 pub use wave::Wave;

@@ -78,6 +78,8 @@ impl Restores {
     fn came_to(&self, counts: &RestoreCounts) {
         for (action, count) in [
             ("created", counts.created),
+            ("patched", counts.patched),
+            ("replaced", counts.replaced),
             ("unchanged", counts.unchanged),
             ("skipped", counts.skipped),
             ("left_out", counts.left_out),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clusterbackup_api::labels::RESTORE_UID;
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::Ready;
+use clusterbackup_core::restore::{ObjectReport, Outcome, Ready, Wave};
 use kube::core::Status;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -27,6 +27,22 @@ pub(super) enum Fate {
     Skipped(String),
     /// It is not there.
     Failed(String),
+}
+
+impl Fate {
+    /// What is told of it.
+    pub(super) fn report(&self, ready: &Ready, wave: Wave) -> ObjectReport {
+        let (outcome, message) = match self {
+            Self::Created(_) => (Outcome::Created, None),
+            Self::Unchanged => (Outcome::Unchanged, None),
+            Self::Skipped(reason) => (Outcome::Skipped, Some(reason)),
+            Self::Failed(reason) => (Outcome::Failed, Some(reason)),
+        };
+        ObjectReport {
+            message: message.cloned(),
+            ..ObjectReport::new(ready.origin.clone(), ready.target.clone(), wave, outcome)
+        }
+    }
 }
 
 /// Who creates objects, and for which restore.

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use clusterbackup_api::restore::ProblemAction;
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{Owner, links};
+use clusterbackup_core::restore::{Outcome, Owner, links};
 use futures::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +38,7 @@ pub(super) async fn link(
         .for_each_concurrent(AT_ONCE, async |object| {
             if let Err(error) = link_one(stand_in, uids, &object).await {
                 let reason = format!("it is created, but its owners could not be linked: {error}");
-                progress.tell(&object.target, ProblemAction::Created, &reason);
+                progress.warn(&object.target, Outcome::Created, &reason);
             }
         })
         .await;

@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use clusterbackup_api::restore::{ObjectProblem, ProblemAction, RestoreCounts, RestorePhase};
+use clusterbackup_api::restore::{ObjectProblem, RestoreCounts, RestorePhase};
 use clusterbackup_api::{RestoreStatus, schema};
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{End, Outcome, Tally, Wave};
+use clusterbackup_core::restore::{End, ObjectReport, Outcome, Tally, Wave};
 
 /// So many problems are told one by one.
 const TOLD: usize = 200;
@@ -19,7 +19,7 @@ struct State {
     tally: Tally,
     wave: Option<Wave>,
     problems: Vec<ObjectProblem>,
-    /// Objects that are created and not as they should be.
+    /// What is not as it should be of objects that are there.
     warnings: u64,
 }
 
@@ -37,29 +37,21 @@ impl Progress {
         self.state().wave = Some(wave);
     }
 
-    /// Something became of an object.
-    pub(super) fn count(&self, outcome: Outcome) {
-        self.state().tally.add(outcome);
+    /// What became of an object: told once of each.
+    pub(super) fn record(&self, report: &ObjectReport) {
+        let mut state = self.state();
+        state.tally.add(report.outcome);
+        state.warnings += report.warnings.len() as u64;
+        for trouble in report.troubles() {
+            state.tell(&report.target, report.outcome, trouble);
+        }
     }
 
-    /// Tells of an object. The worst are kept: there may be more than a status can hold.
-    pub(super) fn tell(&self, object: &ObjectId, action: ProblemAction, message: &str) {
-        let problem = ObjectProblem {
-            group_resource: object.kind.as_str().to_owned(),
-            namespace: object.namespace.clone(),
-            name: object.name.clone(),
-            action,
-            message: schema::bounded(message).into_owned(),
-        };
+    /// What turned out later not to be as it should of an object that is there and recorded.
+    pub(super) fn warn(&self, target: &ObjectId, outcome: Outcome, warning: &str) {
         let mut state = self.state();
-        if action == ProblemAction::Created {
-            state.warnings += 1;
-        }
-        let place = state.problems.partition_point(|known| known.action <= action);
-        if place < TOLD {
-            state.problems.insert(place, problem);
-            state.problems.truncate(TOLD);
-        }
+        state.warnings += 1;
+        state.tell(target, outcome, warning);
     }
 
     /// What became of objects by now.
@@ -88,11 +80,30 @@ impl Progress {
 }
 
 impl State {
+    /// Tells of an object. The worst are kept: there may be more than a status can hold.
+    fn tell(&mut self, object: &ObjectId, action: Outcome, message: &str) {
+        let place = self.problems.partition_point(|known| known.action <= action);
+        if place >= TOLD {
+            return;
+        }
+        let problem = ObjectProblem {
+            group_resource: object.kind.as_str().to_owned(),
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+            action,
+            message: schema::bounded(message).into_owned(),
+        };
+        self.problems.insert(place, problem);
+        self.problems.truncate(TOLD);
+    }
+
     fn counts(&self) -> RestoreCounts {
         let of = |outcome| self.tally.of(outcome);
         RestoreCounts {
             total: self.tally.total(),
             created: of(Outcome::Created),
+            patched: of(Outcome::Patched),
+            replaced: of(Outcome::Replaced),
             unchanged: of(Outcome::Unchanged),
             skipped: of(Outcome::Skipped),
             left_out: of(Outcome::LeftOut),
@@ -116,28 +127,32 @@ mod tests {
         }
     }
 
+    fn report(name: &str, outcome: Outcome, message: &str) -> ObjectReport {
+        ObjectReport {
+            message: Some(message.to_owned()),
+            ..ObjectReport::new(object(name), object(name), Wave::Config, outcome)
+        }
+    }
+
     #[test]
     fn the_parts_add_up_to_the_total_at_all_times() {
         let progress = Progress::default();
-        progress.expect(6);
-        for outcome in [
-            Outcome::Created,
-            Outcome::Unchanged,
-            Outcome::Skipped,
-            Outcome::LeftOut,
-            Outcome::Failed,
-        ] {
-            progress.count(outcome);
+        progress.expect(8);
+        for outcome in Outcome::ALL {
+            progress.record(&report("web", outcome, ""));
             let RestoreCounts {
                 total,
                 created,
+                patched,
+                replaced,
                 unchanged,
                 skipped,
                 left_out,
                 failed,
                 pending,
             } = progress.counts();
-            assert_eq!(created + unchanged + skipped + left_out + failed + pending, total);
+            let there = created + patched + replaced + unchanged + skipped;
+            assert_eq!(there + left_out + failed + pending, total);
         }
         assert_eq!(progress.counts().pending, 1);
     }
@@ -146,18 +161,34 @@ mod tests {
     fn of_more_problems_than_a_status_holds_the_worst_are_told() {
         let progress = Progress::default();
         for number in 0..TOLD {
-            progress.tell(
-                &object(&number.to_string()),
-                ProblemAction::LeftOut,
-                "a controller makes it",
-            );
+            let name = number.to_string();
+            progress.record(&report(&name, Outcome::LeftOut, "a controller makes it"));
         }
-        progress.tell(&object("bad"), ProblemAction::Failed, &"x".repeat(5000));
-        progress.tell(&object("different"), ProblemAction::Skipped, "it is different");
+        progress.record(&report("bad", Outcome::Failed, &"x".repeat(5000)));
+        progress.record(&report("different", Outcome::Skipped, "it is different"));
         let told = progress.shown(RestoreStatus::default()).problems;
         let names: Vec<_> = told.iter().take(3).map(|problem| problem.name.as_str()).collect();
         assert_eq!(names, ["bad", "different", "0"]);
         assert_eq!(told.len(), TOLD);
         assert!(told[0].message.chars().count() <= 1024);
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_shows_in_the_phase_whenever_it_is_found() {
+        for later in [false, true] {
+            let progress = Progress::default();
+            progress.expect(1);
+            let mut created = ObjectReport::new(object("web"), object("web"), Wave::Config, Outcome::Created);
+            if !later {
+                created.warnings.push("it is empty".to_owned());
+            }
+            progress.record(&created);
+            if later {
+                progress.warn(&created.target, Outcome::Created, "it is empty");
+            }
+            assert_eq!(progress.phase(End::Done), RestorePhase::CompletedWithWarnings);
+            let problems = progress.shown(RestoreStatus::default()).problems;
+            assert_eq!(problems[0].message, "it is empty");
+        }
     }
 }

@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clusterbackup_api::Restore;
 use clusterbackup_api::requester::{NoRequester, Requester};
-use clusterbackup_api::restore::{ConflictPolicy, ProblemAction};
+use clusterbackup_api::restore::ConflictPolicy;
 use clusterbackup_core::inclusion::Kind;
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{Outcome, Prepared, Ready, Wave, prepare};
+use clusterbackup_core::restore::{ObjectReport, Outcome, Prepared, Ready, Wave, prepare};
 use clusterbackup_vault::point::{Entry, PointReader};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::ResourceExt as _;
@@ -106,7 +106,7 @@ impl<'a> Work<'a> {
         let objects = objects.take_until(self.stop.cancelled());
         objects
             .try_for_each_concurrent(AT_ONCE, async |entry| {
-                self.object(entry).await;
+                self.object(entry, wave).await;
                 Ok(())
             })
             .await?;
@@ -150,30 +150,31 @@ impl<'a> Work<'a> {
         closed.await;
     }
 
-    async fn object(&self, entry: Entry) {
+    async fn object(&self, entry: Entry, wave: Wave) {
         let origin = entry.id();
         if let Some(reason) = self.plan.refusal(&origin) {
-            return self.tell(&origin, Outcome::Failed, ProblemAction::Failed, &reason);
+            return self.unmade(origin, wave, Outcome::Failed, reason);
         }
         let Ok(object) = serde_json::from_slice(&entry.json) else {
             let reason = "the recovery point holds something for it that is no JSON";
-            return self.tell(&origin, Outcome::Failed, ProblemAction::Failed, reason);
+            return self.unmade(origin, wave, Outcome::Failed, reason.to_owned());
         };
         match prepare(object, &origin.kind, &self.plan.terms, &self.plan.survey) {
-            Prepared::Create(ready) => self.create(*ready).await,
-            Prepared::LeftOut(reason) => {
-                let target = self.plan.terms.mappings.place(&origin);
-                self.tell(
-                    &target,
-                    Outcome::LeftOut,
-                    ProblemAction::LeftOut,
-                    &reason.to_string(),
-                );
-            }
+            Prepared::Create(ready) => self.create(*ready, wave).await,
+            Prepared::LeftOut(reason) => self.unmade(origin, wave, Outcome::LeftOut, reason.to_string()),
         }
     }
 
-    async fn create(&self, ready: Ready) {
+    /// Records an object that nobody tries to create.
+    fn unmade(&self, origin: ObjectId, wave: Wave, outcome: Outcome, reason: String) {
+        let target = self.plan.terms.mappings.place(&origin);
+        self.progress.record(&ObjectReport {
+            message: Some(reason),
+            ..ObjectReport::new(origin, target, wave, outcome)
+        });
+    }
+
+    async fn create(&self, ready: Ready, wave: Wave) {
         let (closed, young) = {
             let made = self.made();
             let closed = plan::scope(&ready.target).and_then(|name| made.closed.get(name).cloned());
@@ -185,16 +186,11 @@ impl<'a> Work<'a> {
             (None, Some(fate)) => fate,
             (None, None) => self.creator.bring(&ready, young).await,
         };
-        let target = &ready.target;
-        match fate {
-            Fate::Created(uid) => {
-                self.progress.count(Outcome::Created);
-                self.created(ready, uid).await;
-            }
-            Fate::Unchanged => self.progress.count(Outcome::Unchanged),
-            Fate::Skipped(reason) => self.tell(target, Outcome::Skipped, ProblemAction::Skipped, &reason),
-            Fate::Failed(reason) => self.tell(target, Outcome::Failed, ProblemAction::Failed, &reason),
+        let mut report = fate.report(&ready, wave);
+        if let Fate::Created(uid) = fate {
+            report.warnings = self.created(ready, uid).await;
         }
+        self.progress.record(&report);
     }
 
     /// What of a Namespace that is there.
@@ -207,8 +203,8 @@ impl<'a> Work<'a> {
         Some(self.creator.compare(&live, ready))
     }
 
-    /// Remembers what others need of it, and waits until it serves them.
-    async fn created(&self, ready: Ready, uid: String) {
+    /// Remembers what others need of it, and waits until it serves them; answers what is not as it should be.
+    async fn created(&self, ready: Ready, uid: String) -> Vec<String> {
         let place = Place::of(&ready.target, &ready.object);
         let Ready {
             target,
@@ -217,34 +213,27 @@ impl<'a> Work<'a> {
             warning,
             ..
         } = ready;
-        if let Some(warning) = warning {
-            self.progress
-                .tell(&target, ProblemAction::Created, &warning.to_string());
-        }
+        let mut warnings: Vec<_> = warning.iter().map(ToString::to_string).collect();
+        let is_definition = target.kind == Kind::definitions();
+        let name = target.name.clone();
         {
             let mut made = self.made();
             made.uids.extend(old.map(|old| (old, uid)));
-            if target.kind == Kind::definitions() {
-                made.young.insert(target.name.clone());
+            if is_definition {
+                made.young.insert(name.clone());
             }
             if !owners.is_empty() {
                 made.owned.push(Owned {
-                    target: target.clone(),
+                    target,
                     place,
                     owners,
                 });
             }
         }
-        if target.kind == Kind::definitions()
-            && let Err(reason) = targets::served(&self.world.client, &target.name).await
-        {
-            self.progress.tell(&target, ProblemAction::Created, &reason);
+        if is_definition {
+            warnings.extend(targets::served(&self.world.client, &name).await.err());
         }
-    }
-
-    fn tell(&self, object: &ObjectId, outcome: Outcome, action: ProblemAction, reason: &str) {
-        self.progress.count(outcome);
-        self.progress.tell(object, action, reason);
+        warnings
     }
 
     fn made(&self) -> MutexGuard<'_, Made> {
@@ -258,9 +247,9 @@ impl<'a> Work<'a> {
         let objects = objects.take_until(self.stop.cancelled());
         objects
             .try_for_each_concurrent(AT_ONCE, async |entry| {
-                if let Some((target, reason)) = self.clash(&entry).await {
+                if let Some(report) = self.clash(&entry).await {
                     clashes.fetch_add(1, Ordering::Relaxed);
-                    self.progress.tell(&target, ProblemAction::Skipped, &reason);
+                    self.progress.record(&report);
                 }
                 Ok(())
             })
@@ -274,7 +263,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    async fn clash(&self, entry: &Entry) -> Option<(ObjectId, String)> {
+    async fn clash(&self, entry: &Entry) -> Option<ObjectReport> {
         let origin = entry.id();
         // One that is there is what it should be: there.
         if origin.kind == Kind::namespaces() {
@@ -285,8 +274,10 @@ impl<'a> Work<'a> {
         let (Prepared::Create(ready), None) = (prepared, self.plan.refusal(&origin)) else {
             return None;
         };
+        let wave = self.plan.survey.wave(&origin.kind);
         match self.creator.look(&ready).await {
-            Ok(Some(Fate::Skipped(reason))) | Err(reason) => Some((ready.target, reason)),
+            Ok(Some(fate @ Fate::Skipped(_))) => Some(fate.report(&ready, wave)),
+            Err(reason) => Some(Fate::Skipped(reason).report(&ready, wave)),
             Ok(_) => None,
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::subject::Subject;
@@ -85,7 +86,7 @@ pub struct RuleRecord {
 }
 
 /// What a rule did to an object on which its conditions hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Fate {
     /// It changed the object.
     Applied,

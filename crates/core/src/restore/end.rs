@@ -27,19 +27,36 @@ impl RestorePhase {
     }
 }
 
-/// What became of one object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What became of one object, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum Outcome {
+    /// It could not be created.
+    Failed,
+    /// Another one of its name was there; it was deleted, and this one created.
+    Replaced,
+    /// Another one of its name was there, and was changed.
+    Patched,
     /// It was created.
     Created,
-    /// It was there, just as it would have been created.
-    Unchanged,
     /// Another one of its name was there, and stays.
     Skipped,
     /// It is not created, for a reason that the plan gives.
     LeftOut,
-    /// It could not be created.
-    Failed,
+    /// It was there, just as it would have been created.
+    Unchanged,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Failed,
+        Self::Replaced,
+        Self::Patched,
+        Self::Created,
+        Self::Skipped,
+        Self::LeftOut,
+        Self::Unchanged,
+    ];
 }
 
 /// How a restore ended.
@@ -57,13 +74,16 @@ pub enum End {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     total: u64,
-    met: [u64; 5],
+    met: [u64; Outcome::ALL.len()],
 }
 
 impl Tally {
     /// Of that many objects, none of which has had its turn.
     pub const fn new(total: u64) -> Self {
-        Self { total, met: [0; 5] }
+        Self {
+            total,
+            met: [0; Outcome::ALL.len()],
+        }
     }
 
     /// One of the objects met that outcome.
@@ -89,7 +109,8 @@ impl Tally {
     /// The phase at the end, with how much else was to be warned of.
     pub fn phase(&self, end: End, warnings: u64) -> RestorePhase {
         let failed = self.of(Outcome::Failed);
-        let restored = self.of(Outcome::Created) + self.of(Outcome::Unchanged) + self.of(Outcome::Skipped);
+        let missing = failed + self.of(Outcome::LeftOut);
+        let restored = self.met.iter().sum::<u64>() - missing;
         match end {
             End::Cancelled => RestorePhase::Cancelled,
             End::Stopped => RestorePhase::Failed,
@@ -116,18 +137,19 @@ mod tests {
 
     #[test]
     fn counts_add_up_at_any_time() {
-        use Outcome::{Created, Failed, LeftOut, Skipped, Unchanged};
-        let all = [Created, Unchanged, Skipped, LeftOut, Failed];
+        use Outcome::{Created, Failed, LeftOut, Patched, Replaced, Skipped, Unchanged};
         let some = [
+            (Patched, 2),
+            (Replaced, 1),
             (Created, 3),
             (Unchanged, 1),
             (Skipped, 2),
             (LeftOut, 4),
             (Failed, 1),
         ];
-        for (total, pending) in [(20, 9), (11, 0), (0, 0)] {
+        for (total, pending) in [(23, 9), (14, 0), (0, 0)] {
             let tally = tally(total, &some);
-            let sum: u64 = all.iter().map(|outcome| tally.of(*outcome)).sum();
+            let sum: u64 = Outcome::ALL.iter().map(|outcome| tally.of(*outcome)).sum();
             assert_eq!(sum + tally.pending(), tally.total(), "{total}");
             assert_eq!(tally.pending(), pending, "{total}");
         }

@@ -66,13 +66,15 @@ impl Ground {
         let RestoreCounts {
             total,
             created,
+            patched,
+            replaced,
             unchanged,
             skipped,
             left_out,
             failed,
             pending,
         } = status.counts;
-        let sum = created + unchanged + skipped + left_out + failed + pending;
+        let sum = created + patched + replaced + unchanged + skipped + left_out + failed + pending;
         ensure!(sum == total, "the counts don't add up: {status:#?}");
         Ok(status)
     }

@@ -1,7 +1,7 @@
 //! Restores that can't be carried out, or not all of them: each says why, and what to do.
 
 use anyhow::{Result, ensure};
-use clusterbackup_api::restore::{ProblemAction, RestorePhase, RestoreStatus};
+use clusterbackup_api::restore::{Outcome, RestorePhase, RestoreStatus};
 use clusterbackup_tests::Cluster;
 use clusterbackup_tests::steps::{create, refusal};
 use clusterbackup_vault::seal::Identity;
@@ -233,6 +233,6 @@ fn says(status: &RestoreStatus, why: &str) -> bool {
 /// Which objects stay as they are.
 fn skipped(status: &RestoreStatus) -> Vec<&str> {
     let problems = status.problems.iter();
-    let skipped = problems.filter(|problem| problem.action == ProblemAction::Skipped);
+    let skipped = problems.filter(|problem| problem.action == Outcome::Skipped);
     skipped.map(|problem| problem.name.as_str()).collect()
 }

@@ -1,7 +1,7 @@
 //! Whose rights count: what the requester may not create isn't created, what he may not read isn't given to him.
 
 use anyhow::{Context as _, Result, ensure};
-use clusterbackup_api::restore::{ProblemAction, RestorePhase, RestoreStatus};
+use clusterbackup_api::restore::{Outcome, RestorePhase, RestoreStatus};
 use clusterbackup_tests::steps::{create, refusal};
 use clusterbackup_tests::{Cluster, eventually};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -151,8 +151,6 @@ async fn grant(ground: &Ground, namespace: &str, role: &str, allowed: &[&str]) -
 /// Whether an object of the kind failed for that reason.
 fn failed(status: &RestoreStatus, kind: &str, why: &str) -> bool {
     status.problems.iter().any(|problem| {
-        problem.group_resource == kind
-            && problem.action == ProblemAction::Failed
-            && problem.message.contains(why)
+        problem.group_resource == kind && problem.action == Outcome::Failed && problem.message.contains(why)
     })
 }

@@ -1,0 +1,111 @@
+//! How far a restore is, and what came of it: bounded, however many objects it has.
+
+use std::fmt;
+
+use clusterbackup_core::restore::{Outcome, RestorePhase};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{conditions, schema};
+
+/// How far a restore is, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreStatus {
+    /// Where it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional::<RestorePhase>")]
+    pub phase: Option<RestorePhase>,
+    /// Why it stands there, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::message")]
+    pub message: Option<String>,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<MicroTime>,
+    /// What became of the objects.
+    #[serde(default)]
+    pub counts: RestoreCounts,
+    /// Which objects are restored at the moment: each wave needs what those before it have made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub wave: Option<String>,
+    /// Objects that are not restored, or not as they should be, the worst first, at most 200; the counts are complete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub problems: Vec<ObjectProblem>,
+    /// Complete: whether it ended, and how.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions::schema")]
+    pub conditions: Vec<Condition>,
+}
+
+/// What became of the objects of a restore. The parts add up to the total.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestoreCounts {
+    /// Objects that are asked for.
+    pub total: u64,
+    /// Objects that this restore created.
+    pub created: u64,
+    /// Objects that were in the cluster already, were different there, and were changed.
+    pub patched: u64,
+    /// Objects that were in the cluster already, were deleted there, and created anew.
+    pub replaced: u64,
+    /// Objects that are in the cluster already, as the recovery point has them.
+    pub unchanged: u64,
+    /// Objects that are in the cluster already and are different there: they stay as they are.
+    pub skipped: u64,
+    /// Objects that others make, or that nobody wants a second time.
+    pub left_out: u64,
+    /// Objects that could not be created.
+    pub failed: u64,
+    /// Objects whose turn has not come.
+    pub pending: u64,
+}
+
+/// An object that is not restored, or not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectProblem {
+    /// Its kind, as plural name and group.
+    #[schemars(length(max = 317))]
+    pub group_resource: String,
+    /// The namespace that it would be in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// What became of it.
+    pub action: Outcome,
+    /// Why, for a person.
+    #[schemars(schema_with = "schema::message")]
+    pub message: String,
+}
+
+/// `12 of 14 objects are created, 1 unchanged, 1 failed`.
+impl fmt::Display for RestoreCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} objects are created", self.created, self.total)?;
+        for (count, what) in [
+            (self.patched, "patched"),
+            (self.replaced, "replaced"),
+            (self.unchanged, "unchanged"),
+            (self.skipped, "skipped"),
+            (self.left_out, "left out"),
+            (self.failed, "failed"),
+            (self.pending, "not tried"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
