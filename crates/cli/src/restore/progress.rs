@@ -47,6 +47,8 @@ impl Picture for Restoring {
             done: counts.total - counts.pending,
             all: counts.total,
             remarks: counted(&[
+                (counts.patched, "patched"),
+                (counts.replaced, "replaced"),
                 (counts.unchanged, "unchanged"),
                 (counts.skipped, "skipped"),
                 (counts.left_out, "left out"),
