@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clusterbackup_api::restore::{ProblemAction, RestorePhase};
+use clusterbackup_api::restore::{Outcome, RestorePhase};
 use clusterbackup_tests::memory::Memory;
 use clusterbackup_tests::{Cluster, leader};
 use futures::stream::BoxStream;
@@ -100,7 +100,7 @@ async fn two_restores_of_the_same_objects_create_each_of_them_once(cluster: Clus
     let (mut created, mut unchanged) = (0, 0);
     for name in ["friday", "saturday"] {
         let status = ground.restored(name, RestorePhase::Completed).await?;
-        let differs = |action| action == ProblemAction::Skipped || action == ProblemAction::Failed;
+        let differs = |action| action == Outcome::Skipped || action == Outcome::Failed;
         ensure!(
             !status.problems.iter().any(|problem| differs(problem.action)),
             "{status:#?}"
