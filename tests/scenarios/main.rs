@@ -79,6 +79,7 @@ fn main() -> ExitCode {
         leader::restores::refused::SCENARIOS,
         leader::restores::rights::SCENARIOS,
         leader::restores::round_trip::SCENARIOS,
+        leader::restores::volumes::SCENARIOS,
         leader::retention::SCENARIOS,
         leader::schedules::SCENARIOS,
         leader::shared::SCENARIOS,

@@ -7,7 +7,7 @@ mod expected;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clusterbackup_core::object::{GroupResource, ObjectId};
 use clusterbackup_core::restore::{
     Mappings, Prepared, RESTORE, RESTORE_UID, Ready, Restore, Survey, Terms, Volumes, prepare,
@@ -162,6 +162,7 @@ impl Plan {
                         .entry((kind.to_string(), format!("{reason:?}")))
                         .or_default() += 1;
                 }
+                Prepared::WithoutData(reason) => bail!("{kind}: {reason}"),
             }
         }
         plan.ready

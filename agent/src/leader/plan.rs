@@ -12,6 +12,7 @@ use clusterbackup_core::hook::{Hook, remarks, resolve};
 use clusterbackup_core::selection::{Claim, Name, Selection};
 use kube::ResourceExt as _;
 
+pub(super) use self::read::classes;
 use super::error::DriveError;
 use super::subject::{Obstacle, PlanError, Subject};
 use super::terms::Terms;

@@ -26,6 +26,8 @@ pub(super) struct Wanted {
     pub(super) outside: BTreeSet<GroupResource>,
     /// The namespaces.
     pub(super) namespaces: BTreeSet<String>,
+    /// Those where claims are whose data is read.
+    pub(super) data: BTreeSet<String>,
 }
 
 impl Reachable {
@@ -47,6 +49,7 @@ impl Reachable {
             lacking.extend(missing(inside).await?);
             lacking.extend(missing(outside).await?);
         }
+        lacking.extend(missing(Demand::of_data(wanted.data)).await?);
         Ok(Self::lacking(requester, read, lacking))
     }
 
@@ -70,6 +73,13 @@ impl Reachable {
             }
             None => !self.lacking.iter().any(|lacked| lacked.right == right),
         }
+    }
+
+    /// Whether he may read what volumes hold there.
+    pub(super) fn allows_data(&self, namespace: &str) -> bool {
+        let namespace = Some(namespace.to_owned());
+        let right = Right::CreatePods;
+        !self.lacking.contains(&Access { right, namespace })
     }
 
     /// What is said of a kind that he may not read.

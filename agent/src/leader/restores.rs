@@ -6,6 +6,7 @@
 //! | `source` | its recovery point, and who may read it |
 //! | `plan` | what of the point is restored |
 //! | `work` | its waves |
+//! | `volumes` | the data of claims |
 //! | `targets` | namespaces and kinds that objects need |
 //! | `object`, `stand_in` | one object, created in the name of the requester |
 //! | `owners` | owner references, linked at the end |
@@ -19,6 +20,7 @@ mod progress;
 mod source;
 mod stand_in;
 mod targets;
+mod volumes;
 mod work;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use clusterbackup_api::Restore;
 use clusterbackup_api::restore::{RestorePhase, RestoreStatus};
 use tokio::sync::watch;
 
+use self::volumes::Helpers;
 use super::error::DriveError;
 use super::fleet::{Crew, Driven, Fleet, Key, Orders};
 use super::world::World;
@@ -67,11 +70,18 @@ impl Driven for Restore {
 
 /// Drives them for as long as it is polled.
 pub(super) async fn run(world: World) -> Result<(), DriveError> {
-    let client = world.client.clone();
-    Fleet::run(client, Restores(Arc::new(world))).await
+    let (client, world, helpers) = (world.client.clone(), Arc::new(world), Arc::<Helpers>::default());
+    let crew = Restores {
+        world: world.clone(),
+        helpers: helpers.clone(),
+    };
+    tokio::try_join!(Fleet::run(client, crew), helpers.keep(&world)).map(drop)
 }
 
-struct Restores(Arc<World>);
+struct Restores {
+    world: Arc<World>,
+    helpers: Arc<Helpers>,
+}
 
 impl Crew for Restores {
     type Object = Restore;
@@ -83,14 +93,18 @@ impl Crew for Restores {
         key: Key,
         orders: watch::Receiver<Orders>,
     ) -> impl Future<Output = Result<(), DriveError>> + Send + 'static {
-        drive::drive(self.0.clone(), key, orders)
+        drive::drive(self.world.clone(), self.helpers.clone(), key, orders)
     }
 
-    async fn sweep(&self, _listed: &[Key], _known: &[Key]) {}
+    async fn sweep(&self, _listed: &[Key], known: &[Key]) {
+        self.helpers.all(known.iter().map(|key| key.uid.clone()));
+    }
 
-    async fn lost(&self, _key: &Key) {}
+    async fn lost(&self, key: &Key) {
+        self.helpers.end(&key.uid);
+    }
 
     fn count(&self, phases: &[Option<RestorePhase>]) {
-        self.0.metrics.restoring(phases);
+        self.world.metrics.restoring(phases);
     }
 }

@@ -20,8 +20,31 @@ pub(super) fn shown<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
+    of(client, Config::default(), slim)
+}
+
+/// The same of those that carry a label.
+pub(super) fn labelled<K>(
+    client: &Client,
+    label: &str,
+    slim: fn(&mut K),
+) -> (Store<K>, impl Stream<Item = watcher::Result<Event<K>>> + use<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    of(client, Config::default().labels(label), slim)
+}
+
+fn of<K>(
+    client: &Client,
+    config: Config,
+    slim: fn(&mut K),
+) -> (Store<K>, impl Stream<Item = watcher::Result<Event<K>>> + use<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
     let (store, writer) = reflector::store();
-    let config = Config::default().page_size(PAGE);
+    let config = config.page_size(PAGE);
     let events = watcher(Api::<K>::all(client.clone()), config).default_backoff();
     (store, events.modify(slim).reflect(writer))
 }

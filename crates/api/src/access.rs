@@ -27,6 +27,10 @@ pub enum Right {
     Read(Read, GroupResource),
     /// All that recovery points of this instance hold is read.
     Restore(String),
+    /// What volumes hold is read: whoever may create pods may have them mount any claim of their namespace.
+    CreatePods,
+    /// Claims are created.
+    CreateClaims,
 }
 
 /// How objects are read.
@@ -107,6 +111,22 @@ impl Demand {
         }
     }
 
+    /// What reading the data of volumes asks for.
+    pub const fn of_data(namespaces: BTreeSet<String>) -> Self {
+        Self {
+            rights: Cow::Borrowed(&[Right::CreatePods]),
+            reach: Reach::In(namespaces),
+        }
+    }
+
+    /// What making claims asks for, with all that stands behind them.
+    pub const fn of_claims(namespaces: BTreeSet<String>) -> Self {
+        Self {
+            rights: Cow::Borrowed(&[Right::CreateClaims]),
+            reach: Reach::In(namespaces),
+        }
+    }
+
     /// The rights in every namespace: who has these needs no others.
     pub fn everywhere(&self) -> impl Iterator<Item = Access> {
         let everywhere = |right: &Right| Access {
@@ -178,6 +198,8 @@ impl Right {
             Self::ReadAll(read) => (read.verb(), "*", "*", None),
             Self::Read(read, kind) => (read.verb(), kind.group(), kind.resource(), None),
             Self::Restore(_) => ("restore", GROUP, "backupinstances", None),
+            Self::CreatePods => ("create", "", "pods", None),
+            Self::CreateClaims => ("create", "", "persistentvolumeclaims", None),
         }
     }
 }

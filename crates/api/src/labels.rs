@@ -47,7 +47,7 @@ pub const TASK: &str = "clusterbackup.io/task";
 pub const LEADER: &str = "leader";
 
 /// Annotation of the snapshots that we make: the claim.
-pub const CLAIM: &str = "clusterbackup.io/claim";
+pub const CLAIM: &str = clusterbackup_core::restore::CLAIM;
 
 /// Label that the leader puts on claims to be cut as a group, and takes off again.
 pub const GROUP: &str = clusterbackup_core::cut::TEMPORARY_GROUP;

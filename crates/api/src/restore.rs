@@ -127,8 +127,10 @@ pub struct RestoreSpec {
     /// others are restored. Fail: nothing is restored at all. Default: Skip.
     #[serde(default)]
     pub conflict_policy: ConflictPolicy,
-    /// What becomes of volumes. RestoreWithoutVolumeData: claims are made anew, and get empty volumes of their storage
-    /// class. Default: RestoreWithoutVolumeData.
+    /// What becomes of volumes. RestoreWithVolumeData: claims come back with what their snapshots hold; one whose data
+    /// isn't there is not created, unless its data was left out of the backup by the instance or a label: then it comes
+    /// back empty. RestoreWithoutVolumeData: claims are made anew, and get empty volumes of their storage class. Default:
+    /// RestoreWithVolumeData.
     #[serde(default)]
     pub persistent_volume_restore_mode: PersistentVolumeRestoreMode,
     /// The Secret in the same namespace whose entry `identity` is the private key (AGE-SECRET-KEY-1...) of an encrypted
@@ -174,8 +176,10 @@ pub enum ConflictPolicy {
 /// What becomes of volumes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum PersistentVolumeRestoreMode {
-    /// Claims are made anew, and get empty volumes of their storage class.
+    /// Claims come back with what their snapshots hold.
     #[default]
+    RestoreWithVolumeData,
+    /// Claims are made anew, and get empty volumes of their storage class.
     RestoreWithoutVolumeData,
 }
 

@@ -82,6 +82,20 @@ pub struct VolumeSnapshotContentSpec {
     /// What it was made of.
     #[serde(default)]
     pub source: ContentSource,
+    /// The VolumeSnapshot that it is for.
+    #[serde(default)]
+    pub volume_snapshot_ref: SnapshotReference,
+}
+
+/// A VolumeSnapshot, by its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct SnapshotReference {
+    /// Its namespace.
+    #[serde(default)]
+    pub namespace: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
 }
 
 /// What a snapshot's content was made of.

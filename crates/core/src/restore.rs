@@ -8,22 +8,27 @@
 //! - `wave`: the order
 //! - `left_out`: what is not created, and why
 //! - `rewrite`: what each kind becomes: `metadata`, `service`, `workload`, `identity`, `definition`, `volume`, `claim`
+//! - `data`: what there is of what volumes held; `helper`: how long what claims are made from is needed
 //! - `comparison`: whether an object that exists already is the same one
 //! - `owners`: owner references, linked at the end
+//! - `readiness`: whether what was restored runs
 //! - `end`: sums and phase; `report`: what is told of each object
 
 mod choice;
 mod claim;
 mod comparison;
+mod data;
 mod definition;
 mod end;
 mod fields;
+mod helper;
 mod identity;
 mod left_out;
 mod mappings;
 mod metadata;
 mod owners;
 mod problem;
+mod readiness;
 mod references;
 mod report;
 mod rewrite;
@@ -38,15 +43,18 @@ mod workload;
 use serde_json::Value;
 
 pub use choice::{Choice, Taken};
-pub use claim::{Source, Warning};
+pub use claim::{CLAIM, Source, Warning};
+pub use data::{Data, NoData, Snapshot};
 pub use end::{End, Outcome, RestorePhase, Tally};
+pub use helper::Filling;
 pub use left_out::LeftOut;
 pub use mappings::{MappingProblem, Mappings};
 pub use owners::{Owner, links};
 pub use problem::{Collisions, Problem};
+pub use readiness::{Binding, Readiness};
 pub use report::{Change, ObjectReport, RuleReport};
 pub use survey::Survey;
-pub use volume::{Snapshot, Volumes};
+pub use volume::Volumes;
 pub use wave::Wave;
 
 use crate::object::{GroupResource, ObjectId};
@@ -90,6 +98,8 @@ pub enum Prepared {
     Create(Box<Ready>),
     /// It is not.
     LeftOut(LeftOut),
+    /// It is a claim that was to come back with its data, and there is none: an empty one would be taken for the real one.
+    WithoutData(NoData),
 }
 
 /// An object that is ready to be created.
@@ -116,8 +126,11 @@ pub fn prepare(object: Value, kind: &GroupResource, terms: &Terms, survey: &Surv
     let Some(origin) = metadata::id(kind, &object) else {
         return Prepared::LeftOut(LeftOut::Unreadable);
     };
-    match left_out::reason(&origin, &object, terms, survey) {
-        Some(reason) => Prepared::LeftOut(reason),
+    if let Some(reason) = left_out::reason(&origin, &object, terms, survey) {
+        return Prepared::LeftOut(reason);
+    }
+    match claim::lacks(&origin, &object, terms, survey) {
+        Some(reason) => Prepared::WithoutData(reason),
         None => Prepared::Create(Box::new(ready(object, origin, terms, survey))),
     }
 }

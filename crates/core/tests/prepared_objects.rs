@@ -141,7 +141,7 @@ proptest! {
             class: None,
         };
         let volumes = if with_data {
-            Volumes::With([(Name::new("shop", "web"), snapshot)].into())
+            Volumes::With([(Name::new("shop", "web"), Ok(snapshot))].into())
         } else {
             Volumes::Without
         };

@@ -12,6 +12,7 @@
 //! - `writer`: makes a point
 //! - `reader`: reads it
 //! - `survey`: which of its objects a restore takes
+//! - `data`: what it has of the data of claims
 //! - `verify`: compares all of it with what was written
 //! - `error`: what can go wrong
 
@@ -20,6 +21,7 @@ mod compression;
 mod crash;
 #[cfg(test)]
 mod damage;
+mod data;
 mod digest;
 pub(crate) mod document;
 mod error;
@@ -44,6 +46,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub use self::data::data;
 pub use self::digest::Digest;
 pub use self::error::{Damage, PointError};
 pub use self::index::IndexEntry;

@@ -7,3 +7,4 @@ pub(crate) mod interrupted;
 pub(crate) mod refused;
 pub(crate) mod rights;
 pub(crate) mod round_trip;
+pub(crate) mod volumes;

@@ -82,7 +82,7 @@ fn prepared(stored: &Value, taken: &Taken, mapping: Option<(&str, &str)>) -> Res
             uid: namespace.to_owned(),
         },
         mappings: Mappings::parse(mapping).map_err(|problems| anyhow::anyhow!("{problems:?}"))?,
-        volumes: Volumes::With([(Name::new(namespace, "data"), snapshot)].into()),
+        volumes: Volumes::With([(Name::new(namespace, "data"), Ok(snapshot))].into()),
     };
     let kind = GroupResource::new("", "persistentvolumeclaims");
     let mut claim = stored.clone();
@@ -90,7 +90,7 @@ fn prepared(stored: &Value, taken: &Taken, mapping: Option<(&str, &str)>) -> Res
     claim["kind"] = "PersistentVolumeClaim".into();
     match prepare(claim, &kind, &terms, &Survey::default()) {
         Prepared::Create(ready) => Ok(*ready),
-        Prepared::LeftOut(reason) => anyhow::bail!("left out: {reason}"),
+        other => anyhow::bail!("it is not created: {other:?}"),
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn claims(
 }
 
 /// The VolumeSnapshotClasses; `None` where the CSI project's kinds are not installed.
-pub(super) async fn classes(client: &Client) -> Result<Option<Classes>, DriveError> {
+pub(in crate::leader) async fn classes(client: &Client) -> Result<Option<Classes>, DriveError> {
     let take = |class: VolumeSnapshotClass| Class {
         name: class.name_any(),
         for_backups: class.labels().contains_key(Class::FOR_BACKUPS),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::progress::Progress;
+use super::volumes::Helpers;
 use super::work::Work;
 use crate::leader::conditions;
 use crate::leader::error::DriveError;
@@ -37,6 +38,7 @@ const LAST_REQUESTS: Duration = Duration::from_millis(700);
 /// A restore that is driven.
 struct Drive {
     world: Arc<World>,
+    helpers: Arc<Helpers>,
     record: Record<Restore>,
     orders: watch::Receiver<Orders>,
     progress: Arc<Progress>,
@@ -45,6 +47,7 @@ struct Drive {
 /// Drives the restore to its end.
 pub(super) async fn drive(
     world: Arc<World>,
+    helpers: Arc<Helpers>,
     key: Key,
     orders: watch::Receiver<Orders>,
 ) -> Result<(), DriveError> {
@@ -54,15 +57,19 @@ pub(super) async fn drive(
     else {
         return Ok(());
     };
+    helpers.begin(&uid);
     let mut drive = Drive {
         world,
+        helpers: helpers.clone(),
         record,
         orders,
         progress: Arc::default(),
     };
     drive.begin().await?;
     let (end, reason) = drive.work().await?;
-    drive.end(end, reason).await
+    drive.end(end, reason).await?;
+    helpers.end(&uid);
+    Ok(())
 }
 
 impl Drive {
@@ -105,10 +112,11 @@ impl Drive {
     /// Tries once; none when somebody has stopped it. The outer error is of the record.
     async fn attempt(&mut self) -> Result<Option<Result<(), PointFailure>>, DriveError> {
         let (world, progress) = (self.world.clone(), self.progress.clone());
+        let helpers = self.helpers.clone();
         let (restore, stop) = (self.record.object().clone(), CancellationToken::new());
         let (planned, mut running) = watch::channel(false);
         let work = async {
-            let work = Work::prepare(&world, &restore, &progress, &stop).await?;
+            let work = Work::prepare(&world, &restore, &helpers, &progress, &stop).await?;
             planned.send_replace(true);
             work.run().await
         };

@@ -8,11 +8,11 @@ use clusterbackup_api::access::Read;
 use clusterbackup_api::requester::Requester;
 use clusterbackup_core::inclusion::Kind;
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{Collisions, Prepared, Problem, Survey, Terms, Wave, prepare};
+use clusterbackup_core::restore::{Collisions, Prepared, Problem, Survey, Terms, Volumes, Wave, prepare};
 use clusterbackup_vault::point::{IndexEntry, PointReader, survey};
 use futures::TryStreamExt as _;
 
-use super::source;
+use super::{source, volumes};
 use crate::leader::point_failure::PointFailure;
 use crate::leader::reach::{Reachable, Wanted};
 use crate::leader::world::World;
@@ -41,7 +41,10 @@ impl Plan {
         requester: &Requester,
         reader: &PointReader,
     ) -> Result<Self, PointFailure> {
-        let (choice, terms) = restore.decided().map_err(|problems| listed(&problems))?;
+        let (choice, mut terms) = restore.decided().map_err(|problems| listed(&problems))?;
+        if let Volumes::With(known) = &mut terms.volumes {
+            *known = volumes::known(world, reader).await?;
+        }
         let survey = survey(reader, &choice).await?;
         refuse(&survey.problems(&choice, &terms))?;
         let mut plan = Self {
@@ -55,6 +58,9 @@ impl Plan {
         let wanted = plan.count(reader).await?;
         plan.refuse_collisions(reader).await?;
         plan.reachable = source::reachable(world, requester, reader.manifest(), wanted).await?;
+        if let Volumes::With(known) = &mut plan.terms.volumes {
+            volumes::withhold(known, &plan.reachable);
+        }
         Ok(plan)
     }
 
@@ -94,6 +100,9 @@ impl Plan {
                         .entry(scope(&target).unwrap_or_default().to_owned());
                     origins.or_default().insert(namespace.to_owned());
                     wanted.namespaces.insert(namespace.to_owned());
+                    if origin.kind == Kind::claims() && matches!(self.terms.volumes, Volumes::With(_)) {
+                        wanted.data.insert(namespace.to_owned());
+                    }
                     wanted.inside.insert(origin.kind);
                 }
                 None => _ = wanted.outside.insert(origin.kind),

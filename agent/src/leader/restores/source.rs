@@ -80,6 +80,11 @@ async fn identity(stand_in: &StandIn, namespace: &str, name: &str) -> Result<Ide
         .map_err(|error: clusterbackup_vault::seal::BadIdentity| said(&format!("is of no use: {error}")))
 }
 
+/// Whether the point is of another cluster.
+pub(super) async fn is_foreign(world: &World, manifest: &Manifest) -> Result<bool, DriveError> {
+    Ok(manifest.begin.cluster != point::cluster(&world.client).await?)
+}
+
 /// What of the point the requester may read. Who has the verb `restore` on the instance that the point is of may read all of
 /// it; anybody else what he may get in the cluster, where it was. What another cluster calls a namespace or an instance gives
 /// nobody rights here: its points are for those who have that verb everywhere.
@@ -90,7 +95,7 @@ pub(super) async fn reachable(
     wanted: Wanted,
 ) -> Result<Reachable, PointFailure> {
     let begin = &manifest.begin;
-    let foreign = begin.cluster != point::cluster(&world.client).await?;
+    let foreign = is_foreign(world, manifest).await?;
     let reach = if foreign {
         Reach::Everywhere
     } else {

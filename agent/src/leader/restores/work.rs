@@ -22,6 +22,7 @@ use super::progress::Progress;
 use super::source;
 use super::stand_in::{Place, StandIn};
 use super::targets;
+use super::volumes::{Helpers, Sources};
 use crate::leader::point_failure::PointFailure;
 use crate::leader::world::World;
 
@@ -34,6 +35,7 @@ pub(super) struct Work<'a> {
     plan: Plan,
     reader: PointReader,
     creator: Creator,
+    sources: Sources<'a>,
     progress: &'a Progress,
     stop: &'a CancellationToken,
     made: Mutex<Made>,
@@ -56,7 +58,8 @@ impl<'a> Work<'a> {
     /// Reads the point and plans.
     pub(super) async fn prepare(
         world: &'a World,
-        restore: &Restore,
+        restore: &'a Restore,
+        helpers: &'a Helpers,
         progress: &'a Progress,
         stop: &'a CancellationToken,
     ) -> Result<Self, PointFailure> {
@@ -70,6 +73,11 @@ impl<'a> Work<'a> {
             creator: Creator {
                 stand_in,
                 uid: restore.uid().unwrap_or_default(),
+            },
+            sources: Sources {
+                client: &world.client,
+                requester,
+                helpers,
             },
             world,
             plan,
@@ -162,6 +170,7 @@ impl<'a> Work<'a> {
         match prepare(object, &origin.kind, &self.plan.terms, &self.plan.survey) {
             Prepared::Create(ready) => self.create(*ready, wave).await,
             Prepared::LeftOut(reason) => self.unmade(origin, wave, Outcome::LeftOut, reason.to_string()),
+            Prepared::WithoutData(reason) => self.unmade(origin, wave, Outcome::Failed, reason.to_string()),
         }
     }
 
@@ -174,7 +183,7 @@ impl<'a> Work<'a> {
         });
     }
 
-    async fn create(&self, ready: Ready, wave: Wave) {
+    async fn create(&self, mut ready: Ready, wave: Wave) {
         let (closed, young) = {
             let made = self.made();
             let closed = plan::scope(&ready.target).and_then(|name| made.closed.get(name).cloned());
@@ -184,7 +193,10 @@ impl<'a> Work<'a> {
         let fate = match (closed, there) {
             (Some(reason), _) => Fate::Failed(reason),
             (None, Some(fate)) => fate,
-            (None, None) => self.creator.bring(&ready, young).await,
+            (None, None) => match self.sources.bring(&mut ready).await {
+                Ok(()) => self.creator.bring(&ready, young).await,
+                Err(reason) => Fate::Failed(reason),
+            },
         };
         let mut report = fate.report(&ready, wave);
         if let Fate::Created(uid) = fate {

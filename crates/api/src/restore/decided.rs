@@ -2,7 +2,7 @@
 
 use clusterbackup_core::inclusion::ClusterScope;
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{self, Choice, Mappings, Terms, Volumes};
+use clusterbackup_core::restore::{self, Choice, Data, Mappings, Terms, Volumes};
 use clusterbackup_core::selection::Filter;
 use kube::ResourceExt as _;
 
@@ -10,7 +10,8 @@ use super::{ObjectReference, PersistentVolumeRestoreMode, Restore};
 use crate::problem::{self, Problem};
 
 impl Restore {
-    /// Which objects it takes, and what becomes of them; or everything that is wrong with that.
+    /// Which objects it takes, and what becomes of them; or everything that is wrong with that. Which data of volumes there is,
+    /// only the point can tell: none, as long as nobody has asked it.
     pub fn decided(&self) -> Result<(Choice, Terms), Vec<Problem>> {
         let spec = &self.spec;
         let mut problems = Vec::new();
@@ -42,6 +43,7 @@ impl Restore {
             uid: self.uid().unwrap_or_default(),
         };
         let volumes = match spec.persistent_volume_restore_mode {
+            PersistentVolumeRestoreMode::RestoreWithVolumeData => Volumes::With(Data::new()),
             PersistentVolumeRestoreMode::RestoreWithoutVolumeData => Volumes::Without,
         };
         Ok((

@@ -92,6 +92,17 @@ pub(crate) struct Asked {
     /// Into which namespace the objects of another go; several times for several.
     #[arg(long = "namespace-mapping", value_name = "FROM=TO", value_parser = mapping)]
     pub(crate) mappings: Vec<Mapping>,
+    /// What becomes of volumes.
+    #[arg(long, value_name = "MODE", default_value = "with-data")]
+    pub(crate) volume_mode: VolumeMode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VolumeMode {
+    /// Claims come back with what their snapshots hold.
+    WithData,
+    /// Claims get empty volumes.
+    WithoutData,
 }
 
 /// Show what a restore would make of each object, before anything is done.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Restores, show};
 use crate::Error;
 use crate::arguments::backup::Output;
-use crate::arguments::restore::{Asked, Conflicts, Create};
+use crate::arguments::restore::{Asked, Conflicts, Create, VolumeMode};
 use crate::cluster;
 
 pub(super) fn run(arguments: &Create, out: &mut dyn Write) -> Result<ExitCode, Error> {
@@ -80,6 +80,9 @@ pub(super) fn asked(point: &str, asked: &Asked) -> Value {
             spec[field] = json!(list);
         }
     }
+    if asked.volume_mode == VolumeMode::WithoutData {
+        spec["persistentVolumeRestoreMode"] = json!("RestoreWithoutVolumeData");
+    }
     for mapping in &asked.mappings {
         spec["namespaceMappings"][&mapping.from] = json!(mapping.to);
     }
@@ -118,7 +121,7 @@ mod tests {
         let spec = typed(
             "--include-namespaces shop,till --namespace-mapping shop=a --namespace-mapping till=b \
              --object deployments.apps/shop/web --object namespaces/shop --exclude-kinds secrets \
-             --conflict-policy fail --identity keys --name friday",
+             --conflict-policy fail --identity keys --volume-mode without-data --name friday",
         );
         let expected = json!({
             "recoveryPoint": "p",
@@ -130,6 +133,7 @@ mod tests {
                 { "groupResource": "namespaces", "name": "shop" },
             ],
             "conflictPolicy": "Fail",
+            "persistentVolumeRestoreMode": "RestoreWithoutVolumeData",
             "identity": "keys",
         });
         let spec = spec.unwrap();

@@ -12,8 +12,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clusterbackup_api::Restore;
-use clusterbackup_core::restore::{Collisions, Survey, Terms, Wave};
-use clusterbackup_vault::point::{PointReader, survey};
+use clusterbackup_core::restore::{Collisions, Survey, Terms, Volumes, Wave};
+use clusterbackup_vault::point::{PointReader, data, survey};
 use futures::TryStreamExt as _;
 use serde_json::json;
 
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Preview, out: &mut dyn Write) -> Result<ExitCode, 
     let id = crate::points::id(&arguments.point)?;
     let identity = store::identity(arguments.reading.identity.as_deref())?;
     let mut printer = Printer::new(arguments.output, out);
-    let (choice, terms) = match restore.decided() {
+    let (choice, mut terms) = match restore.decided() {
         Ok(decided) => decided,
         Err(problems) => return printer.refused(&problems),
     };
@@ -49,6 +49,9 @@ pub(super) fn run(arguments: &Preview, out: &mut dyn Write) -> Result<ExitCode, 
         let store = vaults.open(Wanted::Point(&arguments.point)).await?;
         let point = PointReader::open(store, &id, identity).await;
         let point = point.map_err(|error| told(&error))?;
+        if let Volumes::With(known) = &mut terms.volumes {
+            *known = data(&point).await.map_err(|error| told(&error))?;
+        }
         let survey = survey(&point, &choice).await.map_err(|error| told(&error))?;
         let problems = survey.problems(&choice, &terms);
         if !problems.is_empty() {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::fields::{members_mut, remove, text};
-use super::{RESTORE_UID, Survey, Terms, Volumes};
+use super::{NoData, RESTORE_UID, Ready, Snapshot, Survey, Terms};
 use crate::cut::snapshot_name;
 use crate::inclusion::Kind;
 use crate::object::ObjectId;
@@ -14,6 +14,9 @@ use crate::selection::Name;
 const API_VERSION: &str = "snapshot.storage.k8s.io/v1";
 const GROUP: &str = "snapshot.storage.k8s.io";
 const REQUEST: &str = "/spec/resources/requests/storage";
+
+/// Annotation of snapshots: the claim.
+pub const CLAIM: &str = "clusterbackup.io/claim";
 
 /// What a claim is filled from. Both are to be created before it, and stay until it has its volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +34,8 @@ pub struct Source {
 /// What the claim that is created lacks of the one that was backed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 pub enum Warning {
-    /// Data was asked for, and there is none.
-    #[error("it comes back empty: the recovery point has no snapshot of its volume")]
+    /// Data was asked for, and a person has left it out of the backup.
+    #[error("it comes back empty: when it was backed up, the instance or a label has left its data out")]
     Empty,
     /// Nothing makes a volume for it.
     #[error(
@@ -50,7 +53,7 @@ pub(super) fn source(origin: &ObjectId, claim: &Value, target: &ObjectId, terms:
     let snapshot = terms.volumes.snapshot(&was)?;
     let uid = terms.restore.uid.as_str();
     let name = snapshot_name(&was.name, &[uid, &was.namespace, &was.name]);
-    let metadata = |namespace: Option<&String>| json!({"name": name, "namespace": namespace, "labels": {RESTORE_UID: uid}});
+    let metadata = |namespace: Option<&String>| json!({"name": name, "namespace": namespace, "labels": {RESTORE_UID: uid}, "annotations": {CLAIM: target.name}});
     let of_class = |mut object: Value| {
         if let Some(class) = &snapshot.class {
             object["spec"]["volumeSnapshotClassName"] = class.as_str().into();
@@ -131,6 +134,15 @@ fn comes_back(claim: &Value, terms: &Terms, survey: &Survey) -> bool {
     volume.is_some_and(|volume| volume.left_out(&terms.volumes).is_none())
 }
 
+/// Why a claim, as it is stored, can't get the data that is asked for.
+pub(super) fn lacks(origin: &ObjectId, claim: &Value, terms: &Terms, survey: &Survey) -> Option<NoData> {
+    if !had_data(origin, claim) || is_classless(claim) || comes_back(claim, terms, survey) {
+        return None;
+    }
+    let reason = data(origin, terms)?.err()?;
+    (!reason.is_intended()).then_some(reason)
+}
+
 /// What is to be warned of, of an object as it is stored.
 pub(super) fn warning(
     origin: &ObjectId,
@@ -139,13 +151,35 @@ pub(super) fn warning(
     terms: &Terms,
     survey: &Survey,
 ) -> Option<Warning> {
-    let had_volume = origin.kind == Kind::claims() && text(claim, "/spec/volumeName").is_some();
-    if !had_volume || source.is_some() || comes_back(claim, terms, survey) {
+    if !had_data(origin, claim) || source.is_some() || comes_back(claim, terms, survey) {
         None
-    } else if claim.pointer("/spec/storageClassName") == Some(&"".into()) {
+    } else if is_classless(claim) {
         Some(Warning::NoVolume)
     } else {
-        matches!(terms.volumes, Volumes::With(_)).then_some(Warning::Empty)
+        data(origin, terms).map(|_| Warning::Empty)
+    }
+}
+
+/// Whether it is a claim that had a volume.
+fn had_data(origin: &ObjectId, claim: &Value) -> bool {
+    origin.kind == Kind::claims() && text(claim, "/spec/volumeName").is_some()
+}
+
+/// Whether nothing makes a volume for a claim.
+fn is_classless(claim: &Value) -> bool {
+    claim.pointer("/spec/storageClassName") == Some(&"".into())
+}
+
+/// What there is of what a claim held; none where that isn't asked for.
+fn data<'a>(origin: &ObjectId, terms: &'a Terms) -> Option<Result<&'a Snapshot, NoData>> {
+    let claim = Name::new(origin.namespace.as_deref()?, &origin.name);
+    terms.volumes.data(&claim)
+}
+
+impl Ready {
+    /// Makes a claim ask for what its snapshot turns out to need.
+    pub fn ask_for(&mut self, needed: &str) {
+        raise(&mut self.object, needed);
     }
 }
 
@@ -154,11 +188,14 @@ fn fill(claim: &mut Value, source: &Source) {
     if let Some(spec) = members_mut(claim, "/spec") {
         spec.insert("dataSource".to_owned(), reference);
     }
-    let Some(needed) = source.size_bytes else {
-        return;
-    };
-    let needed = needed.to_string();
-    let is_enough = text(claim, REQUEST).and_then(Quantity::parse) >= Quantity::parse(&needed);
+    if let Some(needed) = source.size_bytes {
+        raise(claim, &needed.to_string());
+    }
+}
+
+/// Makes a claim ask for that much at least.
+fn raise(claim: &mut Value, needed: &str) {
+    let is_enough = text(claim, REQUEST).and_then(Quantity::parse) >= Quantity::parse(needed);
     if !is_enough && let Some(request) = claim.pointer_mut(REQUEST) {
         *request = needed.into();
     }
@@ -167,8 +204,9 @@ fn fill(claim: &mut Value, source: &Source) {
 #[cfg(test)]
 mod tests {
     use super::super::sample::{id, kind, ready, terms};
-    use super::super::{Ready, Snapshot, prepare};
+    use super::super::{Prepared, Volumes, prepare};
     use super::*;
+    use crate::cut::SkipReason;
 
     const PROVISIONED: &str = "volume.kubernetes.io/storage-provisioner";
 
@@ -186,7 +224,7 @@ mod tests {
             class: Some("snapshots".to_owned()),
         };
         Terms {
-            volumes: Volumes::With([(Name::new("shop", "data"), snapshot)].into()),
+            volumes: Volumes::With([(Name::new("shop", "data"), Ok(snapshot))].into()),
             ..terms(mappings)
         }
     }
@@ -214,32 +252,68 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_claim_that_lacks_what_it_had_is_warned_of() {
-        let of_other = Terms {
-            volumes: Volumes::With([].into()),
+    /// A restore with data, of a point that has none of the claim.
+    fn lacking(reason: Option<NoData>) -> Terms {
+        let reason = reason.map(|reason| (Name::new("shop", "data"), Err(reason)));
+        Terms {
+            volumes: Volumes::With(reason.into_iter().collect()),
             ..terms(&[])
-        };
-        let bound = |class: &str| json!({"volumeName": "pv-1", "storageClassName": class});
+        }
+    }
+
+    fn bound(class: &str) -> Value {
+        json!({"volumeName": "pv-1", "storageClassName": class})
+    }
+
+    /// Knows a volume that comes back as it was.
+    fn kept() -> Survey {
         let mut survey = Survey::default();
         let retained = json!({"spec": {"persistentVolumeReclaimPolicy": "Retain"}});
         survey.note(&id("persistentvolumes", "kept"), &retained);
+        survey
+    }
+
+    #[test]
+    fn a_claim_that_lacks_what_it_had_is_warned_of() {
+        let left_out = lacking(Some(NoData::Skipped(SkipReason::Excluded)));
         for (spec, terms, expected) in [
             (bound("fast"), with_data(&[], None), None),
-            (bound("fast"), of_other.clone(), Some(Warning::Empty)),
+            (bound("fast"), left_out.clone(), Some(Warning::Empty)),
             (bound("fast"), terms(&[]), None),
             (bound(""), with_data(&[], None), None),
             (bound(""), terms(&[]), Some(Warning::NoVolume)),
-            (bound(""), of_other.clone(), Some(Warning::NoVolume)),
+            (bound(""), lacking(None), Some(Warning::NoVolume)),
             (
                 json!({"volumeName": "kept", "storageClassName": ""}),
-                of_other.clone(),
+                lacking(None),
                 None,
             ),
-            (json!({"storageClassName": "fast"}), of_other, None),
+            (json!({"storageClassName": "fast"}), left_out, None),
         ] {
-            let ready = prepared(claim(&spec), &terms, &survey);
+            let ready = prepared(claim(&spec), &terms, &kept());
             assert_eq!(ready.warning, expected, "{spec} {:?}", terms.volumes);
+        }
+    }
+
+    #[test]
+    fn a_claim_never_comes_back_empty_unless_that_was_asked_for() {
+        let failed = NoData::Skipped(SkipReason::HookFailed);
+        let unbound = json!({"storageClassName": "fast"});
+        let retained = json!({"volumeName": "kept", "storageClassName": "fast"});
+        for (spec, terms, expected) in [
+            (bound("fast"), lacking(None), Some(NoData::NotStored)),
+            (bound("fast"), lacking(Some(failed)), Some(failed)),
+            (bound("fast"), with_data(&[], None), None),
+            (bound("fast"), terms(&[]), None),
+            (unbound, lacking(None), None),
+            (retained, lacking(None), None),
+        ] {
+            let kind = kind("persistentvolumeclaims");
+            let reason = match prepare(claim(&spec), &kind, &terms, &kept()) {
+                Prepared::WithoutData(reason) => Some(reason),
+                _ => None,
+            };
+            assert_eq!(reason, expected, "{spec} {:?}", terms.volumes);
         }
     }
 
@@ -269,11 +343,11 @@ mod tests {
                 ready.object["spec"],
                 json!({"volumeMode": "Block", "dataSource": {"apiGroup": GROUP, "kind": "VolumeSnapshot", "name": name}})
             );
-            let labels = json!({RESTORE_UID: "7f1c"});
+            let (labels, annotations) = (json!({RESTORE_UID: "7f1c"}), json!({CLAIM: "data"}));
             assert_eq!(
                 source.content,
                 json!({"apiVersion": API_VERSION, "kind": "VolumeSnapshotContent",
-                    "metadata": {"name": name, "labels": labels},
+                    "metadata": {"name": name, "labels": labels, "annotations": annotations},
                     "spec": {"deletionPolicy": "Retain", "driver": "csi.example.com", "volumeSnapshotClassName": "snapshots",
                         "source": {"snapshotHandle": "handle-1"}, "sourceVolumeMode": "Block",
                         "volumeSnapshotRef": {"apiVersion": API_VERSION, "kind": "VolumeSnapshot", "namespace": namespace, "name": name}}})
@@ -281,7 +355,7 @@ mod tests {
             assert_eq!(
                 source.snapshot,
                 json!({"apiVersion": API_VERSION, "kind": "VolumeSnapshot",
-                    "metadata": {"name": name, "namespace": namespace, "labels": labels},
+                    "metadata": {"name": name, "namespace": namespace, "labels": labels, "annotations": annotations},
                     "spec": {"volumeSnapshotClassName": "snapshots", "source": {"volumeSnapshotContentName": name}}})
             );
         }

@@ -51,5 +51,6 @@ pub(super) fn ready(prepared: Prepared) -> Ready {
     match prepared {
         Prepared::Create(ready) => *ready,
         Prepared::LeftOut(reason) => panic!("left out: {reason}"),
+        Prepared::WithoutData(reason) => panic!("without data: {reason}"),
     }
 }

@@ -1,11 +1,9 @@
 //! Volumes: which of them come back as they are, and for which claims there are snapshots.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use super::LeftOut;
 use super::fields::{annotation, remove, text};
+use super::{Data, LeftOut, NoData, Snapshot};
 use crate::selection::Name;
 
 /// What becomes of volumes.
@@ -13,21 +11,8 @@ use crate::selection::Name;
 pub enum Volumes {
     /// Claims that had a volume made for them get an empty one.
     Without,
-    /// Claims get what their snapshots hold; by the claims as they were.
-    With(BTreeMap<Name, Snapshot>),
-}
-
-/// A snapshot that a driver keeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The driver.
-    pub driver: String,
-    /// The driver's name of it.
-    pub handle: String,
-    /// What a volume made from it needs at least.
-    pub size_bytes: Option<u64>,
-    /// The VolumeSnapshotClass for the driver in the cluster, if there is one.
-    pub class: Option<String>,
+    /// Claims get what they held.
+    With(Data),
 }
 
 /// What a volume of a point says of how it was made, and for whom.
@@ -43,9 +28,18 @@ pub(super) struct Holding {
 impl Volumes {
     /// What a claim is filled from.
     pub(super) fn snapshot(&self, claim: &Name) -> Option<&Snapshot> {
+        self.data(claim)?.ok()
+    }
+
+    /// What there is of what a claim held; none where that isn't asked for.
+    pub(super) fn data(&self, claim: &Name) -> Option<Result<&Snapshot, NoData>> {
         match self {
             Self::Without => None,
-            Self::With(snapshots) => snapshots.get(claim),
+            Self::With(data) => Some(match data.get(claim) {
+                Some(Ok(snapshot)) => Ok(snapshot),
+                Some(Err(reason)) => Err(*reason),
+                None => Err(NoData::NotStored),
+            }),
         }
     }
 }

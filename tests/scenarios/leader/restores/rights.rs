@@ -119,7 +119,7 @@ async fn a_requester_gets_what_he_may_read_and_create_and_nothing_else(cluster: 
 }
 
 /// Gives jane a role in a namespace, of these verbs and resources, and waits until it counts.
-async fn grant(ground: &Ground, namespace: &str, role: &str, allowed: &[&str]) -> Result<()> {
+pub(super) async fn grant(ground: &Ground, namespace: &str, role: &str, allowed: &[&str]) -> Result<()> {
     let place = ["--namespace", namespace];
     let create = [&["create", "role", role][..], allowed, &place].concat();
     let bound = format!("--role={role}");

@@ -61,6 +61,7 @@ pub(super) struct Fate {
 pub(super) enum Action {
     Create,
     LeftOut,
+    Fail,
 }
 
 /// What a rule does to an object.
@@ -142,6 +143,10 @@ impl Fate {
         };
         match prepare(stored.clone(), &origin.kind, plan.terms, plan.survey) {
             Prepared::LeftOut(reason) => fate.reason = Some(reason.to_string()),
+            Prepared::WithoutData(reason) => {
+                fate.action = Action::Fail;
+                fate.reason = Some(reason.to_string());
+            }
             Prepared::Create(ready) => fate.create(&stored, *ready, plan),
         }
         Ok(fate)

@@ -29,6 +29,7 @@ pub(super) struct Printer<'o> {
     wave: &'static str,
     created: usize,
     left_out: usize,
+    failed: usize,
 }
 
 impl<'o> Printer<'o> {
@@ -39,6 +40,7 @@ impl<'o> Printer<'o> {
             wave: "",
             created: 0,
             left_out: 0,
+            failed: 0,
         }
     }
 
@@ -47,6 +49,7 @@ impl<'o> Printer<'o> {
         match fate.action {
             Action::Create => self.created += 1,
             Action::LeftOut => self.left_out += 1,
+            Action::Fail => self.failed += 1,
         }
         match self.form {
             PreviewOutput::Json => self.line(fate),
@@ -91,7 +94,11 @@ impl<'o> Printer<'o> {
         let place = fate.namespace.as_ref().map(|namespace| format!("{namespace}/"));
         let object = format!("{} {}{}", fate.kind, place.unwrap_or_default(), fate.name);
         if let Some(reason) = &fate.reason {
-            return writeln!(self.out, "  {DOUBTFUL}left out{DOUBTFUL:#}  {object}: {reason}");
+            let (style, what) = match fate.action {
+                Action::Fail => (BAD, "fails   "),
+                _ => (DOUBTFUL, "left out"),
+            };
+            return writeln!(self.out, "  {style}{what}{style:#}  {object}: {reason}");
         }
         let target = fate.target.as_ref().map(|target| format!(" as {target}"));
         writeln!(

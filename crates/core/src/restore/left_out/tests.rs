@@ -14,7 +14,7 @@ use rows::{ENDPOINTS, MADE, OF_NO_CLUSTER, OVER, Row};
 fn reason_of(prepared: &Prepared) -> Option<LeftOut> {
     match prepared {
         Prepared::LeftOut(reason) => Some(*reason),
-        Prepared::Create(_) => None,
+        Prepared::Create(_) | Prepared::WithoutData(_) => None,
     }
 }
 
@@ -179,7 +179,7 @@ fn a_volume_comes_back_as_it_is_where_only_that_keeps_what_it_holds() {
         size_bytes: None,
         class: None,
     };
-    let of = |claim: &str| Volumes::With([(Name::new("shop", claim), snapshot.clone())].into());
+    let of = |claim: &str| Volumes::With([(Name::new("shop", claim), Ok(snapshot.clone()))].into());
     for (policy, provisioned, volumes, expected) in [
         ("Retain", false, Volumes::Without, None),
         ("Retain", false, of("other"), None),
