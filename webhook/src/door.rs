@@ -15,7 +15,7 @@ use self::conditions::{
     NOT_A_LEASE_OR_EVENT, NOT_A_QUESTION, NOT_BY_A_NODE, NOT_BY_A_SYSTEM_CONTROLLER,
     NOT_BY_THE_CONTROL_PLANE, NOT_OPTED_IN_BY_NAME, NOT_OUR_OWN_KIND,
 };
-pub use self::conditions::{Condition, is_control_plane};
+pub use self::conditions::Condition;
 
 /// Where [`Review::Intercept`] requests go.
 pub const INTERCEPT_PATH: &str = "/intercept";

@@ -7,6 +7,8 @@ pub struct Identity {
     pub namespace: String,
     /// The webhook's ServiceAccount in it.
     pub service_account: String,
+    /// The pod of this replica.
+    pub pod: String,
 }
 
 /// A shipped ClusterRole that is bound in one namespace at a time.

@@ -164,7 +164,7 @@ impl Intercept {
             .iter()
             .map(|party| Concerned {
                 interception: &party.interception,
-                velero: party.velero.as_deref(),
+                restore: party.velero.as_deref(),
             })
             .collect();
         let subject = Subject {

@@ -46,6 +46,9 @@ pub struct Args {
     /// Its ServiceAccount, which needs a RoleBinding to read rules in other namespaces
     #[arg(long, env = "SERVICE_ACCOUNT", default_value = "clusterbackup-webhook")]
     service_account: String,
+    /// The name of its pod, by which it tells which rules it has in force
+    #[arg(long, env = "POD_NAME", default_value = "clusterbackup-webhook")]
+    pod_name: String,
     /// Where admission reviews are served, over HTTPS
     #[arg(long, default_value = "0.0.0.0:8443")]
     listen: SocketAddr,
@@ -139,6 +142,7 @@ impl Args {
         let identity = Identity {
             namespace: self.namespace,
             service_account: self.service_account,
+            pod: self.pod_name,
         };
         let keeper = Keeper::new(
             client.clone(),

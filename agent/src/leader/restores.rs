@@ -9,14 +9,17 @@
 //! | `volumes` | the data of claims |
 //! | `targets` | namespaces and kinds that objects need |
 //! | `object`, `stand_in` | one object, created in the name of the requester |
+//! | `rules` | what changes objects on their way; `interception`: how the webhook comes to know it |
 //! | `owners` | owner references, linked at the end |
 //! | `progress` | how far it is |
 
 mod drive;
+mod interception;
 mod object;
 mod owners;
 mod plan;
 mod progress;
+mod rules;
 mod source;
 mod stand_in;
 mod targets;
@@ -28,6 +31,7 @@ use std::sync::Arc;
 use clusterbackup_api::Restore;
 use clusterbackup_api::restore::{RestorePhase, RestoreStatus};
 use tokio::sync::watch;
+use tracing::warn;
 
 use self::volumes::Helpers;
 use super::error::DriveError;
@@ -96,12 +100,18 @@ impl Crew for Restores {
         drive::drive(self.world.clone(), self.helpers.clone(), key, orders)
     }
 
+    /// Cleans up behind restores that are over or gone.
     async fn sweep(&self, _listed: &[Key], known: &[Key]) {
         self.helpers.all(known.iter().map(|key| key.uid.clone()));
+        let known = known.iter().map(|key| key.uid.as_str()).collect();
+        if let Err(error) = interception::sweep(&self.world.client, &known).await {
+            warn!(%error, "sweeping the frozen rules of restores");
+        }
     }
 
     async fn lost(&self, key: &Key) {
         self.helpers.end(&key.uid);
+        interception::release(&self.world.client, &key.uid).await;
     }
 
     fn count(&self, phases: &[Option<RestorePhase>]) {

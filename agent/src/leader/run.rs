@@ -50,7 +50,8 @@ pub struct Args {
     /// The namespace of the nodes' agents and of their tasks
     #[arg(long, env = "AGENTS_NAMESPACE", default_value = namespaces::AGENTS)]
     namespace: String,
-    /// The namespace of the Lease and of the fencing epoch
+    /// The namespace that it runs in, and the webhook with it: that of the Lease, of the fencing epoch, and of the rules
+    /// of restores
     #[arg(long, env = "POD_NAMESPACE", default_value = namespaces::OWN)]
     lease_namespace: String,
     /// The pod that it runs in, by which the Lease names its holder
@@ -92,6 +93,7 @@ impl Args {
         let (election, standing) = Election::new(&client, settings);
         let world = World {
             events: Events::new(client.clone(), identity),
+            own: self.lease_namespace.clone(),
             agents: self.namespace.clone(),
             epoch: 0,
             fence: election.fence(),

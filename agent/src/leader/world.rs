@@ -16,6 +16,8 @@ use super::vault::Doors;
 pub(super) struct World {
     /// The way to the API server.
     pub(super) client: Client,
+    /// The namespace that it runs in, and the webhook with it.
+    pub(super) own: String,
     /// Where NodeTasks live.
     pub(super) agents: String,
     /// The fencing epoch of this leader's term.

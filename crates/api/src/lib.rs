@@ -50,7 +50,7 @@ pub use requester::Requester;
 pub use restore::{Restore, RestoreSpec, RestoreStatus};
 pub use restore_hook::{RestoreHook, RestoreHookSpec};
 pub use restore_interception::{
-    ConflictPolicy, CustomResourceStrategy, Match, OnModifierError, ResourceModifierReference,
+    ConflictPolicy, CustomResourceStrategy, Match, OnModifierError, ReplicaReport, ResourceModifierReference,
     RestoreInterception, RestoreInterceptionSpec, RestoreInterceptionStatus, SkipAs,
 };
 

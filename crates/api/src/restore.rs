@@ -55,6 +55,8 @@ const UNCHANGED: &str = concat!(
     " && ",
     same!("identity"),
     " && ",
+    same!("resourceModifierReference"),
+    " && ",
     same!("requester":
         "self.spec.requester.username == oldSelf.spec.requester.username",
         same!("requester.uid"), same!("requester.groups"), same!("requester.extra")),
@@ -138,6 +140,10 @@ pub struct RestoreSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_object_name")]
     pub identity: Option<String>,
+    /// The ConfigMap whose rules change objects on their way into the cluster. The requester has to be allowed to get it.
+    /// The rules are taken as they are when the restore begins. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_modifier_reference: Option<ModifierReference>,
     /// Whether it is to be stopped: nothing more is created. What is created stays. Default: false.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self || !oldSelf").message("a cancelled restore stays cancelled: make another Restore"))]
@@ -161,6 +167,19 @@ pub struct ObjectReference {
     /// Its name.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
+}
+
+/// A ConfigMap that holds resource modifier rules, in exactly one data key of any name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModifierReference {
+    /// Its name.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
+    /// Its namespace. Default: that of the Restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
 }
 
 /// What becomes of an object that is in the cluster already and is different there.

@@ -147,6 +147,14 @@ pub struct Match {
     #[serde(default)]
     #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
     pub velero_restores: Vec<String>,
+
+    /// The user who creates the objects: what others create is not matched, whatever its labels. A restore of ours sets
+    /// it in the interception that it makes for itself: its rules reach what is created in the name of its requester, and
+    /// nothing else. Objects then come from the namespace that their annotation clusterbackup.io/original-namespace
+    /// names, and lose the label clusterbackup.io/intercept on their way in. Default: whoever creates them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub requester: Option<String>,
 }
 
 /// The ConfigMap that holds resource modifier rules, in exactly one data key of any name.
@@ -199,11 +207,29 @@ pub struct RestoreInterceptionStatus {
     #[schemars(length(max = 64))]
     pub rules_hash: Option<String>,
 
+    /// Which replicas of the webhook have which rules in force, by the name of their pod. Told of the interceptions of
+    /// restores alone, which wait for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "replicas_schema")]
+    pub replicas: Vec<ReplicaReport>,
+
     /// Ready: whether the rules are in force as written. Reasons: Ready, InterceptionInvalid, RulesInvalid,
     /// RulesMissing, RulesForbidden.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
+}
+
+/// What one replica of the webhook has in force.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaReport {
+    /// The name of its pod.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// SHA-256 digest, in lower-case hexadecimal digits, of the text of the rules.
+    #[schemars(length(max = 64))]
+    pub rules_hash: String,
 }
 
 impl RestoreInterceptionSpec {
@@ -231,6 +257,17 @@ impl RestoreInterceptionSpec {
         }
         problems
     }
+}
+
+/// A map by name, so that each replica writes its own entry.
+fn replicas_schema(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+        "items": generator.subschema_for::<ReplicaReport>(),
+    })
 }
 
 /// A map can bound its keys by CEL alone, and the cost of that by the number of keys.

@@ -101,10 +101,7 @@ impl Attempt<'_> {
         Interception {
             name: self.name.to_owned(),
             priority: 0,
-            matches: Matches {
-                intercept_labels: Vec::new(),
-                velero_restores: Vec::new(),
-            },
+            matches: Matches::default(),
             scope: Scope::Unlimited,
             on_error: OnModifierError::Warn,
             conflict_policy: match self.policy {

@@ -4,7 +4,7 @@
 //! - `origin`: the namespaces an object may come from, by an interception's mappings
 //! - `velero`: which Restore of Velero a label stands for
 //! - `scope`: which objects the rules of a namespace may rewrite
-//! - `mark`: the annotation that says what was applied
+//! - `mark`: the annotation that says what was applied; `reach`: what nobody asks about, so that it isn't
 //! - `subject`: the object, as messages name it
 //! - `attempt`: the rules of one interception, tried on one object
 //! - `policy`: what an interception wants of failing rules, and of objects that exist already
@@ -19,6 +19,7 @@ mod denial;
 mod mark;
 mod origin;
 mod policy;
+mod reach;
 mod scope;
 mod sitting;
 mod subject;
@@ -38,6 +39,7 @@ pub use case::{Case, Concerned};
 pub use decision::{Decision, Verdict, decide, preview};
 pub use denial::Denial;
 pub use mark::{MODIFIED, Mark};
+pub use reach::{is_control_plane, is_reviewed};
 pub use origin::NamespaceMappings;
 pub use policy::{ConflictPolicy, CustomResourceStrategy, OnModifierError, SkipAs};
 pub use scope::{OutOfScope, Scope};
@@ -112,21 +114,35 @@ pub enum Unusable {
 }
 
 /// Which opt-ins an interception answers to; globs without a separator.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Matches {
     /// Over the value of `clusterbackup.io/intercept`.
     pub intercept_labels: Vec<Glob>,
     /// Over the value of `velero.io/restore-name`.
     pub velero_restores: Vec<Glob>,
+    /// Of a restore of ours: in whose name its objects are created. To nobody else's it answers, and its label is for the
+    /// way in alone.
+    pub requester: Option<String>,
 }
 
-/// How an object opted in: the values of the labels it carries.
+impl Matches {
+    /// Whether they answer to what this user creates.
+    fn is_for(&self, username: &str) -> bool {
+        self.requester
+            .as_ref()
+            .is_none_or(|requester| requester == username)
+    }
+}
+
+/// How an object opted in: the values of the labels it carries, and who sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OptIn<'a> {
     /// `clusterbackup.io/intercept`.
     pub intercept: Option<&'a str>,
     /// `velero.io/restore-name`.
     pub velero_restore: Option<&'a str>,
+    /// Who creates it.
+    pub username: &'a str,
 }
 
 /// The interceptions that concern one object.
@@ -166,6 +182,7 @@ pub fn concern<'i>(
         .iter()
         .filter(|interception| {
             let by_label = answers(&interception.matches.intercept_labels, opt_in.intercept);
+            let by_label = by_label && interception.matches.is_for(opt_in.username);
             named |= by_label;
             by_label || answers(&interception.matches.velero_restores, opt_in.velero_restore)
         })

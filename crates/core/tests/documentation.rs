@@ -293,10 +293,7 @@ fn review(on_error: OnModifierError, rules: &str) -> Verdict {
     let interception = Interception {
         name: "shop-to-staging".to_owned(),
         priority: 0,
-        matches: Matches {
-            intercept_labels: Vec::new(),
-            velero_restores: Vec::new(),
-        },
+        matches: Matches::default(),
         scope: Scope::Unlimited,
         on_error,
         conflict_policy: ConflictPolicy::default(),

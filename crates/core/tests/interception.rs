@@ -67,7 +67,7 @@ fn interception(name: &str, text: &str) -> Interception {
         priority: 0,
         matches: Matches {
             intercept_labels: globs(&[name]),
-            velero_restores: Vec::new(),
+            ..Matches::default()
         },
         scope: Scope::Unlimited,
         on_error: OnModifierError::Deny,
@@ -574,6 +574,7 @@ fn an_unanswered_label_is_unknown_and_an_unanswered_velero_restore_is_nobodys_co
         OptIn {
             intercept,
             velero_restore,
+            username: "jane",
         },
     ) {
         Concern::None => vec!["none"],

@@ -1,6 +1,6 @@
 //! What has to hold of a request beside its labels, in CEL: a request for which a condition is false is never sent.
-//! Beside it, what the handler makes sure of once more: a webhook configuration that somebody has edited must not
-//! make us stand in a controller's way.
+//! What of it the handler and the leader have to know is said once more in core: a webhook configuration that somebody has
+//! edited must not make us stand in a controller's way.
 
 /// A condition in CEL, named for what passes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,24 +80,10 @@ pub(super) const CHANGES_THE_HOOK_OR_ITS_REQUESTER: Condition = Condition {
     expression: "request.operation == 'CREATE' || object.?spec != oldObject.?spec || object.metadata.?annotations[?'clusterbackup.io/requester'] != oldObject.metadata.?annotations[?'clusterbackup.io/requester']",
 };
 
-const CONTROL_PLANE: [&str; 3] = [
-    "system:kube-controller-manager",
-    "system:kube-scheduler",
-    "system:apiserver",
-];
-const NODES: &str = "system:node:";
-const SYSTEM_CONTROLLERS: &str = "system:serviceaccount:kube-system:";
-
-/// Whether a request is by somebody who must never wait for us.
-pub fn is_control_plane(username: &str) -> bool {
-    CONTROL_PLANE.contains(&username)
-        || username.starts_with(NODES)
-        || username.starts_with(SYSTEM_CONTROLLERS)
-}
-
 #[cfg(test)]
 mod tests {
     use clusterbackup_api::labels;
+    use clusterbackup_core::interception::{is_control_plane, is_reviewed};
 
     use super::*;
 
@@ -126,6 +112,26 @@ mod tests {
         assert!(conditions.clone().count() == 5 && conditions.all(is_control_plane));
         for other in ["", "jane", "system:serviceaccount:velero:velero", "system:nodes"] {
             assert!(!is_control_plane(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn kinds_that_are_never_sent_are_known_to_whoever_restores_them() {
+        let quoted = |condition: Condition| condition.expression.split('\'').skip(1).step_by(2);
+        let kinds = quoted(NOT_A_LEASE_OR_EVENT).take(2);
+        let groups = quoted(NOT_A_LEASE_OR_EVENT).skip(2);
+        let kinds: Vec<_> = kinds
+            .flat_map(|kind| {
+                groups
+                    .clone()
+                    .map(move |group| format!("{kind}.{group}").trim_end_matches('.').to_owned())
+            })
+            .filter(|kind| !["events.coordination.k8s.io", "leases.events.k8s.io"].contains(&kind.as_str()))
+            .collect();
+        let others = [NOT_A_QUESTION, NOT_OUR_OWN_KIND].into_iter().flat_map(quoted);
+        let others = others.map(|group| format!("things.{group}"));
+        for kind in others.chain(kinds) {
+            assert!(!is_reviewed(&kind.as_str().into(), "jane"), "{kind}");
         }
     }
 }

@@ -1,24 +1,25 @@
 //! How a request opts its object in: the door's conditions, once more from the inside.
 
 use clusterbackup_api::labels;
-use clusterbackup_core::interception::OptIn;
+use clusterbackup_core::interception::{OptIn, is_control_plane};
 
-use crate::door;
 use crate::review::{AdmissionRequest, Metadata};
 
 /// The labels that count for a request, and none if the door should not have let it through. An update has an `existing`
 /// object.
 pub(super) fn opt_in<'a>(
-    request: &AdmissionRequest<'_>,
+    request: &'a AdmissionRequest<'_>,
     metadata: &'a Metadata<'_>,
     existing: Option<&Metadata<'_>>,
 ) -> Option<OptIn<'a>> {
     let velero_restore = metadata.label(labels::VELERO_RESTORE);
-    let is_for_us = !door::is_control_plane(&request.user_info.username);
+    let username = request.user_info.username.as_ref();
+    let is_for_us = !is_control_plane(username);
     let Some(existing) = existing else {
         return is_for_us.then(|| OptIn {
             intercept: metadata.label(labels::INTERCEPT),
             velero_restore,
+            username,
         });
     };
     let by_another_restore = velero_restore != existing.label(labels::VELERO_RESTORE);
@@ -26,6 +27,7 @@ pub(super) fn opt_in<'a>(
         OptIn {
             intercept: None,
             velero_restore,
+            username,
         },
     )
 }

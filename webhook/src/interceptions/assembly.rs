@@ -212,6 +212,7 @@ fn matches(object: &RestoreInterception) -> Matches {
     Matches {
         intercept_labels: globs(labels),
         velero_restores: globs(&matches.velero_restores),
+        requester: matches.requester.clone(),
     }
 }
 
@@ -249,13 +250,14 @@ fn globs(texts: &[String]) -> Vec<Glob> {
 }
 
 /// The status that says so, merged into the one that is there; `None` while there is nothing to say. Depends on
-/// nothing but what the cluster holds, so that replicas agree.
+/// nothing but what the cluster holds, so that replicas agree; what each of them says for itself is not in it.
 pub(super) fn status(
     object: &RestoreInterception,
     report: &Report,
     now: Time,
 ) -> Option<RestoreInterceptionStatus> {
     let mut status = object.status.clone().unwrap_or_default();
+    status.replicas.clear();
     let (reason, message) = match report {
         Report::Pending => return None,
         Report::Accepted(rules, message) => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use clusterbackup_api::RestoreInterception;
+use clusterbackup_api::{ReplicaReport, RestoreInterception, RestoreInterceptionStatus};
 use clusterbackup_core::interception::{self, Unusable};
 use clusterbackup_core::modifier::RuleSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -17,7 +17,7 @@ use tracing::info;
 use super::Interceptions;
 use super::assembly::{Assembled, Load, assemble, status};
 use super::contents::{ConfigMapName, Contents};
-use super::status::StatusWriter;
+use super::status::{StatusWriter, Wanted};
 use super::watch::{self, Seen};
 use crate::identity::Identity;
 use crate::metrics::Metrics;
@@ -61,7 +61,7 @@ impl Keeper {
     ) -> Self {
         let (seen, news) = mpsc::channel(QUEUE);
         Self {
-            status: StatusWriter::start(client.clone()),
+            status: StatusWriter::start(client.clone(), &identity.pod),
             client,
             identity,
             shared,
@@ -137,7 +137,7 @@ impl Keeper {
 
     fn publish(&mut self) {
         let now = Time(Timestamp::now());
-        let mut statuses = BTreeMap::new();
+        let (mut statuses, mut reports) = (BTreeMap::new(), BTreeMap::new());
         let (mut interceptions, mut states) = (Vec::new(), Vec::new());
         let (mut in_force, mut loads) = (BTreeMap::new(), BTreeMap::new());
         for (name, object) in self.objects.iter().flatten() {
@@ -148,12 +148,13 @@ impl Keeper {
                 loads.insert(name.clone(), load);
             }
             if let Some(status) = status(object, &report, now.clone())
-                && Some(&status) != object.status.as_ref()
+                && is_news(&status, object)
             {
                 statuses.insert(name.clone(), status);
             }
             if let Ok(rules) = &interception.rules {
                 in_force.insert(name.clone(), (config_map_of(object), rules.clone()));
+                reports.extend(self.report(object, rules).map(|report| (name.clone(), report)));
             }
             interceptions.push(interception);
         }
@@ -163,7 +164,18 @@ impl Keeper {
         self.metrics.interceptions(&interceptions, &states);
         info!(interceptions = interceptions.len(), "interceptions assembled");
         self.shared.publish(interceptions);
-        self.status.want(statuses);
+        self.status.want(Wanted { statuses, reports });
+    }
+
+    /// What this replica has to say for itself, where somebody waits for it and it hasn't said so.
+    fn report(&self, object: &RestoreInterception, rules: &RuleSet) -> Option<ReplicaReport> {
+        object.spec.matches.requester.as_ref()?;
+        let report = ReplicaReport {
+            name: self.identity.pod.clone(),
+            rules_hash: rules.hash().to_string(),
+        };
+        let mut said = object.status.iter().flat_map(|status| &status.replicas);
+        (!said.any(|said| *said == report)).then_some(report)
     }
 
     /// Counts the loads that are not those of the last time.
@@ -203,6 +215,18 @@ impl Keeper {
                 .values()
                 .all(|watched| watched.contents.is_some())
     }
+}
+
+/// Whether a status says anything new; what replicas say is theirs.
+fn is_news(status: &RestoreInterceptionStatus, object: &RestoreInterception) -> bool {
+    object.status.as_ref().is_none_or(|known| {
+        let replicas = known.replicas.clone();
+        *known
+            != RestoreInterceptionStatus {
+                replicas,
+                ..status.clone()
+            }
+    })
 }
 
 fn config_map_of(object: &RestoreInterception) -> ConfigMapName {

@@ -9,11 +9,13 @@ use clusterbackup_api::{Restore, schema};
 use clusterbackup_core::restore::End;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::interception;
 use super::progress::Progress;
 use super::volumes::Helpers;
 use super::work::Work;
@@ -164,6 +166,10 @@ impl Drive {
 
     /// Writes the last status, tells people, and counts.
     async fn end(mut self, end: End, reason: Option<String>) -> Result<(), DriveError> {
+        if self.record.object().spec.resource_modifier_reference.is_some() {
+            let uid = self.record.object().uid().unwrap_or_default();
+            interception::release(&self.world.client, &uid).await;
+        }
         let mut status = self.progress.shown(self.record.status());
         let (counts, phase) = (status.counts, self.progress.phase(end));
         let message = reason.unwrap_or_else(|| counts.to_string());

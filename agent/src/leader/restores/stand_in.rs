@@ -1,15 +1,17 @@
 //! Requests in the name of the requester: the API server lets them do what that user may do, and what is escalation for him is
 //! escalation here.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use clusterbackup_api::labels::MODIFIED;
 use clusterbackup_api::requester::Requester;
 use clusterbackup_core::object::ObjectId;
 use http::header::{HeaderName, HeaderValue, InvalidHeaderName, InvalidHeaderValue};
 use http::{HeaderMap, Request};
 use kube::api::{DynamicObject, GetParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, Request as Path};
-use kube::{Client, Resource as _};
+use kube::{Client, Resource};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -52,13 +54,31 @@ pub(super) struct Place {
 
 /// What is read of the answer to a creation.
 #[derive(Debug, Deserialize)]
-struct Made {
-    metadata: MadeMetadata,
+struct Answer {
+    metadata: Made,
 }
 
-#[derive(Debug, Deserialize)]
-struct MadeMetadata {
-    uid: String,
+/// An object that was created.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Made {
+    /// Its uid.
+    pub(super) uid: String,
+    /// Its name, which rules can change.
+    pub(super) name: String,
+    annotations: BTreeMap<String, String>,
+}
+
+impl Made {
+    /// What of a live object would have been answered to its creation.
+    pub(super) fn of(live: &Value) -> Self {
+        Self::deserialize(&live["metadata"]).unwrap_or_default()
+    }
+
+    /// The mark of the rules that were applied to it.
+    pub(super) fn mark(&self) -> Option<&str> {
+        self.annotations.get(MODIFIED).map(String::as_str)
+    }
 }
 
 impl Place {
@@ -80,6 +100,15 @@ impl Place {
         }
     }
 
+    /// That of an object of a kind that is known here.
+    pub(super) fn named<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> Self {
+        Self {
+            kind: ApiResource::erase::<K>(&()),
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        }
+    }
+
     fn path(&self) -> Path {
         Path::new(DynamicObject::url_path(&self.kind, self.namespace.as_deref()))
     }
@@ -94,16 +123,16 @@ impl StandIn {
         })
     }
 
-    /// Creates the object, and answers its uid.
-    pub(super) async fn create(&self, place: &Place, object: &Value) -> kube::Result<String> {
+    /// Creates the object.
+    pub(super) async fn create(&self, place: &Place, object: &Value) -> kube::Result<Made> {
         let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
         let params = PostParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PostParams::default()
         };
         let request = place.path().create(&params, body);
-        let made: Made = self.send(request.map_err(kube::Error::BuildRequest)?).await?;
-        Ok(made.metadata.uid)
+        let answer: Answer = self.send(request.map_err(kube::Error::BuildRequest)?).await?;
+        Ok(answer.metadata)
     }
 
     /// The object, if it is there.

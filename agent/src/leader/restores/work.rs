@@ -15,7 +15,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::object::{Creator, Fate};
+use super::interception;
+use super::object::{Created, Creator, Fate};
 use super::owners::{self, Owned};
 use super::plan::{self, Plan};
 use super::progress::Progress;
@@ -68,11 +69,13 @@ impl<'a> Work<'a> {
         let stand_in = stand_in.map_err(|error| PointFailure::Final(error.to_string()))?;
         let reader = source::open(world, restore, &stand_in).await?;
         let plan = Plan::make(world, restore, requester, &reader).await?;
+        let rules = interception::freeze(world, restore, requester, &stand_in).await?;
         progress.expect(plan.total);
         let work = Self {
             creator: Creator {
                 stand_in,
                 uid: restore.uid().unwrap_or_default(),
+                rules,
             },
             sources: Sources {
                 client: &world.client,
@@ -113,15 +116,16 @@ impl<'a> Work<'a> {
         let objects = self.reader.objects(|entry| self.plan.has_its_turn(entry, wave));
         let objects = objects.take_until(self.stop.cancelled());
         objects
+            .map_err(PointFailure::from)
             .try_for_each_concurrent(AT_ONCE, async |entry| {
                 self.object(entry, wave).await;
-                Ok(())
+                self.creator.rules.allow()
             })
             .await?;
         if wave == Wave::Namespaces && !self.stop.is_cancelled() {
             self.make_namespaces().await;
         }
-        Ok(())
+        self.creator.rules.allow()
     }
 
     /// Waits for namespaces that are going.
@@ -199,8 +203,8 @@ impl<'a> Work<'a> {
             },
         };
         let mut report = fate.report(&ready, wave);
-        if let Fate::Created(uid) = fate {
-            report.warnings = self.created(ready, uid).await;
+        if let Fate::Created(created) = fate {
+            report.warnings = self.created(ready, created).await;
         }
         self.progress.record(&report);
     }
@@ -216,7 +220,9 @@ impl<'a> Work<'a> {
     }
 
     /// Remembers what others need of it, and waits until it serves them; answers what is not as it should be.
-    async fn created(&self, ready: Ready, uid: String) -> Vec<String> {
+    async fn created(&self, mut ready: Ready, created: Created) -> Vec<String> {
+        let Created { uid, name, is_guarded } = created;
+        ready.target.name = name;
         let place = Place::of(&ready.target, &ready.object);
         let Ready {
             target,
@@ -228,6 +234,10 @@ impl<'a> Work<'a> {
         let mut warnings: Vec<_> = warning.iter().map(ToString::to_string).collect();
         let is_definition = target.kind == Kind::definitions();
         let name = target.name.clone();
+        if !is_guarded {
+            warnings.push("it is created, and the webhook has not applied the rules to it".to_owned());
+            self.creator.rules.give_up(&target.to_string());
+        }
         {
             let mut made = self.made();
             made.uids.extend(old.map(|old| (old, uid)));

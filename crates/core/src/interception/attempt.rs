@@ -20,7 +20,7 @@ pub(super) struct Plan<'a> {
     pub(super) place: usize,
     pub(super) interception: &'a Interception,
     pub(super) rules: &'a RuleSet,
-    pub(super) originals: Vec<&'a str>,
+    pub(super) originals: Vec<String>,
     pub(super) selection: Selection,
     /// What is selected if it comes from another of the namespaces, where that differs.
     pub(super) alternatives: Vec<Selection>,
@@ -49,7 +49,7 @@ impl<'a> Plan<'a> {
         };
         let originals = subject
             .namespace
-            .map_or_else(Vec::new, |namespace| concerned.mappings().originals(namespace));
+            .map_or_else(Vec::new, |namespace| concerned.originals(namespace, object));
         let selection = select(originals.first().copied());
         let mut alternatives: Vec<_> = originals
             .iter()
@@ -61,7 +61,7 @@ impl<'a> Plan<'a> {
             place,
             interception,
             rules,
-            originals,
+            originals: originals.into_iter().map(str::to_owned).collect(),
             selection,
             alternatives,
         })

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Interception, NamespaceMappings, Subject};
 use crate::custom_kind::CustomKind;
 use crate::modifier::Rename;
+use crate::restore::ORIGINAL_NAMESPACE;
 
 /// An object on its way into the cluster.
 #[derive(Debug)]
@@ -27,14 +28,24 @@ pub struct Case<'a> {
 pub struct Concerned<'a> {
     /// The interception.
     pub interception: &'a Interception,
-    /// The namespace mappings of the Velero Restore that restores the object, where the interception has it looked up.
-    pub velero: Option<&'a NamespaceMappings>,
+    /// The namespace mappings of the restore that restores the object, where they are known beside the interception: of
+    /// Velero's, where the interception has it looked up; of ours, where the leader itself asks.
+    pub restore: Option<&'a NamespaceMappings>,
 }
 
 impl<'a> Concerned<'a> {
-    /// The mappings that say where the object comes from.
-    pub fn mappings(self) -> &'a NamespaceMappings {
-        self.velero.unwrap_or(&self.interception.mappings)
+    /// The namespaces that the object in `namespace` may come from. Whoever restores in the name of its requester is
+    /// believed what it says of that: it is as if the requester wrote the object himself.
+    pub(super) fn originals<'s>(self, namespace: &'s str, object: &'s Value) -> Vec<&'s str>
+    where
+        'a: 's,
+    {
+        let stated = object["metadata"]["annotations"][ORIGINAL_NAMESPACE].as_str();
+        match (self.restore, &self.interception.matches.requester) {
+            (None, Some(_)) => vec![stated.unwrap_or(namespace)],
+            (Some(mappings), _) => mappings.originals(namespace),
+            (None, None) => self.interception.mappings.originals(namespace),
+        }
     }
 }
 
@@ -42,7 +53,7 @@ impl<'a> From<&'a Interception> for Concerned<'a> {
     fn from(interception: &'a Interception) -> Self {
         Self {
             interception,
-            velero: None,
+            restore: None,
         }
     }
 }

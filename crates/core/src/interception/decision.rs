@@ -8,7 +8,8 @@ use super::sitting::Sitting;
 use super::{Case, Concerned, Denial, Mark, update};
 use crate::clash::{Existing, Field};
 use crate::modifier::Circumstances;
-use crate::patch::Draft;
+use crate::patch::{Draft, Pointer};
+use crate::restore::INTERCEPT;
 
 /// An object that is admitted.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ fn judge(concerned: &[Concerned<'_>], case: Case<'_>, mark: Option<Mark>) -> Ver
         concerned,
         case.subject,
         circumstances,
-        Draft::new(case.object),
+        begin(concerned, case.object),
         mark,
     );
     if let Some(existing) = existing {
@@ -75,6 +76,19 @@ fn judge(concerned: &[Concerned<'_>], case: Case<'_>, mark: Option<Mark>) -> Ver
         rules,
         fields: Vec::new(),
     }
+}
+
+/// The draft of the object as it came. The label by which a restore of ours shows it to the webhook is for the way in: on
+/// the stored object it would refuse every copy of it, once the restore is over.
+fn begin(concerned: &[Concerned<'_>], object: Value) -> Draft {
+    let mut draft = Draft::new(object);
+    let label = Pointer::from_tokens(["metadata", "labels", INTERCEPT]);
+    let is_restores = |concerned: &Concerned<'_>| concerned.interception.matches.requester.is_some();
+    if concerned.iter().any(is_restores) && label.lookup(draft.value()).is_ok() {
+        // One label can always be taken off.
+        _ = draft.remove(&label);
+    }
+    draft
 }
 
 impl Decision {

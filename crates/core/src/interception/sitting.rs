@@ -70,11 +70,7 @@ impl<'a> Sitting<'a> {
             return Err(Denial::AmbiguousOrigin {
                 interception: plan.interception.name.clone(),
                 subject: self.subject.to_string(),
-                originals: plan
-                    .originals
-                    .iter()
-                    .map(|&original| original.to_owned())
-                    .collect(),
+                originals: plan.originals.clone(),
             });
         }
         if let Some(mark) = &mut self.mark {

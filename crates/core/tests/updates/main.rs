@@ -30,10 +30,7 @@ fn interception(name: &str, conflict_policy: ConflictPolicy, rules: &str) -> Int
     Interception {
         name: name.to_owned(),
         priority: 0,
-        matches: Matches {
-            intercept_labels: Vec::new(),
-            velero_restores: Vec::new(),
-        },
+        matches: Matches::default(),
         scope: Scope::Unlimited,
         on_error: OnModifierError::Deny,
         conflict_policy,
