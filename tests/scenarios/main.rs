@@ -76,6 +76,7 @@ fn main() -> ExitCode {
         leader::restores::by_plugin::SCENARIOS,
         leader::restores::drills::SCENARIOS,
         leader::restores::interrupted::SCENARIOS,
+        leader::restores::modifiers::SCENARIOS,
         leader::restores::refused::SCENARIOS,
         leader::restores::rights::SCENARIOS,
         leader::restores::round_trip::SCENARIOS,

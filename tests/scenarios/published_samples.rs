@@ -14,12 +14,12 @@ scenarios! {
 }
 
 /// A sample, an object in its namespace, and what is to be stored of that.
-struct Sample {
-    name: &'static str,
-    rules: &'static str,
-    namespace: &'static str,
-    object: Value,
-    stored: Vec<(&'static str, Value)>,
+pub(crate) struct Sample {
+    pub(crate) name: &'static str,
+    pub(crate) rules: &'static str,
+    pub(crate) namespace: &'static str,
+    pub(crate) object: Value,
+    pub(crate) stored: Vec<(&'static str, Value)>,
 }
 
 const CLASS_AND_LABEL: &str = include_str!("../../crates/core/tests/published/class-and-label.yaml");
@@ -71,7 +71,8 @@ fn pod(name: &str) -> Value {
     })
 }
 
-fn samples() -> Vec<Sample> {
+/// Those that make something that an API server takes.
+pub(crate) fn samples() -> Vec<Sample> {
     let sample = |name, rules, namespace, object, stored| Sample {
         name,
         rules,

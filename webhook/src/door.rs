@@ -10,12 +10,12 @@ mod conditions;
 
 use clusterbackup_api::{labels, namespaces};
 
+pub use self::conditions::Condition;
 use self::conditions::{
     BY_ANOTHER_RESTORE, CHANGES_THE_HOOK_OR_ITS_REQUESTER, CHANGES_WHAT_IT_SAYS, NOT_A_CONTROLLERS_UPDATE,
     NOT_A_LEASE_OR_EVENT, NOT_A_QUESTION, NOT_BY_A_NODE, NOT_BY_A_SYSTEM_CONTROLLER,
     NOT_BY_THE_CONTROL_PLANE, NOT_OPTED_IN_BY_NAME, NOT_OUR_OWN_KIND,
 };
-pub use self::conditions::Condition;
 
 /// Where [`Review::Intercept`] requests go.
 pub const INTERCEPT_PATH: &str = "/intercept";

@@ -47,6 +47,7 @@ impl Replica {
             .arg(format!("--admin-listen={admin}"))
             .args(options.arguments)
             .env("KUBECONFIG", kubeconfig)
+            .env("POD_NAME", name)
             .envs(options.environment);
         Ok(Self {
             daemon: Daemon::start(warden, logs, name, command, admin)?,

@@ -44,7 +44,10 @@ impl StatusWriter {
         let (wanted, receiver) = watch::channel(Wanted::default());
         let writer = Writer {
             api: Api::all(client),
-            own_manager: format!("{FIELD_MANAGER}-{pod}").chars().take(LONGEST_MANAGER).collect(),
+            own_manager: format!("{FIELD_MANAGER}-{pod}")
+                .chars()
+                .take(LONGEST_MANAGER)
+                .collect(),
         };
         let task = tokio::spawn(async move { writer.run(receiver).await });
         Self {

@@ -65,7 +65,11 @@ pub(super) async fn freeze(
     write_text(world, &interception, &text).await?;
     until_applied(world, &name, &rules).await?;
     let hash = *rules.hash();
-    Ok(Rules::new(decided(name, rules, requester), hash, &requester.username))
+    Ok(Rules::new(
+        decided(name, rules, requester),
+        hash,
+        &requester.username,
+    ))
 }
 
 /// The text that was frozen before this leader led.
@@ -105,17 +109,23 @@ async fn wanted(
                 name = reference.name
             )));
         }
-        Err(error) => return Err(PointFailure::Passing(format!("failed to read ConfigMap {source}: {error}"))),
+        Err(error) => {
+            return Err(PointFailure::Passing(format!(
+                "failed to read ConfigMap {source}: {error}"
+            )));
+        }
     };
     let data = found["data"].as_object().into_iter().flatten();
     let text = only_entry(data.map(|(key, text)| (key.as_str(), text)));
-    let text = text.map_err(|reason| PointFailure::Final(format!("ConfigMap {source} can't be used: {reason}")))?;
+    let text =
+        text.map_err(|reason| PointFailure::Final(format!("ConfigMap {source} can't be used: {reason}")))?;
     Ok((text.as_str().unwrap_or_default().to_owned(), source))
 }
 
 fn parse(restore: &Restore, text: &str, source: &str) -> Result<Arc<RuleSet>, PointFailure> {
-    let rules = RuleSet::parse(text)
-        .map_err(|problems| PointFailure::Final(format!("ConfigMap {source} holds no valid rules: {problems}")))?;
+    let rules = RuleSet::parse(text).map_err(|problems| {
+        PointFailure::Final(format!("ConfigMap {source} holds no valid rules: {problems}"))
+    })?;
     let mapped = restore.spec.namespace_mappings.iter();
     let mappings = NamespaceMappings::invert(mapped.map(|(from, to)| (from.as_str(), to.as_str())));
     let unreachable = mappings.unreachable(&rules, &namespaces::EXCLUDED);
@@ -158,7 +168,8 @@ async fn write(
     let named = ListParams::default().fields(&format!("metadata.name={name}"));
     let found = interceptions.list(&named).await.doing("read the interception")?;
     let found = found.items.into_iter().next();
-    let pinned = found.filter(|found| found.spec.resource_modifier_reference.sha256 == Some(rules.hash().to_string()));
+    let pinned =
+        found.filter(|found| found.spec.resource_modifier_reference.sha256 == Some(rules.hash().to_string()));
     if pinned.is_none() {
         // Its leader died before the text was frozen, and somebody has edited it since.
         remove(&world.client, &uid).await?;
@@ -169,7 +180,11 @@ async fn write(
 /// Makes the ConfigMap, unless it is there. It goes with the interception.
 async fn write_text(world: &World, interception: &RestoreInterception, text: &str) -> Result<(), DriveError> {
     let name = interception.name_any();
-    let uid = interception.labels().get(RESTORE_UID).cloned().unwrap_or_default();
+    let uid = interception
+        .labels()
+        .get(RESTORE_UID)
+        .cloned()
+        .unwrap_or_default();
     let mut metadata = metadata(&name, &uid);
     metadata["ownerReferences"] = json!([{
         "apiVersion": "clusterbackup.io/v1alpha1",
@@ -218,7 +233,10 @@ async fn until_applied(world: &World, name: &str, rules: &RuleSet) -> Result<(),
             .filter(|report| report.rules_hash == hash)
             .map(|report| report.name.as_str())
             .collect();
-        let missing: Vec<_> = replicas.iter().filter(|replica| !have.contains(replica.as_str())).collect();
+        let missing: Vec<_> = replicas
+            .iter()
+            .filter(|replica| !have.contains(replica.as_str()))
+            .collect();
         have.is_empty() || !missing.is_empty()
     };
     let interceptions = Api::<RestoreInterception>::all(world.client.clone());
@@ -227,11 +245,17 @@ async fn until_applied(world: &World, name: &str, rules: &RuleSet) -> Result<(),
     });
     match timeout(NOTICED, noticed).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(PointFailure::Passing(format!("RestoreInterception {name} can't be watched: {error}"))),
+        Ok(Err(error)) => Err(PointFailure::Passing(format!(
+            "RestoreInterception {name} can't be watched: {error}"
+        ))),
         Err(_) => Err(PointFailure::Passing(format!(
             "not every ready replica of the webhook ({}) says that it has the rules after {} s: `kubectl describe \
              restoreinterception {name}` says which do",
-            if replicas.is_empty() { "none is known".to_owned() } else { Vec::from_iter(replicas).join(", ") },
+            if replicas.is_empty() {
+                "none is known".to_owned()
+            } else {
+                Vec::from_iter(replicas).join(", ")
+            },
             NOTICED.as_secs()
         ))),
     }
@@ -242,9 +266,15 @@ async fn ready_replicas(world: &World) -> Result<BTreeSet<String>, DriveError> {
     let slices = Api::<EndpointSlice>::namespaced(world.client.clone(), &world.own);
     let of_it = ListParams::default().labels(&format!("kubernetes.io/service-name={WEBHOOK}"));
     let slices = slices.list(&of_it).await.doing("list the webhook's endpoints")?;
-    let endpoints = slices.items.into_iter().flat_map(|slice| slice.endpoints.unwrap_or_default());
+    let endpoints = slices
+        .items
+        .into_iter()
+        .flat_map(|slice| slice.endpoints.unwrap_or_default());
     let ready = endpoints.filter(|endpoint| {
-        let ready = endpoint.conditions.as_ref().and_then(|conditions| conditions.ready);
+        let ready = endpoint
+            .conditions
+            .as_ref()
+            .and_then(|conditions| conditions.ready);
         ready.unwrap_or(true)
     });
     Ok(ready.filter_map(|endpoint| endpoint.target_ref?.name).collect())
@@ -280,7 +310,9 @@ pub(super) async fn release(client: &Client, uid: &str) {
 /// Takes the frozen rules of a restore away; the ConfigMap goes with the interception.
 async fn remove(client: &Client, uid: &str) -> Result<(), DriveError> {
     let interceptions = Api::<RestoreInterception>::all(client.clone());
-    let deleted = interceptions.delete(&name(uid), &DeleteParams::background()).await;
+    let deleted = interceptions
+        .delete(&name(uid), &DeleteParams::background())
+        .await;
     deleted.or_gone().doing("remove the frozen rules").map(drop)
 }
 

@@ -14,6 +14,8 @@ use super::stand_in::{Made, Place, StandIn};
 
 /// So long a single object is tried for, where what stands in its way may pass.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// So long, where the webhook that applies the rules doesn't answer. Then the restore as a whole waits for it.
+const WEBHOOK_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two attempts at it.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -84,14 +86,15 @@ impl Creator {
             Ok(outgoing) => outgoing,
             Err(denial) => return Fate::Failed(denial.to_string()),
         };
-        let deadline = Instant::now() + PATIENCE;
+        let began = Instant::now();
+        let (deadline, absent_until) = (began + PATIENCE, began + WEBHOOK_PATIENCE);
+        let in_time = |deadline| Instant::now() + PAUSE < deadline;
         loop {
             let attempt = self.attempt(ready, &outgoing, young);
             match tokio::time::timeout_at(deadline, attempt).await {
                 Ok(Ok(fate)) => return fate,
-                Ok(Err(Hindrance::Passing(_) | Hindrance::Absent(_))) if Instant::now() + PAUSE < deadline => {
-                    sleep(PAUSE).await;
-                }
+                Ok(Err(Hindrance::Passing(_))) if in_time(deadline) => sleep(PAUSE).await,
+                Ok(Err(Hindrance::Absent(_))) if in_time(absent_until) => sleep(PAUSE).await,
                 Ok(Err(Hindrance::Absent(reason))) => {
                     self.rules.miss_webhook(&reason);
                     return Fate::Failed(reason);
@@ -125,8 +128,12 @@ impl Creator {
         };
         let said = told(&ready.target, &error);
         match &error {
-            kube::Error::Api(status) if status.is_already_exists() => self.met(&self.rules.expected(ready)).await,
-            kube::Error::Api(status) if outgoing.is_guarded && is_of_absence(status) => Err(Hindrance::Absent(said)),
+            kube::Error::Api(status) if status.is_already_exists() => {
+                self.met(&self.rules.expected(ready)).await
+            }
+            kube::Error::Api(status) if outgoing.is_guarded && is_of_absence(status) => {
+                Err(Hindrance::Absent(said))
+            }
             kube::Error::Api(status) if may_pass(status, young) => Err(Hindrance::Passing(said)),
             kube::Error::Api(_) => Err(Hindrance::Final(said)),
             _ => Err(Hindrance::Passing(said)),
@@ -152,7 +159,11 @@ impl Creator {
     fn created(&self, made: Made, is_guarded: bool) -> Fate {
         let is_guarded = !is_guarded || self.rules.are_on(made.mark());
         let Made { uid, name, .. } = made;
-        Fate::Created(Created { uid, name, is_guarded })
+        Fate::Created(Created {
+            uid,
+            name,
+            is_guarded,
+        })
     }
 
     /// What is there, compared with what was to be.

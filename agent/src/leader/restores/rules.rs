@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clusterbackup_api::labels::INTERCEPT;
 use clusterbackup_core::interception::{
-    Case, Concerned, Denial, Interception, Mark, NamespaceMappings, Subject, decide, is_reviewed,
+    Case, Concerned, Denial, Interception, Mark, NamespaceMappings, Subject, Verdict, decide, is_reviewed,
+    preview,
 };
 use clusterbackup_core::modifier::{Rename, RuleSetHash};
 use clusterbackup_core::object::ObjectName;
@@ -77,7 +78,7 @@ impl Rules {
             });
         }
         Ok(Outgoing {
-            object: Cow::Owned(self.applied(ready)?),
+            object: Cow::Owned(self.applied(ready, decide)?),
             is_guarded: false,
         })
     }
@@ -88,7 +89,7 @@ impl Rules {
         if self.frozen.is_none() {
             return Cow::Borrowed(ready);
         }
-        let Ok(object) = self.applied(ready) else {
+        let Ok(object) = self.applied(ready, preview) else {
             return Cow::Borrowed(ready);
         };
         let mut expected = ready.clone();
@@ -99,8 +100,12 @@ impl Rules {
         Cow::Owned(expected)
     }
 
-    /// What they make of a new object, with their mark.
-    fn applied(&self, ready: &Ready) -> Result<Value, Denial> {
+    /// What they make of a new object: decided, and marked; or only previewed.
+    fn applied(
+        &self,
+        ready: &Ready,
+        decide: impl Fn(&[Concerned<'_>], Case<'_>) -> Verdict,
+    ) -> Result<Value, Denial> {
         let mappings = origin(ready);
         let case = Case {
             subject: Subject {

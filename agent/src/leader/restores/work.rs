@@ -221,7 +221,11 @@ impl<'a> Work<'a> {
 
     /// Remembers what others need of it, and waits until it serves them; answers what is not as it should be.
     async fn created(&self, mut ready: Ready, created: Created) -> Vec<String> {
-        let Created { uid, name, is_guarded } = created;
+        let Created {
+            uid,
+            name,
+            is_guarded,
+        } = created;
         ready.target.name = name;
         let place = Place::of(&ready.target, &ready.object);
         let Ready {

@@ -13,7 +13,11 @@ const UNASKED_KINDS: [&str; 4] = [
     "leases",
 ];
 /// Questions in the shape of objects, and our own kinds.
-const UNASKED_GROUPS: [&str; 3] = ["authentication.k8s.io", "authorization.k8s.io", "clusterbackup.io"];
+const UNASKED_GROUPS: [&str; 3] = [
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "clusterbackup.io",
+];
 
 const CONTROL_PLANE: [&str; 3] = [
     "system:kube-controller-manager",
@@ -62,7 +66,11 @@ mod tests {
             ("configmaps", "system:serviceaccount:kube-system:a", false),
             ("configmaps", "system:serviceaccount:shop:a", true),
         ] {
-            assert_eq!(is_reviewed(&kind.into(), username), reviewed, "{kind} by {username}");
+            assert_eq!(
+                is_reviewed(&kind.into(), username),
+                reviewed,
+                "{kind} by {username}"
+            );
         }
     }
 }

@@ -16,8 +16,13 @@ impl Ground {
     pub(super) async fn point(&self, name: &str) -> Result<String> {
         let instance = json!({ "vault": "vault", "snapshotVolumes": false, "includeSecrets": true });
         self.instance(name, instance).await?;
-        self.ask(name, name).await?;
-        let status = self.ends(name, BackupPhase::Completed).await?;
+        self.taken(name).await
+    }
+
+    /// Backs an instance up, and says what the recovery point is called.
+    pub(super) async fn taken(&self, instance: &str) -> Result<String> {
+        self.ask(instance, instance).await?;
+        let status = self.ends(instance, BackupPhase::Completed).await?;
         status.recovery_point.context("there is no point")
     }
 

@@ -25,7 +25,7 @@ scenarios! {
 const MANY: usize = 1500;
 
 /// A shop with many objects, and a point of it.
-async fn big(ground: &Ground, count: usize) -> Result<String> {
+pub(super) async fn big(ground: &Ground, count: usize) -> Result<String> {
     let settings = ground.shop.api::<ConfigMap>();
     let creations = stream::iter(0..count).map(async |number| {
         let object: ConfigMap = serde_json::from_value(json!({
@@ -105,11 +105,11 @@ async fn a_restore_is_stopped_at_once(cluster: Cluster) -> Result<()> {
 }
 
 /// A namespace of its own for a restore.
-fn target(ground: &Ground, name: &str) -> String {
+pub(super) fn target(ground: &Ground, name: &str) -> String {
     format!("{}-{name}", ground.shop.name())
 }
 
-fn mapped(ground: &Ground, name: &str) -> serde_json::Value {
+pub(super) fn mapped(ground: &Ground, name: &str) -> serde_json::Value {
     json!({ "namespaceMappings": { ground.shop.name(): target(ground, name) } })
 }
 
