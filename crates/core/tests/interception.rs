@@ -12,8 +12,8 @@ use std::sync::Arc;
 use clusterbackup_core::glob::{Glob, Separator};
 use clusterbackup_core::interception::{
     Case, Concern, Concerned, ConflictPolicy, CustomResourceStrategy, Decision, Denial, Fate, Interception,
-    MODIFIED, Matches, NamespaceMappings, OnModifierError, OptIn, Scope, Subject, Unusable, Verdict, concern,
-    decide, order, preview,
+    MODIFIED, Mark, Matches, NamespaceMappings, OnModifierError, OptIn, Scope, Subject, Unusable, Verdict,
+    concern, decide, order, preview,
 };
 use clusterbackup_core::modifier::{Rename, RuleSet};
 use clusterbackup_core::object::{GroupResource, ObjectName};
@@ -590,4 +590,68 @@ fn an_unanswered_label_is_unknown_and_an_unanswered_velero_restore_is_nobodys_co
     assert_eq!(concerned(Some("gone"), None), ["unknown"]);
     assert_eq!(concerned(Some("gone"), Some("nightly-1")), ["unknown"]);
     assert_eq!(concerned(Some("other"), Some("nightly-1")), ["nightly", "other"]);
+}
+
+/// Of a restore that jane has asked for.
+fn of_a_restore() -> Interception {
+    let mut interception = interception("restore-7f1c", FASTER);
+    interception.matches.requester = Some("jane".to_owned());
+    interception
+}
+
+#[test]
+fn the_rules_of_a_restore_answer_to_what_its_requester_creates_and_to_nobody_elses() {
+    let interceptions = [Arc::new(of_a_restore())];
+    for (username, known) in [("jane", true), ("mary", false), ("", false)] {
+        let opt_in = OptIn {
+            intercept: Some("restore-7f1c"),
+            velero_restore: None,
+            username,
+        };
+        // What nobody answers to is refused.
+        let concerned = matches!(concern(&interceptions, opt_in), Concern::Interceptions(_));
+        assert_eq!(concerned, known, "{username}");
+    }
+}
+
+#[test]
+fn what_a_restore_creates_comes_from_where_it_says_and_loses_the_label_of_the_way_in() {
+    let restored = |annotations: Value| {
+        let mut object = claim();
+        object["metadata"]["labels"] = json!({"app": "web", "clusterbackup.io/intercept": "restore-7f1c"});
+        object["metadata"]["annotations"] = annotations;
+        let decision = admitted(review(&[&of_a_restore()], "staging", object.clone()));
+        let operations = serde_json::from_value(json!(decision.operations)).unwrap();
+        json_patch::patch(&mut object, &json_patch::Patch(operations)).unwrap();
+        assert_eq!(object, decision.object);
+        assert_eq!(object["metadata"]["labels"], json!({"app": "web"}));
+        let mark = Mark::read(object["metadata"]["annotations"][MODIFIED].as_str().unwrap());
+        assert!(mark.names("restore-7f1c", rules(FASTER).hash()));
+        assert!(!mark.names("restore-7f1c", rules(RENAMES).hash()));
+        assert!(!mark.names("restore-0000", rules(FASTER).hash()));
+        object["spec"]["storageClassName"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        restored(json!({"clusterbackup.io/original-namespace": "shop"})),
+        "premium"
+    );
+    assert_eq!(restored(json!({})), "standard");
+
+    // Nobody else is believed.
+    let mut object = claim();
+    object["metadata"]["labels"] = json!({"clusterbackup.io/intercept": "other"});
+    object["metadata"]["annotations"] = json!({"clusterbackup.io/original-namespace": "shop"});
+    let decision = admitted(review(&[&interception("other", FASTER)], "staging", object));
+    assert_eq!(decision.object["spec"]["storageClassName"], "standard");
+    assert_eq!(
+        decision.object["metadata"]["labels"]["clusterbackup.io/intercept"],
+        "other"
+    );
+}
+
+#[test]
+fn a_mark_that_is_none_names_nobody() {
+    for text in ["", "null", "{}", "[{}]", "[1]"] {
+        assert_eq!(Mark::read(text), Mark::default(), "{text}");
+    }
 }

@@ -27,7 +27,7 @@ use crate::leader::point_failure::PointFailure;
 use crate::leader::record::Record;
 use crate::leader::world::World;
 
-/// A vault that can't be read for so long costs the restore.
+/// A vault that can't be read, or a webhook that doesn't answer, for so long costs the restore.
 const PATIENCE: Duration = Duration::from_mins(30);
 /// Between two attempts: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -89,10 +89,15 @@ impl Drive {
 
     /// Tries until it is done, stopped, or found impossible; then with the reason.
     async fn work(&mut self) -> Result<(End, Option<String>), DriveError> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = FIRST_PAUSE;
+        let (mut deadline, mut pause, mut created) = (Instant::now() + PATIENCE, FIRST_PAUSE, 0);
         loop {
-            let reason = match self.attempt().await? {
+            let attempted = self.attempt().await?;
+            let counts = self.progress.counts();
+            if counts.created > created {
+                // It went on for a while: this is another hindrance.
+                (deadline, pause, created) = (Instant::now() + PATIENCE, FIRST_PAUSE, counts.created);
+            }
+            let reason = match attempted {
                 None => return Ok((End::Cancelled, None)),
                 Some(Ok(())) => return Ok((End::Done, None)),
                 Some(Err(PointFailure::Passing(reason))) if Instant::now() + pause < deadline => reason,

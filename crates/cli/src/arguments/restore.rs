@@ -33,6 +33,10 @@ Examples:
   kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f \\
     --object deployments.apps/shop/web --wait
 
+  # By rules, for example with another storage class
+  kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f \\
+    --resource-modifier storage-class --wait
+
   # In a script: what came of it, as an object
   kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f --wait -o json | jq .status.counts
 
@@ -43,7 +47,8 @@ Exit codes:
 
 Rights that it uses:
   create restores.clusterbackup.io; with --wait list and watch restores.clusterbackup.io;
-  the leader, in your name: create what is restored, get it where it was or `restore` the BackupInstance")]
+  the leader, in your name: create what is restored, get it where it was or `restore` the BackupInstance;
+  get the ConfigMap of --resource-modifier")]
 pub(crate) struct Create {
     /// The RecoveryPoint.
     pub(crate) point: String,
@@ -60,6 +65,9 @@ pub(crate) struct Create {
     /// The Secret with the private key of an encrypted point, in its entry `identity`.
     #[arg(long, value_name = "SECRET")]
     pub(crate) identity: Option<String>,
+    /// The ConfigMap with the rules that change objects on their way into the cluster, as name, or as namespace/name.
+    #[arg(long, value_name = "CONFIGMAP", value_parser = modifier)]
+    pub(crate) resource_modifier: Option<Modifier>,
     /// Wait until it has ended.
     #[arg(long)]
     pub(crate) wait: bool,
@@ -175,6 +183,13 @@ pub(crate) struct Mapping {
     pub(crate) to: String,
 }
 
+/// `shop/rules`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Modifier {
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: String,
+}
+
 /// `deployments.apps/shop/web`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Object {
@@ -191,6 +206,20 @@ fn mapping(text: &str) -> Result<Mapping, String> {
         }),
         _ => Err("write it as FROM=TO, for example shop=shop-again".to_owned()),
     }
+}
+
+fn modifier(text: &str) -> Result<Modifier, String> {
+    let (namespace, name) = match text.split_once('/') {
+        Some((namespace, name)) => (Some(namespace.to_owned()), name),
+        None => (None, text),
+    };
+    if name.is_empty() || name.contains('/') || namespace.as_ref().is_some_and(String::is_empty) {
+        return Err("write it as the name of a ConfigMap, or as namespace/name".to_owned());
+    }
+    Ok(Modifier {
+        namespace,
+        name: name.to_owned(),
+    })
 }
 
 fn object(text: &str) -> Result<Object, String> {

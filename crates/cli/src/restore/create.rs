@@ -55,6 +55,12 @@ fn wanted(arguments: &Create) -> Value {
     if let Some(secret) = &arguments.identity {
         spec["identity"] = json!(secret);
     }
+    if let Some(modifier) = &arguments.resource_modifier {
+        spec["resourceModifierReference"]["name"] = json!(modifier.name);
+        if let Some(namespace) = &modifier.namespace {
+            spec["resourceModifierReference"]["namespace"] = json!(namespace);
+        }
+    }
     let metadata = match &arguments.name {
         Some(name) => json!({ "name": name }),
         None => json!({ "generateName": "restore-" }),
@@ -121,7 +127,8 @@ mod tests {
         let spec = typed(
             "--include-namespaces shop,till --namespace-mapping shop=a --namespace-mapping till=b \
              --object deployments.apps/shop/web --object namespaces/shop --exclude-kinds secrets \
-             --conflict-policy fail --identity keys --volume-mode without-data --name friday",
+             --conflict-policy fail --identity keys --volume-mode without-data --resource-modifier team/rules \
+             --name friday",
         );
         let expected = json!({
             "recoveryPoint": "p",
@@ -135,6 +142,7 @@ mod tests {
             "conflictPolicy": "Fail",
             "persistentVolumeRestoreMode": "RestoreWithoutVolumeData",
             "identity": "keys",
+            "resourceModifierReference": { "namespace": "team", "name": "rules" },
         });
         let spec = spec.unwrap();
         assert_eq!(spec["spec"], expected);
@@ -147,6 +155,7 @@ mod tests {
         for (words, told) in [
             ("--namespace-mapping shop", "write it as FROM=TO"),
             ("--namespace-mapping =a", "write it as FROM=TO"),
+            ("--resource-modifier a/b/c", "or as namespace/name"),
             ("--object web", "write it as kind/namespace/name"),
             ("--object a/b/c/d", "write it as kind/namespace/name"),
             ("--conflict-policy replace", "invalid value 'replace'"),

@@ -40,6 +40,10 @@ pub(super) fn print(restore: &Restore, out: &mut dyn Write) -> io::Result<()> {
     for (from, to) in &restore.spec.namespace_mappings {
         writeln!(out, "Mapped:    {from} to {to}")?;
     }
+    if let Some(rules) = &restore.spec.resource_modifier_reference {
+        let rules_namespace = rules.namespace.as_ref().unwrap_or(&namespace);
+        writeln!(out, "Rules:     ConfigMap {rules_namespace}/{}", rules.name)?;
+    }
     writeln!(out, "Objects:   {}", status.counts)?;
     if status.problems.is_empty() {
         return Ok(());
@@ -73,6 +77,7 @@ mod tests {
             "spec": {
                 "recoveryPoint": "p",
                 "namespaceMappings": { "shop": "again" },
+                "resourceModifierReference": { "name": "rules" },
                 "requester": { "username": "jane" },
             },
             "status": {
@@ -95,6 +100,7 @@ Phase:     CompletedWithWarnings
            1 of 2 objects are created, 1 failed
 Began:     2026-11-21T18:14:00Z, took 3s
 Mapped:    shop to again
+Rules:     ConfigMap home/rules
 Objects:   1 of 2 objects are created, 1 failed
 
 ACTION   KIND                              NAMESPACE   NAME   REASON
