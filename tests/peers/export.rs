@@ -110,7 +110,7 @@ async fn export(folder: &Path, backup: &str, objects: &[Value]) -> Result<Store>
 }
 
 /// Copies all blobs into the place of Velero's backups, as a person would.
-async fn copy(from: &Store, to: &Store) -> Result<()> {
+pub(crate) async fn copy(from: &Store, to: &Store) -> Result<()> {
     let blobs: Vec<_> = from.list(None).try_collect().await?;
     for blob in blobs {
         to.put_stream(&blob.key, from.stream(&blob.key).await?).await?;

@@ -80,6 +80,7 @@ fn main() -> ExitCode {
         leader::restores::refused::SCENARIOS,
         leader::restores::rights::SCENARIOS,
         leader::restores::round_trip::SCENARIOS,
+        leader::restores::velero::SCENARIOS,
         leader::restores::volumes::SCENARIOS,
         leader::retention::SCENARIOS,
         leader::schedules::SCENARIOS,

@@ -69,12 +69,15 @@ impl Leaders {
         let admin = ports::free()?;
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let name = format!("leader-{number}");
+        let scratch = self.vaults.with_file_name(format!("{name}-scratch"));
+        fs::create_dir_all(&scratch)?;
         let mut command = Command::new(program);
         command
             .arg("leader")
             .arg(format!("--admin-listen={admin}"))
             .env("KUBECONFIG", &self.kubeconfig)
             .env("FILE_VAULTS", &self.vaults)
+            .env("SCRATCH", &scratch)
             .env("POD_NAME", &name)
             .env("POD_UID", format!("{name}-uid"))
             .envs(environment.iter().copied());

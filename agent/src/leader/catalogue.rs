@@ -4,6 +4,7 @@
 //! The vault is the truth. Deleting the objects deletes no data: they come again.
 //!
 //! - `tiers`, `inventory`: what a vault has, as far as that was read
+//! - `archives`: the same of a vault of Velero's backups
 //! - `copies`: points on their way into the vault tier
 //! - `adoption`: points of clusters that are gone become ours
 //! - `life`, `terms`: what becomes of its points, and by what
@@ -13,6 +14,7 @@
 //! - `pass`: one vault, looked at once
 
 mod adoption;
+mod archives;
 mod copies;
 mod difference;
 mod garbage;

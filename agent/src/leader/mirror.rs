@@ -3,6 +3,7 @@
 
 use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_api::node_task::BackupReference;
+use clusterbackup_api::recovery_point::PointFormat;
 use clusterbackup_api::{RecoveryPoint, RecoveryPointSpec, labels};
 use clusterbackup_vault::point::{Manifest, PointPhase};
 use jiff::Timestamp;
@@ -36,18 +37,24 @@ pub(super) fn of(vault: &str, manifest: &Manifest) -> RecoveryPoint {
             cluster: begin.cluster.clone(),
             started_at: MicroTime(begin.started),
             finished_at: MicroTime(manifest.finished),
-            phase: match manifest.phase {
-                PointPhase::Completed => BackupPhase::Completed,
-                PointPhase::CompletedWithWarnings => BackupPhase::CompletedWithWarnings,
-            },
+            phase: phase(manifest.phase),
             objects: manifest.objects(),
             bytes: manifest.object_bytes,
             stored_bytes: manifest.stored_bytes(),
             volumes: u32::try_from(manifest.snapshots.len()).unwrap_or(u32::MAX),
             encrypted: manifest.is_sealed(),
+            format: PointFormat::Native,
             wanted: None,
         },
         status: None,
+    }
+}
+
+/// How the backup ended that made a point.
+pub(super) const fn phase(phase: PointPhase) -> BackupPhase {
+    match phase {
+        PointPhase::Completed => BackupPhase::Completed,
+        PointPhase::CompletedWithWarnings => BackupPhase::CompletedWithWarnings,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why a backup has no recovery point: of whichever part of the way there, either it passes or it doesn't.
 
+use clusterbackup_vault::archive::StageError;
 use clusterbackup_vault::point::PointError;
 use clusterbackup_vault::store::StoreError;
 
@@ -39,6 +40,12 @@ impl From<PointError> for PointFailure {
             }
         );
         Self::of(&error, denied || error.is_transient())
+    }
+}
+
+impl From<StageError> for PointFailure {
+    fn from(error: StageError) -> Self {
+        Self::of(&error, error.is_transient())
     }
 }
 

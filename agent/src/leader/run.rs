@@ -11,10 +11,12 @@ use clusterbackup_kit::lease::{self, Election, Settings, Standing, Term};
 use clusterbackup_kit::logging::LogArgs;
 use clusterbackup_kit::process::{Process, ProcessError};
 use clusterbackup_kit::readiness::Handle;
+use clusterbackup_vault::store::FileStore;
 use kube::Api;
 use kube::api::ListParams;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::backups;
 use super::catalogue;
@@ -63,6 +65,10 @@ pub struct Args {
     /// The folder below which the vaults in file systems are
     #[arg(long, env = "FILE_VAULTS", default_value = "/vaults")]
     file_vaults: PathBuf,
+    /// The folder for temporary files: a backup of Velero's is unpacked there, encrypted, while it is restored. What is in it
+    /// belongs to this process alone
+    #[arg(long, env = "SCRATCH", default_value = "/scratch")]
+    scratch: PathBuf,
     /// Where /live, /ready and /metrics are served, over HTTP
     #[arg(long, default_value = "0.0.0.0:9090")]
     admin_listen: SocketAddr,
@@ -91,6 +97,10 @@ impl Args {
             identity: identity.clone(),
         };
         let (election, standing) = Election::new(&client, settings);
+        if let Err(error) = FileStore::remove_temporary(&self.scratch) {
+            let folder = self.scratch.display();
+            warn!(%error, %folder, "the folder for temporary files is of no use: no backup of Velero's can be restored");
+        }
         let world = World {
             events: Events::new(client.clone(), identity),
             own: self.lease_namespace.clone(),
@@ -100,6 +110,7 @@ impl Args {
             doors: Doors {
                 folder: Arc::new(self.file_vaults.clone()),
             },
+            scratch: Arc::new(self.scratch.clone()),
             metrics,
             client: client.clone(),
         };

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clusterbackup_api::backup_vault::{self, Access, Place};
+use clusterbackup_api::recovery_point::PointFormat;
 use clusterbackup_api::{BackupVault, RecoveryPoint};
 use clusterbackup_core::retention::Tier;
-use clusterbackup_vault::location::{Deletion, Location};
-use clusterbackup_vault::place;
+use clusterbackup_vault::location::{self, Deletion, Location};
 use clusterbackup_vault::seal::Seal;
-use clusterbackup_vault::store::{Patience, ReadOnly, Retrying, Store};
+use clusterbackup_vault::store::{Key, Patience, ReadOnly, Retrying, Store};
+use clusterbackup_vault::{archive, place};
 use kube::{Api, Client, ResourceExt as _};
 
 pub(super) use self::error::VaultError;
@@ -60,8 +61,8 @@ impl OpenVault {
 /// What was found when a vault was tried.
 #[derive(Debug, Clone)]
 pub(super) struct Checked {
-    /// What its place is called.
-    pub(super) id: String,
+    /// What its place is called; nothing where it is not ours.
+    pub(super) id: Option<String>,
     /// What it can be used for.
     pub(super) usable: Usable,
 }
@@ -134,8 +135,14 @@ impl Doors {
         vault: &BackupVault,
         tier: Tier,
     ) -> Result<Store, VaultError> {
-        let location = self.locate(client, vault, tier, STORING).await?;
-        Ok(Arc::new(ReadOnly::new(Arc::clone(location.store()))))
+        let store = match vault.spec.format {
+            PointFormat::Native => {
+                let location = self.locate(client, vault, tier, STORING).await?;
+                Arc::clone(location.store())
+            }
+            PointFormat::Velero => self.archives(client, vault, STORING).await?,
+        };
+        Ok(Arc::new(ReadOnly::new(store)))
     }
 
     /// What is in the tier that has a point, for who only reads it.
@@ -159,13 +166,25 @@ impl Doors {
         tier: Tier,
     ) -> Result<Checked, VaultError> {
         seal(vault)?;
+        if vault.spec.format == PointFormat::Velero {
+            let backups = archive::names(&self.archives(client, vault, TRYING).await?).await?;
+            let found = Checked {
+                usable: Usable::Read,
+                id: None,
+            };
+            return if backups.is_empty() {
+                Err(VaultError::NoBackups)
+            } else {
+                Ok(found)
+            };
+        }
         let location = self.locate(client, vault, tier, TRYING).await?;
         Ok(Checked {
             usable: match vault.spec.access {
                 Access::ReadOnly => Usable::Read,
                 Access::ReadWrite => Usable::Write(location.check().await?),
             },
-            id: location.id().to_owned(),
+            id: Some(location.id().to_owned()),
         })
     }
 
@@ -201,6 +220,35 @@ impl Doors {
         tier: Tier,
         patience: Patience,
     ) -> Result<Location, VaultError> {
+        let (store, prefix) = self.reach(client, vault, tier, patience).await?;
+        let prefix = prefix.as_ref();
+        let id = vault.status.as_ref().and_then(|status| status.id(tier));
+        Ok(match (id, vault.spec.access) {
+            (Some(id), _) => Location::known(&store, prefix, id).await?,
+            (None, Access::ReadOnly) => Location::find(&store, prefix).await?,
+            (None, Access::ReadWrite) => Location::open(&store, prefix).await?,
+        })
+    }
+
+    /// Where Velero's backups are.
+    async fn archives(
+        &self,
+        client: &Client,
+        vault: &BackupVault,
+        patience: Patience,
+    ) -> Result<Store, VaultError> {
+        let (store, prefix) = self.reach(client, vault, Tier::Operational, patience).await?;
+        Ok(location::below(&store, prefix.as_ref()))
+    }
+
+    /// The store that a tier names, and below which segments it is, whatever lies there.
+    async fn reach(
+        &self,
+        client: &Client,
+        vault: &BackupVault,
+        tier: Tier,
+        patience: Patience,
+    ) -> Result<(Store, Option<Key>), VaultError> {
         let place = vault.spec.location(tier).and_then(backup_vault::Location::place);
         let place = place.ok_or(VaultError::NoPlace)?;
         if let Place::FileSystem(folder) = place {
@@ -214,14 +262,7 @@ impl Doors {
         };
         let opened = place::open(place, secret.as_ref());
         let opened = opened.map_err(|error| VaultError::of_place(error, place.credentials()))?;
-        let store: Store = Arc::new(Retrying::new(opened.store, patience));
-        let prefix = opened.prefix.as_ref();
-        let id = vault.status.as_ref().and_then(|status| status.id(tier));
-        Ok(match (id, vault.spec.access) {
-            (Some(id), _) => Location::known(&store, prefix, id).await?,
-            (None, Access::ReadOnly) => Location::find(&store, prefix).await?,
-            (None, Access::ReadWrite) => Location::open(&store, prefix).await?,
-        })
+        Ok((Arc::new(Retrying::new(opened.store, patience)), opened.prefix))
     }
 
     /// Whether a folder is below the one for vaults.

@@ -118,10 +118,10 @@ async fn say(
         ..before.cloned().unwrap_or_default()
     };
     if let Ok(Checked { id, .. }) = tried {
-        after.id = Some(id.clone());
+        after.id.clone_from(id);
     }
     if let Some(Ok(Checked { id, .. })) = copies {
-        after.vault_tier_id = Some(id.clone());
+        after.vault_tier_id.clone_from(id);
     }
     let said = [(READY, Some(tried)), (VAULT_TIER_READY, copies)];
     let mut news = Vec::new();

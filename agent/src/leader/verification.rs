@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use clusterbackup_api::RecoveryPoint;
-use clusterbackup_api::recovery_point::{AVAILABLE, DAMAGED, PointState, VERIFIED};
+use clusterbackup_api::recovery_point::{AVAILABLE, DAMAGED, PointFormat, PointState, VERIFIED};
 use clusterbackup_api::{conditions, schema};
 use clusterbackup_vault::catalogue;
 use clusterbackup_vault::point::{PointError, PointId, Verification, verify};
@@ -110,10 +110,12 @@ fn next<'p>(
         .map(|(_, point)| point)
 }
 
-/// Whether its vault has it, and nobody has deleted it.
+/// Whether its vault has it, nobody has deleted it, and hashes of its parts were written down: Velero writes none.
 fn is_there(point: &RecoveryPoint) -> bool {
     let state = point.status.as_ref().and_then(|status| status.state);
-    state == Some(PointState::Available) && says(point, AVAILABLE, "True")
+    point.spec.format == PointFormat::Native
+        && state == Some(PointState::Available)
+        && says(point, AVAILABLE, "True")
 }
 
 /// When it is to be read again; nothing for one that never was.

@@ -1,5 +1,6 @@
 //! What everything that the leader does shares, for as long as it leads.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clusterbackup_api::NodeTask;
@@ -26,6 +27,8 @@ pub(super) struct World {
     pub(super) fence: Fence,
     /// What vaults are opened with.
     pub(super) doors: Doors,
+    /// Where there is room for what is read only once.
+    pub(super) scratch: Arc<PathBuf>,
     /// Tells people.
     pub(super) events: Events,
     /// Counts.

@@ -6,6 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::recovery_point::PointFormat;
 use crate::{conditions, schema};
 
 /// Where recovery points lie, and who can read them.
@@ -27,6 +28,12 @@ use crate::{conditions, schema};
         .message("a vault keeps its vault tier, where recovery points are: make another BackupVault"),
     validation = Rule::new("self.spec.access == 'ReadWrite' || !has(self.spec.adopt) || self.spec.adopt.size() == 0")
         .message("a ReadOnly vault adopts nothing: that is written down in the store"),
+    validation = Rule::new("self.spec.format == oldSelf.spec.format")
+        .message("what lies in a store is of one format: make another BackupVault"),
+    validation = Rule::new("self.spec.format != 'Velero' || self.spec.access == 'ReadOnly'")
+        .message("where Velero's backups are, nothing is written: set access to ReadOnly"),
+    validation = Rule::new("self.spec.format != 'Velero' || (!has(self.spec.vaultTier) && !has(self.spec.encryption))")
+        .message("a vault of Velero's backups is only read: it has no vaultTier and no encryption"),
     validation = Rule::new("oldSelf.spec.immutability == 'Disabled' || self.spec.softDelete.days >= oldSelf.spec.softDelete.days")
         .message("an immutable vault keeps deleted recovery points no shorter than it did"),
     printcolumn(
@@ -57,6 +64,11 @@ pub struct BackupVaultSpec {
     /// be restored. Default: ReadWrite.
     #[serde(default)]
     pub access: Access,
+    /// What lies in the store. Native: what this system writes. Velero: backups of Velero or AKS Backup, in the container or
+    /// bucket and below the prefix of their BackupStorageLocation; they are shown as recovery points, and can be restored. The
+    /// access is ReadOnly then. Default: Native.
+    #[serde(default)]
+    pub format: PointFormat,
     /// Recovery points of clusters that are gone, which are this cluster's from now on: the policies of instances of the same
     /// names hold for them, and they can be deleted by name. `kubectl clusterbackup vault adopt` shows which, and writes this. At
     /// most 16.

@@ -24,7 +24,7 @@ use crate::{conditions, schema};
     shortname = "rp",
     category = "clusterbackup",
     doc = "What a vault holds of one backup. A mirror: deleting it deletes no data.",
-    validation = Rule::new("self.spec.vault == oldSelf.spec.vault && self.spec.instance == oldSelf.spec.instance && self.spec.backup == oldSelf.spec.backup && self.spec.cluster == oldSelf.spec.cluster && self.spec.startedAt == oldSelf.spec.startedAt && self.spec.finishedAt == oldSelf.spec.finishedAt && self.spec.phase == oldSelf.spec.phase && self.spec.objects == oldSelf.spec.objects && self.spec.bytes == oldSelf.spec.bytes && self.spec.storedBytes == oldSelf.spec.storedBytes && self.spec.volumes == oldSelf.spec.volumes && self.spec.encrypted == oldSelf.spec.encrypted")
+    validation = Rule::new("self.spec.vault == oldSelf.spec.vault && self.spec.instance == oldSelf.spec.instance && self.spec.backup == oldSelf.spec.backup && self.spec.cluster == oldSelf.spec.cluster && self.spec.startedAt == oldSelf.spec.startedAt && self.spec.finishedAt == oldSelf.spec.finishedAt && self.spec.phase == oldSelf.spec.phase && self.spec.objects == oldSelf.spec.objects && self.spec.bytes == oldSelf.spec.bytes && self.spec.storedBytes == oldSelf.spec.storedBytes && self.spec.volumes == oldSelf.spec.volumes && self.spec.encrypted == oldSelf.spec.encrypted && self.spec.format == oldSelf.spec.format")
         .message("a recovery point says what its vault holds: nothing of it can be changed but wanted"),
     printcolumn(name = "Instance", type_ = "string", json_path = ".spec.instance"),
     printcolumn(name = "Vault", type_ = "string", json_path = ".spec.vault"),
@@ -48,7 +48,7 @@ pub struct RecoveryPointSpec {
     pub instance: String,
     /// The Backup that made it. Its uid is the point's id.
     pub backup: BackupReference,
-    /// The cluster that it is of: the uid of its namespace kube-system.
+    /// The cluster that it is of: the uid of its namespace kube-system; of Velero's unknown.
     #[schemars(length(max = 128))]
     pub cluster: String,
     /// When the Backup began.
@@ -59,7 +59,7 @@ pub struct RecoveryPointSpec {
     pub phase: BackupPhase,
     /// How many objects it holds.
     pub objects: u64,
-    /// Their size as JSON, in bytes.
+    /// Their size as JSON, in bytes. Of Velero's: as stored.
     pub bytes: u64,
     /// What is stored of that, in bytes, compressed and encrypted.
     pub stored_bytes: u64,
@@ -67,11 +67,25 @@ pub struct RecoveryPointSpec {
     pub volumes: u32,
     /// Whether it can be read only by a private key.
     pub encrypted: bool,
+    /// What it is stored as. Native: as this system stores points. Velero: as a backup of Velero or AKS Backup, of which no more
+    /// is known than its description says; instance is what its vault is called. Default: Native.
+    #[serde(default)]
+    pub format: PointFormat,
     /// What is asked of this point. Deleted: it is deleted, and its data is removed when the time for having it back is over
     /// (softDelete of the vault). Present: it is undeleted, if it was deleted, and its policy doesn't delete it. Default: its
     /// policy decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<Wanted>,
+}
+
+/// What a point is stored as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum PointFormat {
+    /// As this system stores it.
+    #[default]
+    Native,
+    /// As a backup of Velero or AKS Backup.
+    Velero,
 }
 
 /// The type of the condition that says whether its vault has a point.

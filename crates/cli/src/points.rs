@@ -17,6 +17,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clusterbackup_api::RecoveryPoint;
+use clusterbackup_api::recovery_point::PointFormat;
 use clusterbackup_vault::point::PointId;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
@@ -115,6 +116,9 @@ fn print(point: &RecoveryPoint, out: &mut dyn Write) -> Result<(), Error> {
         "Backup:    {}, of the instance {}",
         spec.backup.name, spec.instance
     )?;
+    if spec.format == PointFormat::Velero {
+        writeln!(out, "Format:    a backup of Velero's or AKS Backup's")?;
+    }
     writeln!(out, "Phase:     {:?}", spec.phase)?;
     writeln!(
         out,

@@ -7,20 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clusterbackup_api::backup_vault::{Location, Place};
-use clusterbackup_api::recovery_point::Tier;
+use clusterbackup_api::recovery_point::{PointFormat, Tier};
 use clusterbackup_api::{BackupVault, RecoveryPoint};
+use clusterbackup_vault::archive::{self, Archive};
 use clusterbackup_vault::location;
 use clusterbackup_vault::place::{self, ACCOUNT_KEY, SAS_TOKEN, SecretData};
+use clusterbackup_vault::point::PointReader;
 use clusterbackup_vault::seal::Identity;
 use clusterbackup_vault::store::{Patience, Retrying, Store};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 
-use crate::Error;
 use crate::arguments::store::Store as Flags;
-use crate::cluster;
 use crate::input::Input;
+use crate::{Error, cluster, points};
 
 /// Longer nobody waits at a terminal for a store that doesn't answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,8 +43,8 @@ pub(crate) enum Wanted<'a> {
 
 /// The vaults that can be opened.
 pub(crate) enum Vaults {
-    /// The one that the flags name.
-    Here(Location),
+    /// The one that the flags name, and what lies there.
+    Here(Location, PointFormat),
     /// Those of a namespace.
     In { client: Client, namespace: String },
 }
@@ -55,7 +56,7 @@ pub(crate) fn run<T>(
     work: impl AsyncFnOnce(Vaults) -> Result<T, Error>,
 ) -> Result<T, Error> {
     match flags.location() {
-        Some(location) => cluster::without(async || work(Vaults::Here(location)).await),
+        Some(location) => cluster::without(async || work(Vaults::Here(location, flags.format())).await),
         None => cluster::run(async |client| {
             let namespace = namespace.unwrap_or_else(|| client.default_namespace()).to_owned();
             work(Vaults::In { client, namespace }).await
@@ -63,13 +64,58 @@ pub(crate) fn run<T>(
     }
 }
 
+/// What lies where a vault is.
+struct Opened {
+    store: Store,
+    format: PointFormat,
+    /// What Velero calls the point that is wanted.
+    backup: String,
+}
+
 impl Vaults {
-    /// The store of a vault. The flags name one, whichever is wanted.
+    /// The store of a vault that has points of ours. The flags name one, whichever is wanted.
     pub(crate) async fn open(&self, wanted: Wanted<'_>) -> Result<Store, Error> {
+        let opened = self.find(wanted).await?;
+        match opened.format {
+            PointFormat::Native => Ok(opened.store),
+            PointFormat::Velero => Err(told(
+                &"it is a backup of Velero's: no hashes of its parts are stored to compare them with; `rp get` and `restore \
+                  preview --offline` read all of it",
+            )),
+        }
+    }
+
+    /// A point, whoever has stored it. One of Velero's is read to its end first.
+    pub(crate) async fn point(&self, name: &str, identity: Option<Identity>) -> Result<PointReader, Error> {
+        let Opened {
+            store,
+            format,
+            backup,
+        } = self.find(Wanted::Point(name)).await?;
+        match format {
+            PointFormat::Native => {
+                let point = PointReader::open(store, &points::id(name)?, identity).await;
+                point.map_err(|error| told(&error))
+            }
+            PointFormat::Velero => {
+                let archive = Archive::open(store, &backup).await;
+                let archive = archive.map_err(|error| told(&error))?;
+                let point = archive::stage(&archive, name, &env::temp_dir()).await;
+                point.map_err(|error| told(&error))
+            }
+        }
+    }
+
+    async fn find(&self, wanted: Wanted<'_>) -> Result<Opened, Error> {
         match self {
-            Self::Here(location) => {
+            Self::Here(location, format) => {
                 let place = place_of(location)?;
-                open(place, in_environment(place).as_ref(), None).await
+                let (Wanted::Vault(name) | Wanted::Point(name)) = wanted;
+                Ok(Opened {
+                    store: open(place, *format, in_environment(place).as_ref(), None).await?,
+                    format: *format,
+                    backup: name.to_owned(),
+                })
             }
             Self::In { client, namespace } => of_cluster(client, wanted, namespace).await,
         }
@@ -88,15 +134,15 @@ pub(crate) fn identity(file: Option<&str>) -> Result<Option<Identity>, Error> {
     identity.map_err(|error| told(&error))
 }
 
-async fn of_cluster(client: &Client, wanted: Wanted<'_>, namespace: &str) -> Result<Store, Error> {
-    let (vault, tier) = match wanted {
-        Wanted::Vault(name) => (name.to_owned(), Tier::Operational),
+async fn of_cluster(client: &Client, wanted: Wanted<'_>, namespace: &str) -> Result<Opened, Error> {
+    let (vault, tier, backup) = match wanted {
+        Wanted::Vault(name) => (name.to_owned(), Tier::Operational, String::new()),
         Wanted::Point(name) => {
             let point: RecoveryPoint =
                 cluster::get(client, "recoverypoints.clusterbackup.io", namespace, name).await?;
             let in_tier = point.status.as_ref().and_then(|status| status.tiers.first());
             let tier = in_tier.map_or(Tier::Operational, |in_tier| in_tier.tier);
-            (point.spec.vault, tier)
+            (point.spec.vault, tier, point.spec.backup.name)
         }
     };
     let found: BackupVault = cluster::get(client, "backupvaults.clusterbackup.io", namespace, &vault).await?;
@@ -121,7 +167,11 @@ async fn of_cluster(client: &Client, wanted: Wanted<'_>, namespace: &str) -> Res
         None => in_environment(place),
     };
     let id = found.status.as_ref().and_then(|status| status.id(tier));
-    open(place, secret.as_ref(), id).await
+    Ok(Opened {
+        store: open(place, found.spec.format, secret.as_ref(), id).await?,
+        format: found.spec.format,
+        backup,
+    })
 }
 
 fn place_of(location: &Location) -> Result<Place<'_>, Error> {
@@ -130,7 +180,12 @@ fn place_of(location: &Location) -> Result<Place<'_>, Error> {
 }
 
 /// The vault that is there, and no other: who mistyped a prefix must not hear that all of its no points are good.
-async fn open(place: Place<'_>, secret: Option<&SecretData>, id: Option<&str>) -> Result<Store, Error> {
+async fn open(
+    place: Place<'_>,
+    format: PointFormat,
+    secret: Option<&SecretData>,
+    id: Option<&str>,
+) -> Result<Store, Error> {
     let opened = place::open(place, secret).map_err(|error| told(&error))?;
     let patience = Patience {
         total: PATIENCE,
@@ -138,6 +193,9 @@ async fn open(place: Place<'_>, secret: Option<&SecretData>, id: Option<&str>) -
     };
     let store: Store = Arc::new(Retrying::new(opened.store, patience));
     let prefix = opened.prefix.as_ref();
+    if format == PointFormat::Velero {
+        return Ok(location::below(&store, prefix));
+    }
     let found = match id {
         Some(id) => location::Location::known(&store, prefix, id).await,
         None => location::Location::find(&store, prefix).await,

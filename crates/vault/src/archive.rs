@@ -16,6 +16,7 @@
 //! - `reader`: reads the objects of a backup
 //! - `counts`: how many objects of which kind Velero says it wrote
 //! - `error`: what can go wrong
+//! - `staged`: a backup as a recovery point, for whoever reads those
 //! - `export`: writes a recovery point as a backup of Velero's
 
 mod at_most;
@@ -37,8 +38,10 @@ mod reader;
 #[cfg(test)]
 mod sample;
 mod source;
+mod staged;
 
-pub use self::backup::{Backup, find, list};
+pub use self::backup::{Backup, Outcome, find, list, names};
 pub use self::error::{ArchiveError, Refusal};
 pub use self::export::{ExportError, Exported, export};
 pub use self::reader::Archive;
+pub use self::staged::{CLUSTER, StageError, stage};

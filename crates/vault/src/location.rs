@@ -258,7 +258,8 @@ fn age(probe: &Key, now: Timestamp) -> Option<SignedDuration> {
     Some(now.duration_since(Timestamp::from_second(second).ok()?))
 }
 
-fn below(store: &Store, prefix: Option<&Key>) -> Store {
+/// What lies below these segments of a store, or all of it.
+pub fn below(store: &Store, prefix: Option<&Key>) -> Store {
     match prefix {
         Some(prefix) => Arc::new(Prefixed::new(Arc::clone(store), prefix.clone())),
         None => Arc::clone(store),

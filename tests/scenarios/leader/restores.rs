@@ -8,4 +8,5 @@ pub(crate) mod modifiers;
 pub(crate) mod refused;
 pub(crate) mod rights;
 pub(crate) mod round_trip;
+pub(crate) mod velero;
 pub(crate) mod volumes;

@@ -29,7 +29,7 @@ pub(super) enum Change {
 
 /// Whether a vault has a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Availability<'a> {
+pub(super) enum Availability<'a> {
     /// It does.
     Available,
     /// It has one that can't be read.
@@ -98,7 +98,7 @@ fn right(vault: &str, in_tiers: &[(Tier, &Item)]) -> Option<RecoveryPoint> {
     Some(mirror::of(vault, &item.manifest))
 }
 
-fn before(mirror: &RecoveryPoint) -> RecoveryPointStatus {
+pub(super) fn before(mirror: &RecoveryPoint) -> RecoveryPointStatus {
     mirror.status.clone().unwrap_or_default()
 }
 
@@ -121,7 +121,7 @@ pub(super) fn of_unread(reason: &str, message: &str, mirrors: &[RecoveryPoint]) 
 }
 
 /// Whether an object says what it should, beside what is wanted. Times have fewer digits in the cluster.
-fn says(mirror: &RecoveryPoint, right: &RecoveryPoint) -> bool {
+pub(super) fn says(mirror: &RecoveryPoint, right: &RecoveryPoint) -> bool {
     let text = |spec: &RecoveryPointSpec| {
         serde_json::to_value(RecoveryPointSpec {
             wanted: None,
@@ -133,7 +133,7 @@ fn says(mirror: &RecoveryPoint, right: &RecoveryPoint) -> bool {
 }
 
 /// The object with what is to be said of it, if that is new. Conditions are added to those that it has.
-fn tell(
+pub(super) fn tell(
     mirror: &RecoveryPoint,
     mut status: RecoveryPointStatus,
     availability: Availability<'_>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clusterbackup_api::backup_vault::Access;
-use clusterbackup_api::recovery_point::AVAILABLE;
+use clusterbackup_api::recovery_point::{AVAILABLE, PointFormat};
 use clusterbackup_api::{BackupVault, RecoveryPoint};
 use clusterbackup_core::retention::Tier;
 use clusterbackup_vault::point::PointId;
@@ -13,6 +13,7 @@ use kube::{Api, ResourceExt as _};
 use tokio::time::timeout;
 use tracing::warn;
 
+use super::archives::Archives;
 use super::difference::{self, Change};
 use super::inventory::Inventory;
 use super::life::Read;
@@ -42,19 +43,13 @@ async fn attempt(world: &World, vault: &BackupVault, tiers: &mut Tiers) -> Resul
     let points = Api::<RecoveryPoint>::namespaced(world.client.clone(), &namespace);
     // Before the vault is read: what is committed in between isn't taken for gone.
     let mirrors = of_vault(&points, &name).await?;
-    let changes = match read(world, vault, Tier::Operational, &mut tiers.operational).await {
-        Ok(store) => {
-            let copies = read_copies(world, vault, tiers).await;
-            let stores = Stores {
-                operational: &store,
-                vault: copies.as_ref(),
-            };
-            if let Err(error) = care(world, vault, &stores, &mirrors, tiers).await {
-                warn!(%error, namespace, vault = name, "deciding about recovery points; trying again");
-            }
-            difference::of_listed(&name, tiers, &mirrors)
+    let changes = if vault.spec.format == PointFormat::Velero {
+        match read_archives(world, vault, &mut tiers.archives).await {
+            Ok(()) => tiers.archives.changes(&mirrors),
+            Err(error) => difference::of_unread(error.reason().as_str(), &error.to_string(), &mirrors),
         }
-        Err(error) => difference::of_unread(error.reason().as_str(), &error.to_string(), &mirrors),
+    } else {
+        of_points(world, vault, &mirrors, tiers).await
     };
     for change in changes {
         if let Err(error) = carry_out(world, &points, change).await {
@@ -62,6 +57,44 @@ async fn attempt(world: &World, vault: &BackupVault, tiers: &mut Tiers) -> Resul
         }
     }
     Ok(())
+}
+
+/// Does what is due with the points of a vault, and says what the cluster has to show of them.
+async fn of_points(
+    world: &World,
+    vault: &BackupVault,
+    mirrors: &[RecoveryPoint],
+    tiers: &mut Tiers,
+) -> Vec<Change> {
+    let (namespace, name) = (vault.namespace(), vault.name_any());
+    match read(world, vault, Tier::Operational, &mut tiers.operational).await {
+        Ok(store) => {
+            let copies = read_copies(world, vault, tiers).await;
+            let stores = Stores {
+                operational: &store,
+                vault: copies.as_ref(),
+            };
+            if let Err(error) = care(world, vault, &stores, mirrors, tiers).await {
+                warn!(%error, namespace, vault = name, "deciding about recovery points; trying again");
+            }
+            difference::of_listed(&name, tiers, mirrors)
+        }
+        Err(error) => difference::of_unread(error.reason().as_str(), &error.to_string(), mirrors),
+    }
+}
+
+/// Reads the backups of a vault that Velero writes.
+async fn read_archives(
+    world: &World,
+    vault: &BackupVault,
+    archives: &mut Archives,
+) -> Result<(), VaultError> {
+    let store = world
+        .doors
+        .open_tier(&world.client, vault, Tier::Operational)
+        .await?;
+    let read = timeout(LIMIT, archives.read(&store, &vault.name_any())).await;
+    Ok(read.map_err(|_| slow())??)
 }
 
 /// What could be read of a vault.

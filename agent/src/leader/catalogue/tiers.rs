@@ -6,6 +6,7 @@ use clusterbackup_api::recovery_point::{RecoveryPointStatus, Tier};
 use clusterbackup_api::schema;
 use clusterbackup_vault::point::PointId;
 
+use super::archives::Archives;
 use super::copies::Copies;
 use super::inventory::{Found, Inventory, Item};
 use crate::leader::vault::VaultError;
@@ -21,6 +22,8 @@ pub(super) struct Tiers {
     pub(super) unread: Option<Unread>,
     /// What is being copied.
     pub(super) copies: Copies,
+    /// What there is in their place where the vault is of Velero's backups.
+    pub(super) archives: Archives,
 }
 
 /// Why a tier couldn't be read.

@@ -1,11 +1,12 @@
 //! The recovery point of a restore: found in its vault, opened for reading, and what of it the requester may read.
 
 use clusterbackup_api::access::{Access, Demand, Reach, Read};
-use clusterbackup_api::recovery_point::PointState;
+use clusterbackup_api::recovery_point::{PointFormat, PointState};
 use clusterbackup_api::requester::Requester;
 use clusterbackup_api::{RecoveryPoint, Restore};
 use clusterbackup_core::object::{GroupResource, ObjectId};
 use clusterbackup_kit::rights;
+use clusterbackup_vault::archive::{self, Archive, StageError};
 use clusterbackup_vault::point::{Manifest, PointId, PointReader};
 use clusterbackup_vault::seal::Identity;
 use k8s_openapi::api::core::v1::Secret;
@@ -31,6 +32,11 @@ pub(super) async fn open(
     let namespace = restore.namespace().unwrap_or_default();
     let point = find(world, &namespace, &restore.spec.recovery_point).await?;
     let store = world.doors.open_point(&world.client, &point).await?;
+    if point.spec.format == PointFormat::Velero {
+        let archive = Archive::open(store, &point.spec.backup.name).await;
+        let archive = archive.map_err(StageError::from)?;
+        return Ok(archive::stage(&archive, &point.spec.instance, &world.scratch).await?);
+    }
     let identity = match &restore.spec.identity {
         Some(secret) => Some(identity(stand_in, &namespace, secret).await?),
         None => None,

@@ -1,5 +1,6 @@
 //! Why a vault can't be used.
 
+use clusterbackup_vault::archive::ArchiveError;
 use clusterbackup_vault::location::LocationError;
 use clusterbackup_vault::place::PlaceError;
 use clusterbackup_vault::seal::BadRecipient;
@@ -47,6 +48,14 @@ pub(in crate::leader) enum VaultError {
     /// What it says of its place is not as it should be.
     #[error(transparent)]
     Place(PlaceError),
+    /// Velero has nothing there.
+    #[error(
+        "no backup of Velero's is there: name the container or bucket of its BackupStorageLocation, and the same prefix"
+    )]
+    NoBackups,
+    /// What Velero has there can't be read.
+    #[error(transparent)]
+    Archives(ArchiveError),
     /// Its place is not as it should be.
     #[error(transparent)]
     Location(#[from] LocationError),
@@ -98,6 +107,8 @@ impl VaultError {
                 Reason::SpecInvalid
             }
             Self::NoSecret(_) => Reason::CredentialsMissing,
+            Self::NoBackups => Reason::LocationEmpty,
+            Self::Archives(_) => Reason::StoreFailed,
             Self::Credentials(..) => Reason::CredentialsInvalid,
             Self::Unread(_) => Reason::ApiServerUnreachable,
             Self::Location(error) => match error {
@@ -112,6 +123,16 @@ impl VaultError {
                 | LocationError::KeepsDeleted { .. } => Reason::StoreUnfit,
                 LocationError::Key(_) => Reason::StoreFailed,
             },
+        }
+    }
+}
+
+/// What a store says is said as of any place.
+impl From<ArchiveError> for VaultError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Store { source, .. } => source.into(),
+            error => Self::Archives(error),
         }
     }
 }

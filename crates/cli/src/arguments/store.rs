@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueHint};
 use clusterbackup_api::backup_vault::{Azure, FileSystem, Location, S3};
+use clusterbackup_api::recovery_point::PointFormat;
 
 use super::backup::Place;
 
@@ -54,6 +55,18 @@ pub(crate) struct Store {
     /// The region of the bucket. Default: us-east-1.
     #[arg(long, value_name = "REGION", requires = "s3")]
     region: Option<String>,
+    /// What lies there; of Velero's backups a point is named as Velero names the backup.
+    #[arg(long, value_name = "FORMAT", requires = "store", default_value = "native")]
+    format: Format,
+}
+
+/// What lies in a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// What this system writes.
+    Native,
+    /// Backups of Velero or AKS Backup.
+    Velero,
 }
 
 #[derive(Debug, Clone)]
@@ -76,6 +89,14 @@ fn container(text: &str) -> Result<Container, String> {
 }
 
 impl Store {
+    /// What lies there, as a BackupVault says it.
+    pub(crate) const fn format(&self) -> PointFormat {
+        match self.format {
+            Format::Native => PointFormat::Native,
+            Format::Velero => PointFormat::Velero,
+        }
+    }
+
     /// The place as a BackupVault says it.
     pub(crate) fn location(&self) -> Option<Location> {
         let (prefix, endpoint) = (&self.prefix, &self.endpoint);

@@ -38,6 +38,9 @@ Examples:
   kubectl clusterbackup vault create shop -n shop --azure shopbackups/vault --credentials shop-vault \\
     --recipient age1...
 
+  # To restore what Velero or AKS Backup has backed up: nothing is written there
+  kubectl clusterbackup vault create old -n shop --s3 velero --credentials velero --format velero
+
   # For a repository
   kubectl clusterbackup vault create shop -n shop --s3 backups --prefix shop --dry-run -o yaml > vault.yaml
 

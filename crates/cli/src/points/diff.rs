@@ -14,7 +14,7 @@ use crate::arguments::points::Diff;
 use crate::fields::{self, Field};
 use crate::mask::Mask;
 use crate::print::{Sides, difference, leave_to_server};
-use crate::store::{self, Vaults, Wanted, told};
+use crate::store::{self, told};
 use crate::{Error, output};
 
 /// What an object is called.
@@ -49,9 +49,10 @@ struct Changed {
 
 pub(super) fn run(arguments: &Diff, out: &mut dyn Write) -> Result<(), Error> {
     let namespace = arguments.reading.place.namespace.as_deref();
+    let identity = store::identity(arguments.reading.identity.as_deref())?;
     let told = store::run(&arguments.reading.store, namespace, async |vaults| {
-        let before = open(&vaults, &arguments.before, arguments).await?;
-        let after = open(&vaults, &arguments.after, arguments).await?;
+        let before = vaults.point(&arguments.before, identity.clone()).await?;
+        let after = vaults.point(&arguments.after, identity).await?;
         compare(&before, &after, arguments.show_secrets).await
     })?;
     match arguments.output {
@@ -59,14 +60,6 @@ pub(super) fn run(arguments: &Diff, out: &mut dyn Write) -> Result<(), Error> {
         Output::Json => output::json(&told, out),
         Output::Yaml => output::yaml(&told, out),
     }
-}
-
-async fn open(vaults: &Vaults, name: &str, arguments: &Diff) -> Result<PointReader, Error> {
-    let id = super::id(name)?;
-    let identity = store::identity(arguments.reading.identity.as_deref())?;
-    let store = vaults.open(Wanted::Point(name)).await?;
-    let point = PointReader::open(store, &id, identity).await;
-    point.map_err(|error| told(&error))
 }
 
 /// Reads the two indexes, and of the objects only those whose hashes differ.

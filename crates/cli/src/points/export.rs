@@ -4,22 +4,18 @@ use std::io::Write;
 use std::sync::Arc;
 
 use clusterbackup_vault::archive;
-use clusterbackup_vault::point::PointReader;
 use clusterbackup_vault::store::{FileStore, Store};
 
 use crate::Error;
 use crate::arguments::points::Export;
-use crate::store::{self, Wanted, told};
+use crate::store::{self, told};
 use crate::words::size;
 
 pub(super) fn run(arguments: &Export, out: &mut dyn Write) -> Result<(), Error> {
     let identity = store::identity(arguments.reading.identity.as_deref())?;
-    let id = super::id(&arguments.name)?;
     let namespace = arguments.reading.place.namespace.as_deref();
     let exported = store::run(&arguments.reading.store, namespace, async |vaults| {
-        let store = vaults.open(Wanted::Point(&arguments.name)).await?;
-        let point = PointReader::open(store, &id, identity).await;
-        let point = point.map_err(|error| told(&error))?;
+        let point = vaults.point(&arguments.name, identity).await?;
         let target: Store = Arc::new(FileStore::new(&arguments.velero));
         archive::export(&point, &target)
             .await

@@ -2,20 +2,17 @@
 
 use std::io::Write;
 
-use clusterbackup_vault::point::PointReader;
-use clusterbackup_vault::store::Store;
 use serde_json::Value;
 
 use crate::arguments::points::{Form, Get};
 use crate::mask::Mask;
-use crate::store::{self, Wanted, told};
+use crate::store::{self, Vaults, told};
 use crate::{Error, output};
 
 pub(super) fn run(arguments: &Get, out: &mut dyn Write) -> Result<(), Error> {
     let namespace = arguments.point_namespace.as_deref();
     let object = store::run(&arguments.store, namespace, async |vaults| {
-        let store = vaults.open(Wanted::Point(&arguments.point)).await?;
-        read(store, arguments).await
+        read(&vaults, arguments).await
     })?;
     let shown = if arguments.show_secrets {
         object
@@ -28,15 +25,14 @@ pub(super) fn run(arguments: &Get, out: &mut dyn Write) -> Result<(), Error> {
     }
 }
 
-async fn read(store: Store, arguments: &Get) -> Result<Value, Error> {
+async fn read(vaults: &Vaults, arguments: &Get) -> Result<Value, Error> {
     let Some((kind, name)) = arguments.object.split_once('/') else {
         return Err(told(
             &"write the object as its kind, `/` and its name: deployments.apps/web",
         ));
     };
     let identity = store::identity(arguments.identity.as_deref())?;
-    let point = PointReader::open(store, &super::id(&arguments.point)?, identity).await;
-    let point = point.map_err(|error| told(&error))?;
+    let point = vaults.point(&arguments.point, identity).await?;
     let found = point.get(kind, arguments.namespace.as_deref(), name).await;
     let json = found.map_err(|error| told(&error))?.ok_or_else(|| {
         let place = arguments.namespace.as_ref();

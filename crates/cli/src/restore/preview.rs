@@ -22,7 +22,7 @@ use self::print::Printer;
 use super::create::asked;
 use crate::Error;
 use crate::arguments::restore::Preview;
-use crate::store::{self, Wanted, told};
+use crate::store::{self, told};
 
 /// A rule failed on an object.
 const RULE_FAILED: u8 = 3;
@@ -37,7 +37,6 @@ pub(super) fn run(arguments: &Preview, out: &mut dyn Write) -> Result<ExitCode, 
     .map_err(|error| told(&error))?;
     let rules = arguments.rules.iter().map(|file| RuleFile::read(file));
     let rules = rules.collect::<Result<Vec<_>, _>>()?;
-    let id = crate::points::id(&arguments.point)?;
     let identity = store::identity(arguments.reading.identity.as_deref())?;
     let mut printer = Printer::new(arguments.output, out);
     let (choice, mut terms) = match restore.decided() {
@@ -46,9 +45,7 @@ pub(super) fn run(arguments: &Preview, out: &mut dyn Write) -> Result<ExitCode, 
     };
     let namespace = arguments.reading.place.namespace.as_deref();
     store::run(&arguments.reading.store, namespace, async |vaults| {
-        let store = vaults.open(Wanted::Point(&arguments.point)).await?;
-        let point = PointReader::open(store, &id, identity).await;
-        let point = point.map_err(|error| told(&error))?;
+        let point = vaults.point(&arguments.point, identity).await?;
         if let Volumes::With(known) = &mut terms.volumes {
             *known = data(&point).await.map_err(|error| told(&error))?;
         }

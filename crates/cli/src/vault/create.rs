@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clusterbackup_api::backup_vault::{
     Access, Encryption, Immutability, Location, SecretReference, SoftDelete,
 };
+use clusterbackup_api::recovery_point::PointFormat;
 use clusterbackup_api::{BackupVault, BackupVaultSpec};
 use clusterbackup_vault::seal::Recipient;
 use kube::api::PostParams;
@@ -51,7 +52,8 @@ fn vault(arguments: &Create) -> Result<BackupVault, Error> {
     let spec = BackupVaultSpec {
         operational,
         vault_tier: None,
-        access: if arguments.read_only {
+        format: arguments.store.format(),
+        access: if arguments.read_only || arguments.store.format() == PointFormat::Velero {
             Access::ReadOnly
         } else {
             Access::ReadWrite

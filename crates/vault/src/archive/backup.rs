@@ -1,5 +1,7 @@
 //! Which backups there are: each has a `velero-backup.json`, and nothing else says so.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use futures::future;
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -8,6 +10,7 @@ use serde::Deserialize;
 
 use super::error::{ArchiveError, Refusal};
 use super::layout;
+use crate::point::PointPhase;
 use crate::store::{Blob, Key, Store, StoreError};
 
 /// How many descriptions are read at a time.
@@ -21,6 +24,8 @@ const LARGEST: u64 = 4 << 20;
 pub struct Backup {
     /// Its name.
     pub name: String,
+    /// The namespace that its object was in.
+    pub namespace: String,
     /// How it ended: `Completed`, `PartiallyFailed`, …; empty if Velero never said.
     pub phase: String,
     /// When it was begun.
@@ -45,6 +50,17 @@ pub struct Backup {
     pub format: Option<String>,
 }
 
+/// How a backup ended that left something to restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether something is missing.
+    pub phase: PointPhase,
+    /// When it was begun.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+}
+
 /// A backup by its name; nothing where there is no such backup.
 pub async fn find(store: &Store, name: &str) -> Result<Option<Backup>, ArchiveError> {
     let key = layout::description(name)?;
@@ -55,6 +71,26 @@ pub async fn find(store: &Store, name: &str) -> Result<Option<Backup>, ArchiveEr
             .map(Some)
             .map_err(|refusal| ArchiveError::refused(&key, refusal)),
     }
+}
+
+/// Which backups there are by their names, and how many bytes the archive of each has.
+pub async fn names(store: &Store) -> Result<BTreeMap<String, u64>, ArchiveError> {
+    let folder = layout::backups()?;
+    let mut blobs = store.list(Some(folder));
+    let (mut described, mut sizes) = (Vec::new(), BTreeMap::new());
+    while let Some(blob) = blobs.next().await {
+        let Blob { key, size } = blob.map_err(|error| ArchiveError::store(folder, error))?;
+        if let Some(name) = layout::described(&key) {
+            described.push(name.to_owned());
+        } else if let Some(name) = layout::archived(&key) {
+            sizes.insert(name.to_owned(), size);
+        }
+    }
+    let sized = described.into_iter().map(|name| {
+        let size = sizes.remove(&name).unwrap_or_default();
+        (name, size)
+    });
+    Ok(sized.collect())
 }
 
 /// All backups of a container, or of the folder of a storage location, in the order of their names. One that is damaged is an
@@ -90,6 +126,8 @@ struct Description {
 #[derive(Deserialize)]
 struct Metadata {
     name: String,
+    #[serde(default)]
+    namespace: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -138,6 +176,7 @@ fn read(bytes: &Bytes, name: &str) -> Result<Backup, Refusal> {
     let progress = status.progress.unwrap_or_default();
     Ok(Backup {
         name: description.metadata.name,
+        namespace: description.metadata.namespace,
         phase: status.phase,
         started: status.start_timestamp,
         finished: status.completion_timestamp,
@@ -153,6 +192,19 @@ fn read(bytes: &Bytes, name: &str) -> Result<Backup, Refusal> {
 }
 
 impl Backup {
+    /// When it was begun and ended, and how, if it is one that can be restored: Velero restores no others either.
+    pub fn outcome(&self) -> Option<Outcome> {
+        Some(Outcome {
+            phase: match self.phase.as_str() {
+                "Completed" => PointPhase::Completed,
+                "PartiallyFailed" => PointPhase::CompletedWithWarnings,
+                _ => return None,
+            },
+            started: self.started?,
+            finished: self.finished?,
+        })
+    }
+
     /// What its archive is called, if it is one that can be read.
     pub(super) fn archive(&self) -> Result<Key, ArchiveError> {
         if let Some(format) = &self.format {
@@ -185,12 +237,17 @@ mod tests {
         for name in ["a", "b", "c", "d"] {
             sample::write(&store, name, &sample::files()).await;
         }
-        let names: Vec<_> = list(&store)
+        let listed: Vec<_> = list(&store)
             .map_ok(|backup| backup.name)
             .try_collect()
             .await
             .unwrap();
-        assert_eq!(names, ["a", "b", "c", "d"]);
+        assert_eq!(listed, ["a", "b", "c", "d"]);
+        let named = names(&store).await.unwrap();
+        assert!(
+            named.keys().eq(&listed) && named.values().all(|size| *size > 0),
+            "{named:?}"
+        );
         for (backup, body) in [
             ("b", &b"{"[..]),
             ("c", br#"{"kind":"Backup","metadata":{"name":"a"}}"#),
@@ -218,6 +275,7 @@ mod tests {
             backup,
             Backup {
                 name: "nightly".to_owned(),
+                namespace: "velero".to_owned(),
                 phase: "PartiallyFailed".to_owned(),
                 started: Some("2026-11-21T01:00:00Z".parse().unwrap()),
                 finished: Some("2026-11-21T01:05:00Z".parse().unwrap()),
@@ -254,6 +312,32 @@ mod tests {
             ),
             "{refused:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn what_velero_does_not_restore_is_not_restored() {
+        let store = sample::store();
+        sample::write(&store, "nightly", &sample::files()).await;
+        let backup = find(&store, "nightly").await.unwrap().unwrap();
+        for (phase, expected) in [
+            ("Completed", Some(PointPhase::Completed)),
+            ("PartiallyFailed", Some(PointPhase::CompletedWithWarnings)),
+            ("Failed", None),
+            ("InProgress", None),
+            ("Deleting", None),
+            ("", None),
+        ] {
+            let backup = Backup {
+                phase: phase.to_owned(),
+                ..backup.clone()
+            };
+            assert_eq!(backup.outcome().map(|outcome| outcome.phase), expected, "{phase}");
+        }
+        let endless = Backup {
+            finished: None,
+            ..backup
+        };
+        assert_eq!(endless.outcome(), None);
     }
 
     #[test]

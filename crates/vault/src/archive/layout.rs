@@ -30,9 +30,21 @@ pub(super) fn resource_list(backup: &str) -> Result<Key, BadKey> {
 
 /// The backup that a blob describes.
 pub(super) fn described(key: &Key) -> Option<&str> {
+    let (backup, file) = part(key)?;
+    (file == DESCRIPTION).then_some(backup)
+}
+
+/// The backup that a blob holds the objects of.
+pub(super) fn archived(key: &Key) -> Option<&str> {
+    let (backup, file) = part(key)?;
+    (file.strip_suffix(".tar.gz") == Some(backup)).then_some(backup)
+}
+
+/// The backup that a blob belongs to, and the name of the file.
+fn part(key: &Key) -> Option<(&str, &str)> {
     let mut segments = key.as_str().split('/');
     let (folder, backup, file) = (segments.next()?, segments.next()?, segments.next()?);
-    (folder == "backups" && file == DESCRIPTION && segments.next().is_none()).then_some(backup)
+    (folder == "backups" && segments.next().is_none()).then_some((backup, file))
 }
 
 fn file(backup: &str, file: &str) -> Result<Key, BadKey> {

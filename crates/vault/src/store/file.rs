@@ -9,10 +9,10 @@ mod unfinished;
 mod walk;
 
 use std::fmt;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,28 +20,58 @@ use bytes::{Bytes, BytesMut};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::io::AsyncReadExt as _;
 
 use self::disk::Disk;
 use super::{Blob, BlobStore, Bytestream, Key, PART, Put, StoreError, Upload};
+
+/// How the names of temporary folders begin.
+const TEMPORARY: &str = "clusterbackup-";
 
 /// What is read of a file at once.
 const PIECE: usize = 256 << 10;
 
 /// Blobs as files below a folder, which has to be there: where a disk isn't mounted, nothing is written into the place for it.
 #[derive(Clone)]
-pub struct FileStore(Disk);
+pub struct FileStore {
+    disk: Disk,
+    /// The folder, where it is to go with the store.
+    _temporary: Option<Arc<TempDir>>,
+}
 
 impl FileStore {
     /// The blobs below this folder.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self(Disk::new(root.into()))
+        Self {
+            disk: Disk::new(root.into()),
+            _temporary: None,
+        }
+    }
+
+    /// Blobs in a new folder below this one, which goes with the last clone of the store.
+    pub fn temporary(below: &Path) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(below)?;
+        Ok(Self {
+            disk: Disk::new(folder.path().to_owned()),
+            _temporary: Some(Arc::new(folder)),
+        })
+    }
+
+    /// Removes the folders of temporary stores that a process has left here when it died.
+    pub fn remove_temporary(below: &Path) -> io::Result<()> {
+        for entry in std::fs::read_dir(below)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                std::fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes files that were begun so long ago and never got their keys, and says how many: their writers have died.
     pub async fn remove_unfinished(&self, age: Duration) -> Result<u64, StoreError> {
-        let disk = self.0.clone();
+        let disk = self.disk.clone();
         blocking(move || unfinished::remove(&disk, age)).await
     }
 
@@ -51,7 +81,7 @@ impl FileStore {
         key: &Key,
         work: impl FnOnce(&Disk, &Key) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (disk, key) = (self.0.clone(), key.clone());
+        let (disk, key) = (self.disk.clone(), key.clone());
         blocking(move || work(&disk, &key)).await
     }
 }
@@ -106,7 +136,7 @@ impl BlobStore for FileStore {
         async {
             let file = self.blocking(key, Disk::open).await?;
             let file = tokio::fs::File::from_std(file);
-            let place = self.0.path(key);
+            let place = self.disk.path(key);
             let pieces = stream::try_unfold((file, place), async |(mut file, place)| {
                 let mut piece = BytesMut::with_capacity(PIECE);
                 let read = file.read_buf(&mut piece).await;
@@ -134,7 +164,7 @@ impl BlobStore for FileStore {
     }
 
     fn list<'a>(&'a self, below: Option<&Key>) -> BoxStream<'a, Result<Blob, StoreError>> {
-        walk::blobs(self.0.clone(), below.cloned()).boxed()
+        walk::blobs(self.disk.clone(), below.cloned()).boxed()
     }
 
     fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
@@ -144,7 +174,7 @@ impl BlobStore for FileStore {
 
 impl fmt::Debug for FileStore {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "files in {}", self.0.root().display())
+        write!(formatter, "files in {}", self.disk.root().display())
     }
 }
 

@@ -32,17 +32,17 @@ const MORE: &str = include_str!("round_trip/more.yaml");
 const KINDS: usize = 40;
 
 /// An application, backed up.
-struct Stored {
-    ground: Ground,
-    application: Application,
-    point: String,
+pub(super) struct Stored {
+    pub(super) ground: Ground,
+    pub(super) application: Application,
+    pub(super) point: String,
     /// What stands in the point of the application.
-    objects: BTreeMap<Path, Value>,
+    pub(super) objects: BTreeMap<Path, Value>,
     _leader: Daemon,
 }
 
 impl Stored {
-    async fn of(cluster: Cluster) -> Result<Self> {
+    pub(super) async fn of(cluster: Cluster) -> Result<Self> {
         let ground = Ground::set_up(cluster).await?;
         let mut application = Application::create(&ground).await?;
         application.add(&ground, MORE).await?;
@@ -177,7 +177,7 @@ fn renamed(object: &Value, from: &str, to: &str) -> Value {
 }
 
 /// Compares what stands in the cluster with what was stored; `there` says where an object is now.
-async fn compare(
+pub(super) async fn compare(
     ground: &Ground,
     application: &Application,
     stored: &BTreeMap<Path, Value>,
