@@ -211,9 +211,17 @@ fn a_vault_that_is_to_be_created_is_shown() {
             "softDelete": { "days": 14 },
             "immutability": "Disabled",
             "access": "ReadWrite",
+            "format": "Native",
         },
     });
     assert_eq!(shown, expected);
+    let of_velero = ["--s3", "velero", "--format", "velero", "--dry-run", "-o", "json"];
+    let shown = folder
+        .run(&[&["vault", "create", "old"], &of_velero[..]].concat())
+        .quietly(0);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["spec"]["format"], "Velero");
+    assert_eq!(shown["spec"]["access"], "ReadOnly");
 
     for (place, said) in [
         (&[][..], "say where the vault is to be"),
