@@ -9,7 +9,7 @@ use clusterbackup_api::restore::{RestorePhase, RestoreStatus};
 use clusterbackup_api::{BackupVault, RecoveryPoint, Requester, Restore};
 use clusterbackup_tests::leader::Leaders;
 use clusterbackup_tests::runner::{VeleroContext, scenarios};
-use clusterbackup_tests::steps::api_of;
+use clusterbackup_tests::steps::{api_of, create, foreign_kind, until_established};
 use clusterbackup_tests::{Cluster, TestNamespace, eventually};
 use clusterbackup_vault::store::{FileStore, Store};
 use kube::api::PostParams;
@@ -45,6 +45,10 @@ async fn what_velero_has_backed_up_is_restored_in_another_cluster(given: &Velero
     let other = Cluster::start().await?;
     let leaders = Leaders::install(&other).await?;
     let home = other.namespace("home").await?;
+    // Velero selects by labels, which the definition hasn't got.
+    let widgets = foreign_kind("example.com", "v1", "Widget");
+    create(&other.admin(), None, &widgets).await?;
+    until_established(&other).await?;
     let folder = leaders.vaults().join("velero");
     fs::create_dir(&folder)?;
     let there: Store = Arc::new(FileStore::new(&folder));

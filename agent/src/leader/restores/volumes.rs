@@ -33,7 +33,7 @@ pub(super) async fn known(world: &World, reader: &PointReader) -> Result<Data, P
             None => *data = Err(NoData::NoSnapshots),
             // A class only says how the driver is asked, and many drivers want none.
             Some(classes) => {
-                snapshot.class = classes.of(&snapshot.driver).ok().map(|class| class.name.clone())
+                snapshot.class = classes.of(&snapshot.driver).ok().map(|class| class.name.clone());
             }
         }
     }

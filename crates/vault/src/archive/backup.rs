@@ -86,11 +86,11 @@ pub async fn names(store: &Store) -> Result<BTreeMap<String, u64>, ArchiveError>
             sizes.insert(name.to_owned(), size);
         }
     }
-    let sized = described.into_iter().map(|name| {
+    let with_size = described.into_iter().map(|name| {
         let size = sizes.remove(&name).unwrap_or_default();
         (name, size)
     });
-    Ok(sized.collect())
+    Ok(with_size.collect())
 }
 
 /// All backups of a container, or of the folder of a storage location, in the order of their names. One that is damaged is an

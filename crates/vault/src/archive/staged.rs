@@ -57,12 +57,12 @@ pub async fn stage(archive: &Archive, instance: &str, scratch: &Path) -> Result<
         name: backup.name.clone(),
         phase: backup.phase.clone(),
     })?;
-    let folder = FileStore::temporary(scratch).map_err(|error| StageError::Scratch(error.to_string()))?;
+    let folder = FileStore::temporary(scratch).map_err(|error| unstored(&error))?;
     let store: Store = Arc::new(folder);
     let identity = Identity::generate();
     let begin = Begin {
-        id: PointId::new(Uuid::new_v4().to_string()).map_err(unstored)?,
-        attempt: Attempt::new("staged").map_err(unstored)?,
+        id: PointId::new(Uuid::new_v4().to_string()).map_err(|error| unstored(&error))?,
+        attempt: Attempt::new("staged").map_err(|error| unstored(&error))?,
         cluster: CLUSTER.to_owned(),
         backup: BackupName {
             namespace: backup.namespace.clone(),
@@ -104,11 +104,11 @@ impl StageError {
 
 impl From<PointError> for StageError {
     fn from(error: PointError) -> Self {
-        unstored(error)
+        unstored(&error)
     }
 }
 
-fn unstored(error: impl ToString) -> StageError {
+fn unstored(error: &impl ToString) -> StageError {
     StageError::Scratch(error.to_string())
 }
 

@@ -116,7 +116,12 @@ async fn an_application_comes_back_beside_itself(cluster: Cluster) -> Result<()>
     let stored = Stored::of(cluster).await?;
     let Stored { ground, point, .. } = &stored;
     let (shop, again) = (ground.shop.name(), format!("{}-again", ground.shop.name()));
-    let spec = json!({ "namespaceMappings": { shop: again }, "includeClusterScopeResources": false });
+    let spec = json!({
+        "namespaceMappings": { shop: again },
+        "includeClusterScopeResources": false,
+        // The volume stays the original's, and has no snapshot.
+        "persistentVolumeRestoreMode": "RestoreWithoutVolumeData",
+    });
     ground.restore("friday", point, spec).await?;
     let status = ground.restored("friday", RestorePhase::Completed).await?;
     let there = |path: &Path| match path.namespace {
