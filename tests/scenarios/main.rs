@@ -74,6 +74,7 @@ fn main() -> ExitCode {
         leader::readiness::SCENARIOS,
         leader::requesters::SCENARIOS,
         leader::restores::by_plugin::SCENARIOS,
+        leader::restores::clash::SCENARIOS,
         leader::restores::drills::SCENARIOS,
         leader::restores::interrupted::SCENARIOS,
         leader::restores::modifiers::SCENARIOS,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use clusterbackup_core::object::{GroupResource, ObjectId};
 use clusterbackup_core::restore::{
-    Mappings, Prepared, RESTORE, RESTORE_UID, Ready, Restore, Survey, Terms, Volumes, prepare,
+    Conflicts, Mappings, Prepared, RESTORE, RESTORE_UID, Ready, Restore, Survey, Terms, Volumes, prepare,
 };
 use clusterbackup_core::yaml;
 use clusterbackup_tests::{Cluster, eventually};
@@ -132,6 +132,7 @@ struct Plan {
 impl Plan {
     fn of(objects: Vec<(GroupResource, Value)>, shop: &str, copy: &str) -> Result<Self> {
         let terms = Terms {
+            conflicts: Conflicts::Skip,
             restore: Restore {
                 name: "friday".to_owned(),
                 uid: "7f1c".to_owned(),

@@ -353,6 +353,7 @@ const fn reason_label(reason: clash::Reason) -> &'static str {
     match reason {
         clash::Reason::LeftOut => "left_out",
         clash::Reason::Immutable => "immutable",
+        clash::Reason::Refused => "refused",
         clash::Reason::Allocated => "allocated",
         clash::Reason::Skipped => "skipped",
     }

@@ -10,19 +10,28 @@
 //! | `targets` | namespaces and kinds that objects need |
 //! | `object`, `stand_in` | one object, created in the name of the requester |
 //! | `rules` | what changes objects on their way; `interception`: how the webhook comes to know it |
+//! | `existing`, `patch`, `replace` | an object that is there already; `kinds`: what definitions know of it, `rights`: what the
+//!   requester may not do to it |
+//! | `turns` | restores that wait for each other |
 //! | `owners` | owner references, linked at the end |
 //! | `progress` | how far it is |
 
 mod drive;
+mod existing;
 mod interception;
+mod kinds;
 mod object;
 mod owners;
+mod patch;
 mod plan;
 mod progress;
+mod replace;
+mod rights;
 mod rules;
 mod source;
 mod stand_in;
 mod targets;
+mod turns;
 mod volumes;
 mod work;
 
@@ -33,6 +42,7 @@ use clusterbackup_api::restore::{RestorePhase, RestoreStatus};
 use tokio::sync::watch;
 use tracing::warn;
 
+use self::turns::Turns;
 use self::volumes::Helpers;
 use super::error::DriveError;
 use super::fleet::{Crew, Driven, Fleet, Key, Orders};
@@ -78,6 +88,7 @@ pub(super) async fn run(world: World) -> Result<(), DriveError> {
     let crew = Restores {
         world: world.clone(),
         helpers: helpers.clone(),
+        turns: Arc::default(),
     };
     tokio::try_join!(Fleet::run(client, crew), helpers.keep(&world)).map(drop)
 }
@@ -85,6 +96,7 @@ pub(super) async fn run(world: World) -> Result<(), DriveError> {
 struct Restores {
     world: Arc<World>,
     helpers: Arc<Helpers>,
+    turns: Arc<Turns>,
 }
 
 impl Crew for Restores {
@@ -97,7 +109,8 @@ impl Crew for Restores {
         key: Key,
         orders: watch::Receiver<Orders>,
     ) -> impl Future<Output = Result<(), DriveError>> + Send + 'static {
-        drive::drive(self.world.clone(), self.helpers.clone(), key, orders)
+        let (world, helpers, turns) = (self.world.clone(), self.helpers.clone(), self.turns.clone());
+        drive::drive(world, helpers, turns, key, orders)
     }
 
     /// Cleans up behind restores that are over or gone.

@@ -53,6 +53,8 @@ const UNCHANGED: &str = concat!(
     " && ",
     same!("namespaceMappings"),
     " && ",
+    same!("replacedResourceTypes"),
+    " && ",
     same!("identity"),
     " && ",
     same!("resourceModifierReference"),
@@ -75,6 +77,8 @@ const UNCHANGED: &str = concat!(
     shortname = "crs",
     category = "clusterbackup",
     doc = "The objects of a recovery point, brought back into the cluster in the name of who asks for it.",
+    validation = Rule::new("(self.spec.conflictPolicy == 'Replace') == has(self.spec.replacedResourceTypes)")
+        .message("conflictPolicy Replace and replacedResourceTypes go together: name the kinds whose objects may be deleted"),
     validation = Rule::new(UNCHANGED)
         .message("a restore stays as it was asked for, only spec.cancel can be set: make another Restore"),
     printcolumn(name = "Point", type_ = "string", json_path = ".spec.recoveryPoint"),
@@ -126,9 +130,17 @@ pub struct RestoreSpec {
     #[schemars(schema_with = "mappings")]
     pub namespace_mappings: BTreeMap<String, String>,
     /// What becomes of an object that is in the cluster already and is different there. Skip: it stays as it is, and the
-    /// others are restored. Fail: nothing is restored at all. Default: Skip.
+    /// others are restored. Fail: nothing is restored at all. Patch: it gets what the recovery point says of it, field by
+    /// field; what cannot be changed stays, and nothing is removed that the recovery point does not know. Replace: objects of
+    /// replacedResourceTypes are deleted and created anew, and the others are patched. Default: Skip.
     #[serde(default)]
     pub conflict_policy: ConflictPolicy,
+    /// With conflictPolicy Replace: the kinds whose objects may be deleted, as plural names with their group: jobs.batch,
+    /// configmaps. Never namespaces, claims, volumes, snapshots and definitions of custom resources: data would go with them.
+    /// At most 100. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "replaced")]
+    pub replaced_resource_types: Vec<String>,
     /// What becomes of volumes. RestoreWithVolumeData: claims come back with what their snapshots hold; one whose data
     /// isn't there is not created, unless its data was left out of the backup by the instance or a label: then it comes
     /// back empty. RestoreWithoutVolumeData: claims are made anew, and get empty volumes of their storage class. Default:
@@ -190,6 +202,10 @@ pub enum ConflictPolicy {
     Skip,
     /// Nothing is restored at all.
     Fail,
+    /// It gets what the recovery point says of it, field by field.
+    Patch,
+    /// Objects of the kinds that are named are deleted and created anew; the others are patched.
+    Replace,
 }
 
 /// What becomes of volumes.
@@ -207,6 +223,16 @@ impl Restore {
     pub fn phase(&self) -> Option<RestorePhase> {
         self.status.as_ref().and_then(|status| status.phase)
     }
+}
+
+/// Kinds, by their names and no patterns.
+fn replaced(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 100,
+        "items": { "type": "string", "minLength": 1, "maxLength": 317, "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$" },
+    })
 }
 
 /// Names of namespaces by names of namespaces.

@@ -4,6 +4,8 @@
 //! - `merge`: the client's object onto it, so that nothing is lost that the client only leaves out
 //! - `settle`: what may not change is put back
 //! - `difference`: the fields in which two objects differ
+//! - `proposal`: what the API server is asked about, until it is known what it takes; `partial`: the object with some of the
+//!   changes; `cause`: what a refusal names
 //! - `items`: the items of two lists, matched
 //! - `table`: what the fields of each kind may do, and which belong together; `custom` and `transition` read it from
 //!   the schema of a custom kind
@@ -11,6 +13,7 @@
 //! - `remark`: the table as people read it
 
 mod aspect;
+mod cause;
 mod change;
 mod custom;
 mod difference;
@@ -18,6 +21,8 @@ mod existing;
 mod items;
 mod merge;
 mod mutability;
+mod partial;
+mod proposal;
 mod remark;
 mod settle;
 mod spot;
@@ -28,6 +33,7 @@ use std::fmt;
 
 pub use existing::{Existing, Losses};
 pub use mutability::Mutability;
+pub use proposal::{Proposal, Settled};
 pub use remark::{Remark, remarks};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +66,8 @@ pub enum Reason {
     Immutable,
     /// The API server or a controller gives it its value.
     Allocated,
+    /// The API server was asked, and refuses the change.
+    Refused,
     /// The object as a whole is to stay as it is.
     Skipped,
 }
@@ -89,6 +97,7 @@ impl Reason {
             Self::LeftOut => "LeftOut",
             Self::Immutable => "Immutable",
             Self::Allocated => "Allocated",
+            Self::Refused => "Refused",
             Self::Skipped => "Skipped",
         }
     }
@@ -101,6 +110,7 @@ impl fmt::Display for Reason {
             Self::LeftOut => "the restored object leaves it out",
             Self::Immutable => "it can't be changed",
             Self::Allocated => "the API server or a controller sets it",
+            Self::Refused => "the API server refuses the change",
             Self::Skipped => "the object stays as it is",
         })
     }

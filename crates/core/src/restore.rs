@@ -9,7 +9,9 @@
 //! - `left_out`: what is not created, and why
 //! - `rewrite`: what each kind becomes: `metadata`, `service`, `workload`, `identity`, `definition`, `volume`, `claim`
 //! - `data`: what there is of what volumes held; `helper`: how long what claims are made from is needed
-//! - `comparison`: whether an object that exists already is the same one
+//! - `conflict`: what becomes of objects that exist already and are different
+//! - `comparison`: an object that exists already, and the one that would be created
+//! - `turn`: which restores wait for each other
 //! - `owners`: owner references, linked at the end
 //! - `readiness`: whether what was restored runs
 //! - `end`: sums and phase; `report`: what is told of each object
@@ -17,6 +19,7 @@
 mod choice;
 mod claim;
 mod comparison;
+mod conflict;
 mod data;
 mod definition;
 mod end;
@@ -36,6 +39,7 @@ mod rewrite;
 mod sample;
 mod service;
 mod survey;
+mod turn;
 mod volume;
 mod wave;
 mod workload;
@@ -44,6 +48,8 @@ use serde_json::Value;
 
 pub use choice::{Choice, Taken};
 pub use claim::{CLAIM, Source, Warning};
+pub use comparison::{PATCHED_BY, REPLACES};
+pub use conflict::{Conflicts, NotReplaced, Replaced, Treatment};
 pub use data::{Data, NoData, Snapshot};
 pub use end::{End, Outcome, RestorePhase, Tally};
 pub use helper::Filling;
@@ -54,6 +60,7 @@ pub use problem::{Collisions, Problem};
 pub use readiness::{Binding, Readiness};
 pub use report::{Change, ObjectReport, RuleReport};
 pub use survey::Survey;
+pub use turn::{Restoring, Targets, Wait};
 pub use volume::Volumes;
 pub use wave::Wave;
 
@@ -80,6 +87,8 @@ pub struct Terms {
     pub mappings: Mappings,
     /// What becomes of volumes.
     pub volumes: Volumes,
+    /// What becomes of objects that exist already.
+    pub conflicts: Conflicts,
 }
 
 /// A restore, as its objects name it.
@@ -119,6 +128,8 @@ pub struct Ready {
     pub source: Option<Source>,
     /// What it will lack.
     pub warning: Option<Warning>,
+    /// Whether nobody asked for it but others that need it: what exists of it stays as it is.
+    pub along: bool,
 }
 
 /// What becomes of an object of a recovery point.
@@ -141,6 +152,7 @@ fn ready(mut object: Value, origin: ObjectId, terms: &Terms, survey: &Survey) ->
     let owners = owners::of(&object);
     let source = claim::source(&origin, &object, &target, terms);
     let warning = claim::warning(&origin, &object, source.as_ref(), terms, survey);
+    let along = survey.brings_along(&origin);
     rewrite::rewrite(&mut object, &origin, source.as_ref(), terms, survey);
     references::map(&mut object, &origin.kind, &terms.mappings);
     metadata::renew(&mut object, &origin, &target, terms);
@@ -152,5 +164,6 @@ fn ready(mut object: Value, origin: ObjectId, terms: &Terms, survey: &Survey) ->
         owners,
         source,
         warning,
+        along,
     }
 }

@@ -1,7 +1,9 @@
 //! What holds of every object that a restore prepares, whatever somebody has made of it in the store.
 
 use clusterbackup_core::object::{GroupResource, ObjectId};
-use clusterbackup_core::restore::{Mappings, Prepared, Restore, Snapshot, Survey, Terms, Volumes, prepare};
+use clusterbackup_core::restore::{
+    Conflicts, Mappings, Prepared, Restore, Snapshot, Survey, Terms, Volumes, prepare,
+};
 use clusterbackup_core::selection::Name;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -149,6 +151,7 @@ proptest! {
             restore: Restore { name: "friday".to_owned(), uid: "u".to_owned() },
             mappings: Mappings::default(),
             volumes,
+            conflicts: Conflicts::Skip,
         };
         let mut survey = Survey::default();
         let id = ObjectId { kind: kind.clone(), namespace: Some("shop".to_owned()), name: "web".to_owned() };
@@ -168,6 +171,6 @@ proptest! {
         };
         prop_assert_eq!(&once.object, &twice.object);
         prop_assert_eq!(&once.source, &twice.source);
-        prop_assert!(!once.differs(&once.object));
+        prop_assert!(!once.differs(&once.object, None));
     }
 }

@@ -1,6 +1,7 @@
 //! Restores as a leader carries them out, under its shipped role, in the name of who asks for them.
 
 pub(crate) mod by_plugin;
+pub(crate) mod clash;
 pub(crate) mod drills;
 mod ground;
 pub(crate) mod interrupted;

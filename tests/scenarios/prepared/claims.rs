@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::snapshots::{VolumeSnapshot, VolumeSnapshotContent};
 use clusterbackup_core::object::GroupResource;
 use clusterbackup_core::restore::{
-    Mappings, Prepared, Ready, Restore, Snapshot, Source, Survey, Terms, Volumes, prepare,
+    Conflicts, Mappings, Prepared, Ready, Restore, Snapshot, Source, Survey, Terms, Volumes, prepare,
 };
 use clusterbackup_core::selection::Name;
 use clusterbackup_tests::csi::{DRIVER, RETAINING_SNAPSHOT_CLASS, Taken};
@@ -77,6 +77,7 @@ fn prepared(stored: &Value, taken: &Taken, mapping: Option<(&str, &str)>) -> Res
         class: Some(RETAINING_SNAPSHOT_CLASS.to_owned()),
     };
     let terms = Terms {
+        conflicts: Conflicts::Skip,
         restore: Restore {
             name: "friday".to_owned(),
             uid: namespace.to_owned(),

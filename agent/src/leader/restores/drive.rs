@@ -17,6 +17,7 @@ use tracing::warn;
 
 use super::interception;
 use super::progress::Progress;
+use super::turns::{Turn, Turns};
 use super::volumes::Helpers;
 use super::work::Work;
 use crate::leader::conditions;
@@ -44,12 +45,23 @@ struct Drive {
     record: Record<Restore>,
     orders: watch::Receiver<Orders>,
     progress: Arc<Progress>,
+    turn: Arc<Turn>,
+}
+
+/// How far an attempt is.
+#[derive(Clone)]
+enum Stage {
+    Planning,
+    /// For another restore.
+    Waiting(String),
+    Running,
 }
 
 /// Drives the restore to its end.
 pub(super) async fn drive(
     world: Arc<World>,
     helpers: Arc<Helpers>,
+    turns: Arc<Turns>,
     key: Key,
     orders: watch::Receiver<Orders>,
 ) -> Result<(), DriveError> {
@@ -61,6 +73,7 @@ pub(super) async fn drive(
     };
     helpers.begin(&uid);
     let mut drive = Drive {
+        turn: Arc::new(turns.enter(record.object())),
         world,
         helpers: helpers.clone(),
         record,
@@ -118,13 +131,16 @@ impl Drive {
 
     /// Tries once; none when somebody has stopped it. The outer error is of the record.
     async fn attempt(&mut self) -> Result<Option<Result<(), PointFailure>>, DriveError> {
-        let (world, progress) = (self.world.clone(), self.progress.clone());
+        let (world, progress, turn) = (self.world.clone(), self.progress.clone(), self.turn.clone());
         let helpers = self.helpers.clone();
         let (restore, stop) = (self.record.object().clone(), CancellationToken::new());
-        let (planned, mut running) = watch::channel(false);
+        let (stage, mut stages) = watch::channel(Stage::Planning);
         let work = async {
             let work = Work::prepare(&world, &restore, &helpers, &progress, &stop).await?;
-            planned.send_replace(true);
+            let waits = |reason| _ = stage.send_replace(Stage::Waiting(reason));
+            turn.come(&world.client, &work.targets(), waits).await?;
+            work.check().await?;
+            stage.send_replace(Stage::Running);
             work.run().await
         };
         let mut work = Box::pin(work);
@@ -138,9 +154,24 @@ impl Drive {
             tokio::select! {
                 done = &mut work => return Ok(Some(done)),
                 changed = self.orders.changed() => changed.map_err(|_| DriveError::Ended("the restore"))?,
-                Ok(()) = running.changed() => self.run().await?,
+                Ok(()) = stages.changed() => {
+                    let stage = stages.borrow_and_update().clone();
+                    self.reach(&stage).await?;
+                }
                 () = sleep(LOOK) => self.show().await?,
             }
+        }
+    }
+
+    async fn reach(&mut self, stage: &Stage) -> Result<(), DriveError> {
+        match stage {
+            Stage::Planning => Ok(()),
+            Stage::Waiting(reason) => {
+                let mut status = self.record.status();
+                status.message = Some(schema::bounded(reason).into_owned());
+                self.write(status).await
+            }
+            Stage::Running => self.run().await,
         }
     }
 

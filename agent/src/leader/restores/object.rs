@@ -1,14 +1,16 @@
-//! One object, created in the name of the requester; or compared with what is there already.
+//! One object, created in the name of the requester, or brought to terms with what is there already.
 
 use std::time::Duration;
 
-use clusterbackup_api::labels::RESTORE_UID;
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{ObjectReport, Outcome, Ready, Wave};
+use clusterbackup_core::restore::{Conflicts, ObjectReport, Outcome, Ready, Wave};
+use kube::Client;
 use kube::core::Status;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::existing::{Changed, Step};
+use super::kinds::CustomKinds;
 use super::rules::{Outgoing, Rules};
 use super::stand_in::{Made, Place, StandIn};
 
@@ -26,24 +28,46 @@ pub(super) enum Fate {
     Created(Created),
     /// It is there, as the point has it.
     Unchanged,
+    /// It is there and different, in fields that can't be changed.
+    Stays(Box<Changed>),
+    /// This restore changed it.
+    Patched(Box<Changed>),
+    /// This restore deleted it, and created another one.
+    Replaced(Created, Box<Changed>),
+    /// This restore deleted it, and could not create another one.
+    Lost(String, Box<Changed>),
     /// It is there, and is different.
     Skipped(String),
-    /// It is not there.
+    /// It is not there, or not as it should be.
     Failed(String),
 }
 
 impl Fate {
     /// What is told of it.
     pub(super) fn report(&self, ready: &Ready, wave: Wave) -> ObjectReport {
-        let (outcome, message) = match self {
-            Self::Created(_) => (Outcome::Created, None),
-            Self::Unchanged => (Outcome::Unchanged, None),
-            Self::Skipped(reason) => (Outcome::Skipped, Some(reason)),
-            Self::Failed(reason) => (Outcome::Failed, Some(reason)),
+        let report = |outcome| ObjectReport::new(ready.origin.clone(), ready.target.clone(), wave, outcome);
+        let because = |outcome, reason: &String| ObjectReport {
+            message: Some(reason.clone()),
+            ..report(outcome)
         };
-        ObjectReport {
-            message: message.cloned(),
-            ..ObjectReport::new(ready.origin.clone(), ready.target.clone(), wave, outcome)
+        let changed = |outcome, changed: &Changed| ObjectReport {
+            fields: changed.fields.clone(),
+            warnings: changed.remark.iter().cloned().collect(),
+            before: changed.before.clone(),
+            ..report(outcome)
+        };
+        match self {
+            Self::Created(_) => report(Outcome::Created),
+            Self::Unchanged => report(Outcome::Unchanged),
+            Self::Stays(change) => changed(Outcome::Unchanged, change),
+            Self::Patched(change) => changed(Outcome::Patched, change),
+            Self::Replaced(_, change) => changed(Outcome::Replaced, change),
+            Self::Lost(reason, change) => ObjectReport {
+                message: Some(reason.clone()),
+                ..changed(Outcome::Failed, change)
+            },
+            Self::Skipped(reason) => because(Outcome::Skipped, reason),
+            Self::Failed(reason) => because(Outcome::Failed, reason),
         }
     }
 }
@@ -67,10 +91,16 @@ pub(super) struct Creator {
     pub(super) uid: String,
     /// What changes them on their way.
     pub(super) rules: Rules,
+    /// What becomes of objects that are there and different.
+    pub(super) conflicts: Conflicts,
+    /// What is known of kinds that are not built in.
+    pub(super) kinds: CustomKinds,
+    /// In the leader's own name, for what the requester has nothing to do with.
+    pub(super) client: Client,
 }
 
 /// Why an attempt came to nothing.
-enum Hindrance {
+pub(super) enum Hindrance {
     /// It may pass.
     Passing(String),
     /// The webhook, which has to be asked, doesn't answer.
@@ -90,23 +120,25 @@ impl Creator {
         let (deadline, absent_until) = (began + PATIENCE, began + WEBHOOK_PATIENCE);
         let in_time = |deadline| Instant::now() + PAUSE < deadline;
         loop {
-            let attempt = self.attempt(ready, &outgoing, young);
-            match tokio::time::timeout_at(deadline, attempt).await {
-                Ok(Ok(fate)) => return fate,
-                Ok(Err(Hindrance::Passing(_))) if in_time(deadline) => sleep(PAUSE).await,
-                Ok(Err(Hindrance::Absent(_))) if in_time(absent_until) => sleep(PAUSE).await,
-                Ok(Err(Hindrance::Absent(reason))) => {
-                    self.rules.miss_webhook(&reason);
-                    return Fate::Failed(reason);
-                }
-                Ok(Err(Hindrance::Passing(reason) | Hindrance::Final(reason))) => {
-                    return Fate::Failed(reason);
-                }
-                Err(_) => {
-                    let limit = PATIENCE.as_secs();
-                    return Fate::Failed(format!("the API server did not answer within {limit} s"));
-                }
+            let Ok(step) = timeout_at(deadline, self.attempt(ready, &outgoing, young)).await else {
+                let limit = PATIENCE.as_secs();
+                return Fate::Failed(format!("the API server did not answer within {limit} s"));
+            };
+            match self.take(ready, step).await {
+                Ok(fate) => return fate,
+                Err(Hindrance::Passing(_)) if in_time(deadline) => sleep(PAUSE).await,
+                Err(Hindrance::Absent(_)) if in_time(absent_until) => sleep(PAUSE).await,
+                Err(hindrance) => return self.fail(hindrance),
             }
+        }
+    }
+
+    /// What becomes of an object that is there, as somebody has seen who may.
+    pub(super) async fn settle(&self, ready: &Ready, live: Value) -> Fate {
+        let step = self.meet(ready, live).await;
+        match self.take(ready, step).await {
+            Ok(fate) => fate,
+            Err(hindrance) => self.fail(hindrance),
         }
     }
 
@@ -115,68 +147,92 @@ impl Creator {
         let expected = self.rules.expected(ready);
         let place = Place::of(&expected.target, &expected.object);
         match self.stand_in.get(&place).await {
-            Ok(live) => Ok(live.map(|live| self.compare(&live, &expected))),
+            Ok(Some(live)) => self.compare(&expected, &live).await.map(Some),
+            Ok(None) => Ok(None),
             Err(error) => Err(told(&ready.target, &error)),
         }
     }
 
-    async fn attempt(&self, ready: &Ready, outgoing: &Outgoing<'_>, young: bool) -> Result<Fate, Hindrance> {
+    async fn attempt(&self, ready: &Ready, outgoing: &Outgoing<'_>, young: bool) -> Result<Step, Hindrance> {
         let place = Place::of(&ready.target, &ready.object);
         let error = match self.stand_in.create(&place, &outgoing.object).await {
-            Ok(made) => return Ok(self.created(made, outgoing.is_guarded)),
+            Ok(made) => return Ok(Step::Done(Fate::Created(self.created(made, outgoing.is_guarded)))),
             Err(error) => error,
         };
-        let said = told(&ready.target, &error);
         match &error {
-            kube::Error::Api(status) if status.is_already_exists() => {
-                self.met(&self.rules.expected(ready)).await
-            }
+            kube::Error::Api(status) if status.is_already_exists() => self.met(ready).await,
             kube::Error::Api(status) if outgoing.is_guarded && is_of_absence(status) => {
-                Err(Hindrance::Absent(said))
+                Err(Hindrance::Absent(told(&ready.target, &error)))
             }
-            kube::Error::Api(status) if may_pass(status, young) => Err(Hindrance::Passing(said)),
-            kube::Error::Api(_) => Err(Hindrance::Final(said)),
-            _ => Err(Hindrance::Passing(said)),
+            kube::Error::Api(status) if status.code == 404 && young => {
+                Err(Hindrance::Passing(told(&ready.target, &error)))
+            }
+            _ => match hindrance(&ready.target, &error) {
+                Hindrance::Final(reason) => self.refused(ready, reason).await,
+                hindrance => Err(hindrance),
+            },
         }
     }
 
-    /// Something is there already: by this restore before its leader died or an answer was lost, or by somebody else.
-    async fn met(&self, ready: &Ready) -> Result<Fate, Hindrance> {
-        let place = Place::of(&ready.target, &ready.object);
+    /// It may not be created; but what is there already may be more than a quota or a role lets be created.
+    async fn refused(&self, ready: &Ready, reason: String) -> Result<Step, Hindrance> {
+        let expected = self.rules.expected(ready);
+        let place = Place::of(&expected.target, &expected.object);
         match self.stand_in.get(&place).await {
-            Ok(Some(live)) if live["metadata"]["deletionTimestamp"].is_string() => Err(Hindrance::Passing(
-                "an object of that name is being deleted, and is still there".to_owned(),
-            )),
-            Ok(Some(live)) => Ok(self.compare(&live, ready)),
-            Ok(None) => Err(Hindrance::Passing("it was there for a moment".to_owned())),
-            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Fate::Skipped(
-                "it exists, and the requester may not get it, so that it is not compared".to_owned(),
-            )),
-            Err(error) => Err(Hindrance::Passing(told(&ready.target, &error))),
+            Ok(Some(live)) => self.meet(ready, live).await,
+            _ => Err(Hindrance::Final(reason)),
         }
     }
 
-    fn created(&self, made: Made, is_guarded: bool) -> Fate {
+    async fn met(&self, ready: &Ready) -> Result<Step, Hindrance> {
+        let expected = self.rules.expected(ready);
+        let place = Place::of(&expected.target, &expected.object);
+        match self.stand_in.get(&place).await {
+            Ok(Some(live)) => self.meet(ready, live).await,
+            Ok(None) => Err(Hindrance::Passing("it was there for a moment".to_owned())),
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Step::Done(Fate::Skipped(
+                "it exists, and the requester may not get it, so that it is not compared".to_owned(),
+            ))),
+            Err(error) => Err(hindrance(&ready.target, &error)),
+        }
+    }
+
+    /// Takes the next step with an object.
+    async fn take(&self, ready: &Ready, step: Result<Step, Hindrance>) -> Result<Fate, Hindrance> {
+        match step? {
+            Step::Done(fate) => Ok(fate),
+            Step::Replace(live) => self.replace(ready, live).await,
+        }
+    }
+
+    fn fail(&self, hindrance: Hindrance) -> Fate {
+        match hindrance {
+            Hindrance::Absent(reason) => {
+                self.rules.miss_webhook(&reason);
+                Fate::Failed(reason)
+            }
+            Hindrance::Passing(reason) | Hindrance::Final(reason) => Fate::Failed(reason),
+        }
+    }
+
+    /// What is known of an object that this restore created.
+    pub(super) fn created(&self, made: Made, is_guarded: bool) -> Created {
         let is_guarded = !is_guarded || self.rules.are_on(made.mark());
         let Made { uid, name, .. } = made;
-        Fate::Created(Created {
+        Created {
             uid,
             name,
             is_guarded,
-        })
+        }
     }
+}
 
-    /// What is there, compared with what was to be.
-    pub(super) fn compare(&self, live: &Value, ready: &Ready) -> Fate {
-        let metadata = &live["metadata"];
-        if metadata["annotations"][RESTORE_UID].as_str() == Some(self.uid.as_str()) {
-            return self.created(Made::of(live), true);
-        }
-        if ready.differs(live) {
-            Fate::Skipped("it exists, and is different".to_owned())
-        } else {
-            Fate::Unchanged
-        }
+/// What stood in the way of an attempt.
+pub(super) fn hindrance(target: &ObjectId, error: &kube::Error) -> Hindrance {
+    let said = told(target, error);
+    match error {
+        kube::Error::Api(status) if !may_pass(status) => Hindrance::Final(said),
+        _ => Hindrance::Passing(said),
     }
 }
 
@@ -185,14 +241,13 @@ fn is_of_absence(status: &Status) -> bool {
     status.code == 500 && status.message.contains("failed calling webhook")
 }
 
-/// Whether the API server may say otherwise in a moment: of a kind that is new it says for a while that there is none.
-fn may_pass(status: &Status, young: bool) -> bool {
-    let unknown_kind = status.code == 404 && young;
-    unknown_kind || status.code >= 500 || matches!(status.code, 408 | 429) || status.is_conflict()
+/// Whether the API server may say otherwise in a moment.
+fn may_pass(status: &Status) -> bool {
+    status.code >= 500 || matches!(status.code, 408 | 429) || status.is_conflict()
 }
 
 /// What the API server says, for a person. It may repeat what it refuses: of a Secret only the reason is told.
-fn told(target: &ObjectId, error: &kube::Error) -> String {
+pub(super) fn told(target: &ObjectId, error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if target.kind.as_str() == "secrets" && !status.is_forbidden() => {
             format!("the API server refuses it: {} ({})", status.reason, status.code)

@@ -8,7 +8,9 @@ use clusterbackup_api::access::Read;
 use clusterbackup_api::requester::Requester;
 use clusterbackup_core::inclusion::Kind;
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{Collisions, Prepared, Problem, Survey, Terms, Volumes, Wave, prepare};
+use clusterbackup_core::restore::{
+    Collisions, Prepared, Problem, Survey, Targets, Terms, Volumes, Wave, prepare,
+};
 use clusterbackup_vault::point::{IndexEntry, PointReader, survey};
 use futures::TryStreamExt as _;
 
@@ -29,6 +31,8 @@ pub(super) struct Plan {
     pub(super) total: u64,
     /// The waves that have objects.
     pub(super) waves: BTreeSet<Wave>,
+    /// Whether it is asked for objects outside of namespaces.
+    pub(super) cluster: bool,
     /// The namespaces that objects go into, and those that they come from.
     pub(super) namespaces: BTreeMap<String, BTreeSet<String>>,
 }
@@ -53,6 +57,7 @@ impl Plan {
             survey,
             total: 0,
             waves: BTreeSet::new(),
+            cluster: false,
             namespaces: BTreeMap::new(),
         };
         let wanted = plan.count(reader).await?;
@@ -74,6 +79,14 @@ impl Plan {
         self.survey.wave(&entry.group_resource.as_str().into()) == wave && self.takes(entry)
     }
 
+    /// What it writes to.
+    pub(super) fn targets(&self) -> Targets {
+        Targets {
+            namespaces: self.namespaces.keys().cloned().collect(),
+            cluster: self.cluster,
+        }
+    }
+
     /// Why the requester doesn't get an object, if he may not read it.
     pub(super) fn refusal(&self, origin: &ObjectId) -> Option<String> {
         let namespace = scope(origin);
@@ -93,19 +106,20 @@ impl Plan {
             self.total += 1;
             self.waves.insert(self.survey.wave(&origin.kind));
             let target = self.terms.mappings.place(&origin);
-            match scope(&origin) {
-                Some(namespace) => {
-                    let origins = self
-                        .namespaces
-                        .entry(scope(&target).unwrap_or_default().to_owned());
-                    origins.or_default().insert(namespace.to_owned());
-                    wanted.namespaces.insert(namespace.to_owned());
-                    if origin.kind == Kind::claims() && matches!(self.terms.volumes, Volumes::With(_)) {
-                        wanted.data.insert(namespace.to_owned());
-                    }
-                    wanted.inside.insert(origin.kind);
+            if let Some(namespace) = scope(&origin) {
+                let into = scope(&target).unwrap_or_default().to_owned();
+                self.namespaces
+                    .entry(into)
+                    .or_default()
+                    .insert(namespace.to_owned());
+                wanted.namespaces.insert(namespace.to_owned());
+                if origin.kind == Kind::claims() && matches!(self.terms.volumes, Volumes::With(_)) {
+                    wanted.data.insert(namespace.to_owned());
                 }
-                None => _ = wanted.outside.insert(origin.kind),
+                wanted.inside.insert(origin.kind);
+            } else {
+                self.cluster |= !self.survey.brings_along(&origin);
+                wanted.outside.insert(origin.kind);
             }
         }
         if !self.namespaces.is_empty() {

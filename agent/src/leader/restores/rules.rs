@@ -89,15 +89,19 @@ impl Rules {
         if self.frozen.is_none() {
             return Cow::Borrowed(ready);
         }
-        let Ok(object) = self.applied(ready, preview) else {
-            return Cow::Borrowed(ready);
-        };
-        let mut expected = ready.clone();
-        if let Some(name) = object["metadata"]["name"].as_str() {
-            name.clone_into(&mut expected.target.name);
+        match self.applied(ready, preview) {
+            Ok(object) => Cow::Owned(become_of(ready, object)),
+            Err(_) => Cow::Borrowed(ready),
         }
-        expected.object = object;
-        Cow::Owned(expected)
+    }
+
+    /// The object as they have it, with their mark: for what is there already, which nobody else applies them to.
+    pub(super) fn decided<'r>(&self, ready: &'r Ready) -> Result<Cow<'r, Ready>, Denial> {
+        if self.frozen.is_none() {
+            return Ok(Cow::Borrowed(ready));
+        }
+        let object = self.applied(ready, decide)?;
+        Ok(Cow::Owned(become_of(ready, object)))
     }
 
     /// What they make of a new object: decided, and marked; or only previewed.
@@ -168,6 +172,16 @@ impl Rules {
     fn halt(&self) -> MutexGuard<'_, Option<Halt>> {
         self.halt.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The same with what rules made of its object.
+fn become_of(ready: &Ready, object: Value) -> Ready {
+    let mut ready = ready.clone();
+    if let Some(name) = object["metadata"]["name"].as_str() {
+        name.clone_into(&mut ready.target.name);
+    }
+    ready.object = object;
+    ready
 }
 
 /// Where an object comes from: conditions speak of the namespace that it was in.

@@ -9,7 +9,7 @@ use clusterbackup_api::requester::Requester;
 use clusterbackup_core::object::ObjectId;
 use http::header::{HeaderName, HeaderValue, InvalidHeaderName, InvalidHeaderValue};
 use http::{HeaderMap, Request};
-use kube::api::{DynamicObject, GetParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, GetParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, Request as Path};
 use kube::{Client, Resource};
 use serde::Deserialize;
@@ -144,13 +144,41 @@ impl StandIn {
 
     /// Changes the object.
     pub(super) async fn merge(&self, place: &Place, patch: &Value) -> kube::Result<()> {
+        self.patch::<IgnoredAny>(place, patch, false).await.map(drop)
+    }
+
+    /// What the object would become, without changing it.
+    pub(super) async fn try_merge(&self, place: &Place, patch: &Value) -> kube::Result<Value> {
+        self.patch(place, patch, true).await
+    }
+
+    /// Deletes the object, if it is still as it was read.
+    pub(super) async fn delete(&self, place: &Place, live: &Value) -> kube::Result<()> {
+        let text = |field: &str| live["metadata"][field].as_str().map(str::to_owned);
+        let params = DeleteParams::background().preconditions(Preconditions {
+            uid: text("uid"),
+            resource_version: text("resourceVersion"),
+        });
+        let request = place.path().delete(&place.name, &params);
+        let deleted = self
+            .send::<IgnoredAny>(request.map_err(kube::Error::BuildRequest)?)
+            .await;
+        deleted.or_gone().map(drop)
+    }
+
+    async fn patch<T: DeserializeOwned>(
+        &self,
+        place: &Place,
+        patch: &Value,
+        dry_run: bool,
+    ) -> kube::Result<T> {
         let params = PatchParams {
+            dry_run,
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
         let request = place.path().patch(&place.name, &params, &Patch::Merge(patch));
-        let request = request.map_err(kube::Error::BuildRequest)?;
-        self.send::<IgnoredAny>(request).await.map(drop)
+        self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     async fn send<T: DeserializeOwned>(&self, mut request: Request<Vec<u8>>) -> kube::Result<T> {

@@ -70,7 +70,7 @@ pub(super) async fn make(client: &Client, creator: &Creator, name: &str) -> Resu
         Ok(Some(_)) => Ok(()),
         Ok(None) => match creator.bring(&bare(name), false).await {
             Fate::Failed(reason) => Err(format!("namespace {name} could not be created: {reason}")),
-            Fate::Created(_) | Fate::Unchanged | Fate::Skipped(_) => Ok(()),
+            _ => Ok(()),
         },
         Err(error) => Err(error.to_string()),
     }
@@ -91,5 +91,6 @@ fn bare(name: &str) -> Ready {
         owners: Vec::new(),
         source: None,
         warning: None,
+        along: true,
     }
 }

@@ -6,16 +6,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clusterbackup_api::Restore;
 use clusterbackup_api::requester::{NoRequester, Requester};
-use clusterbackup_api::restore::ConflictPolicy;
 use clusterbackup_core::inclusion::Kind;
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{ObjectReport, Outcome, Prepared, Ready, Wave, prepare};
+use clusterbackup_core::restore::{
+    Conflicts, ObjectReport, Outcome, Prepared, Ready, Targets, Wave, prepare,
+};
 use clusterbackup_vault::point::{Entry, PointReader};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::interception;
+use super::kinds::CustomKinds;
 use super::object::{Created, Creator, Fate};
 use super::owners::{self, Owned};
 use super::plan::{self, Plan};
@@ -71,11 +73,14 @@ impl<'a> Work<'a> {
         let plan = Plan::make(world, restore, requester, &reader).await?;
         let rules = interception::freeze(world, restore, requester, &stand_in).await?;
         progress.expect(plan.total);
-        let work = Self {
+        Ok(Self {
             creator: Creator {
                 stand_in,
                 uid: restore.uid().unwrap_or_default(),
                 rules,
+                conflicts: plan.terms.conflicts.clone(),
+                kinds: CustomKinds::new(world.client.clone()),
+                client: world.client.clone(),
             },
             sources: Sources {
                 client: &world.client,
@@ -88,11 +93,20 @@ impl<'a> Work<'a> {
             progress,
             stop,
             made: Mutex::default(),
-        };
-        if restore.spec.conflict_policy == ConflictPolicy::Fail {
-            work.look().await?;
+        })
+    }
+
+    /// What it writes to.
+    pub(super) fn targets(&self) -> Targets {
+        self.plan.targets()
+    }
+
+    /// Whether nothing stands against it that is in the cluster already.
+    pub(super) async fn check(&self) -> Result<(), PointFailure> {
+        if self.plan.terms.conflicts == Conflicts::Fail {
+            self.look().await?;
         }
-        Ok(work)
+        Ok(())
     }
 
     /// Brings everything, as far as nobody stops it.
@@ -203,7 +217,7 @@ impl<'a> Work<'a> {
             },
         };
         let mut report = fate.report(&ready, wave);
-        if let Fate::Created(created) = fate {
+        if let Fate::Created(created) | Fate::Replaced(created, _) = fate {
             report.warnings = self.created(ready, created).await;
         }
         self.progress.record(&report);
@@ -216,7 +230,7 @@ impl<'a> Work<'a> {
         }
         let found = targets::existing(&self.world.client, &ready.target.name).await;
         let live = serde_json::to_value(found.ok()??).ok()?;
-        Some(self.creator.compare(&live, ready))
+        Some(self.creator.settle(ready, live).await)
     }
 
     /// Remembers what others need of it, and waits until it serves them; answers what is not as it should be.

@@ -2,11 +2,11 @@
 
 use clusterbackup_core::inclusion::ClusterScope;
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{self, Choice, Data, Mappings, Terms, Volumes};
+use clusterbackup_core::restore::{self, Choice, Conflicts, Data, Mappings, Replaced, Terms, Volumes};
 use clusterbackup_core::selection::Filter;
 use kube::ResourceExt as _;
 
-use super::{ObjectReference, PersistentVolumeRestoreMode, Restore};
+use super::{ConflictPolicy, ObjectReference, PersistentVolumeRestoreMode, Restore};
 use crate::problem::{self, Problem};
 
 impl Restore {
@@ -28,6 +28,7 @@ impl Restore {
             &mut problems,
         );
         let mappings = self.mappings(&mut problems);
+        let conflicts = self.conflicts(&mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -52,8 +53,30 @@ impl Restore {
                 restore,
                 mappings,
                 volumes,
+                conflicts,
             },
         ))
+    }
+
+    fn conflicts(&self, problems: &mut Vec<Problem>) -> Conflicts {
+        match self.spec.conflict_policy {
+            ConflictPolicy::Skip => Conflicts::Skip,
+            ConflictPolicy::Fail => Conflicts::Fail,
+            ConflictPolicy::Patch => Conflicts::Patch,
+            ConflictPolicy::Replace => match Replaced::parse(&self.spec.replaced_resource_types) {
+                Ok(replaced) => Conflicts::Replace(replaced),
+                Err(bad) => {
+                    problems.extend(bad.into_iter().map(|(at, problem)| Problem {
+                        field: match at {
+                            Some(at) => format!("spec.replacedResourceTypes[{at}]"),
+                            None => "spec.replacedResourceTypes".to_owned(),
+                        },
+                        message: problem.to_string(),
+                    }));
+                    Conflicts::Skip
+                }
+            },
+        }
     }
 
     fn mappings(&self, problems: &mut Vec<Problem>) -> Mappings {

@@ -62,7 +62,7 @@ pub struct RestoreCounts {
     pub skipped: u64,
     /// Objects that others make, or that nobody wants a second time.
     pub left_out: u64,
-    /// Objects that could not be created.
+    /// Objects that could not be created, or not be changed.
     pub failed: u64,
     /// Objects whose turn has not come.
     pub pending: u64,

@@ -37,6 +37,10 @@ Examples:
   kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f \\
     --resource-modifier storage-class --wait
 
+  # What somebody has broken, put right field by field; Jobs, of which little can change, deleted and created anew
+  kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f --include-namespaces shop \\
+    --conflict-policy replace --replace-kinds jobs.batch --wait
+
   # In a script: what came of it, as an object
   kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f --wait -o json | jq .status.counts
 
@@ -48,7 +52,7 @@ Exit codes:
 Rights that it uses:
   create restores.clusterbackup.io; with --wait list and watch restores.clusterbackup.io;
   the leader, in your name: create what is restored, get it where it was or `restore` the BackupInstance;
-  get the ConfigMap of --resource-modifier")]
+  get the ConfigMap of --resource-modifier; with --conflict-policy patch also patch, with replace also delete")]
 pub(crate) struct Create {
     /// The RecoveryPoint.
     pub(crate) point: String,
@@ -62,6 +66,14 @@ pub(crate) struct Create {
     /// What becomes of objects that exist already and are different.
     #[arg(long, value_name = "POLICY", default_value = "skip")]
     pub(crate) conflict_policy: Conflicts,
+    /// With replace: the kinds whose objects may be deleted and created anew, as plural names with their group.
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_delimiter = ',',
+        required_if_eq("conflict_policy", "replace")
+    )]
+    pub(crate) replace_kinds: Vec<String>,
     /// The Secret with the private key of an encrypted point, in its entry `identity`.
     #[arg(long, value_name = "SECRET")]
     pub(crate) identity: Option<String>,
@@ -174,6 +186,10 @@ pub(crate) enum Conflicts {
     Skip,
     /// Nothing is restored at all.
     Fail,
+    /// They get what the point says of them, field by field, as far as the API server lets fields change.
+    Patch,
+    /// Those of the kinds in --replace-kinds are deleted and created anew, the others patched.
+    Replace,
 }
 
 /// `shop=shop-again`.

@@ -51,7 +51,12 @@ fn wanted(arguments: &Create) -> Value {
     spec["conflictPolicy"] = json!(match arguments.conflict_policy {
         Conflicts::Skip => "Skip",
         Conflicts::Fail => "Fail",
+        Conflicts::Patch => "Patch",
+        Conflicts::Replace => "Replace",
     });
+    if !arguments.replace_kinds.is_empty() {
+        spec["replacedResourceTypes"] = json!(arguments.replace_kinds);
+    }
     if let Some(secret) = &arguments.identity {
         spec["identity"] = json!(secret);
     }
@@ -127,8 +132,8 @@ mod tests {
         let spec = typed(
             "--include-namespaces shop,till --namespace-mapping shop=a --namespace-mapping till=b \
              --object deployments.apps/shop/web --object namespaces/shop --exclude-kinds secrets \
-             --conflict-policy fail --identity keys --volume-mode without-data --resource-modifier team/rules \
-             --name friday",
+             --conflict-policy replace --replace-kinds jobs.batch,configmaps --identity keys \
+             --volume-mode without-data --resource-modifier team/rules --name friday",
         );
         let expected = json!({
             "recoveryPoint": "p",
@@ -139,7 +144,8 @@ mod tests {
                 { "groupResource": "deployments.apps", "namespace": "shop", "name": "web" },
                 { "groupResource": "namespaces", "name": "shop" },
             ],
-            "conflictPolicy": "Fail",
+            "conflictPolicy": "Replace",
+            "replacedResourceTypes": ["jobs.batch", "configmaps"],
             "persistentVolumeRestoreMode": "RestoreWithoutVolumeData",
             "identity": "keys",
             "resourceModifierReference": { "namespace": "team", "name": "rules" },
@@ -158,7 +164,8 @@ mod tests {
             ("--resource-modifier a/b/c", "or as namespace/name"),
             ("--object web", "write it as kind/namespace/name"),
             ("--object a/b/c/d", "write it as kind/namespace/name"),
-            ("--conflict-policy replace", "invalid value 'replace'"),
+            ("--conflict-policy merge", "invalid value 'merge'"),
+            ("--conflict-policy replace", "--replace-kinds <KIND>"),
         ] {
             let error = typed(words).unwrap_err();
             assert!(error.contains(told), "{words}: {error}");

@@ -22,6 +22,8 @@ pub(super) enum Aspect {
     /// Members of an object that only make sense together: if the client has one of them, none comes from the other
     /// side.
     Together(&'static [&'static str]),
+    /// Members of an object that change together or not at all.
+    AllOrNone(&'static [&'static str]),
     /// A map whose keys may not be in the map at that path as well.
     Apart(&'static str),
     /// Items of a list no two of which may have the same value here.
@@ -116,6 +118,7 @@ impl fmt::Display for Aspect {
             Self::When(condition) => f.write_str(condition.text),
             Self::Whole => f.write_str("is taken as a whole"),
             Self::Together(members) => write!(f, "{} belong together", names(members)),
+            Self::AllOrNone(members) => write!(f, "{} change together or not at all", names(members)),
             Self::Apart(other) => write!(f, "has no key that `{other}` has"),
             Self::Distinct(member) => write!(f, "no two items have the same `{member}`"),
             Self::ToldApartBy(member) => write!(f, "items are told apart by `{member}`"),

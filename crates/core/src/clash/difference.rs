@@ -66,6 +66,6 @@ fn compare(
 }
 
 /// Labels and annotations count one by one, also where there were none.
-fn is_metadata_map(place: &Pointer) -> bool {
+pub(super) fn is_metadata_map(place: &Pointer) -> bool {
     matches!(place.as_str(), "/metadata/labels" | "/metadata/annotations")
 }

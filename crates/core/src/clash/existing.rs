@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::aspect::Update;
 use super::difference::differing;
 use super::merge::merge;
+use super::proposal::Proposal;
 use super::settle::settle;
 use super::spot::Spot;
 use super::{Field, Outcome, Reason};
@@ -15,13 +16,13 @@ use crate::custom_kind::CustomKind;
 use crate::interception::MODIFIED;
 use crate::object::GroupResource;
 use crate::patch::rewrite::rewrite;
-use crate::patch::{Draft, EditError};
+use crate::patch::{Draft, EditError, Pointer};
 
 /// The object in the cluster, with what is known of its kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Existing<'a> {
-    object: &'a Value,
-    root: Spot<'a>,
+    pub(super) object: &'a Value,
+    pub(super) root: Spot<'a>,
 }
 
 /// The changes of an update that the API server would refuse, each with what was to be there.
@@ -97,15 +98,42 @@ impl<'a> Existing<'a> {
     /// The fields in which an object differs from this one. What says where it was restored from, and by which rules,
     /// doesn't count.
     pub fn fields(&self, new: &Value, outcome: Outcome) -> Vec<Field> {
-        let places = differing(Some(self.object), Some(new), self.root);
-        let counts = |tokens: &[String]| !is_restore_label(tokens) && !is_mark(tokens);
-        let counting = places.into_iter().filter(|place| counts(place.tokens()));
-        counting
-            .map(|place| Field {
-                path: place.to_string(),
-                outcome,
-            })
-            .collect()
+        let field = |place: Pointer| Field {
+            path: place.to_string(),
+            outcome,
+        };
+        self.places(new).into_iter().map(field).collect()
+    }
+
+    /// Proposes to make it another object, whose changes are those that the table allows.
+    pub fn propose(self, wanted: Value) -> Proposal<'a> {
+        Proposal::new(self, wanted)
+    }
+
+    /// Where an object differs from this one, as far as it counts.
+    pub(super) fn places(&self, new: &Value) -> Vec<Pointer> {
+        let mut places = differing(Some(self.object), Some(new), self.root);
+        places.retain(|place| !is_restore_label(place.tokens()) && !is_mark(place.tokens()));
+        places
+    }
+
+    /// What a place changes with: the name of a group of members, else itself.
+    pub(super) fn unit(&self, new: &Value, place: &Pointer) -> String {
+        let (mut spot, mut path) = (self.root, Pointer::default());
+        for token in place.tokens() {
+            if let Some(first) = spot.grouped_with(token) {
+                path.push(first);
+                break;
+            }
+            let here = path.lookup(new).or_else(|_| path.lookup(self.object));
+            spot = if here.is_ok_and(Value::is_array) {
+                spot.item()
+            } else {
+                spot.member(token)
+            };
+            path.push(token);
+        }
+        path.to_string()
     }
 
     const fn update<'u>(&self, new: &'u Value) -> Update<'u>

@@ -94,6 +94,16 @@ impl<'k> Spot<'k> {
         })
     }
 
+    /// The first of the members that change together with that one, if there are any.
+    pub(super) fn grouped_with(self, name: &str) -> Option<&'static str> {
+        self.aspects().find_map(|aspect| match aspect {
+            Aspect::Together(members) | Aspect::AllOrNone(members) if members.contains(&name) => {
+                members.first().copied()
+            }
+            _ => None,
+        })
+    }
+
     pub(super) fn change(self, update: &Update<'_>) -> Option<Change> {
         self.node.and_then(|node| node.change(update))
     }

@@ -38,6 +38,7 @@ pub(super) const KINDS: &[KindRows] = &[
     workloads::JOBS,
     workloads::CRON_JOBS,
     workloads::POD_DISRUPTION_BUDGETS,
+    workloads::AUTOSCALERS,
     services::SERVICES,
     services::ENDPOINTS,
     services::ENDPOINT_SLICES,

@@ -25,6 +25,26 @@ fn merge(patch: &Map<String, Value>, place: &mut Pointer, draft: &mut Draft) -> 
     Ok(())
 }
 
+/// The smallest patch that makes `to` of `from`. What is null is taken for absent; a list is given as a whole.
+pub fn between(from: &Map<String, Value>, to: &Map<String, Value>) -> Map<String, Value> {
+    let given = |value: &&Value| !value.is_null();
+    let mut patch = Map::new();
+    for (key, wanted) in to.iter().filter(|(_, value)| given(value)) {
+        let change = match (from.get(key).filter(given), wanted) {
+            (Some(present), wanted) if present == wanted => None,
+            (Some(Value::Object(present)), Value::Object(wanted)) => Some(between(present, wanted))
+                .filter(|below| !below.is_empty())
+                .map(Value::Object),
+            (_, wanted) => Some(wanted.clone()),
+        };
+        patch.extend(change.map(|change| (key.clone(), change)));
+    }
+    let gone = from.iter().filter(|(_, value)| given(value));
+    let gone = gone.filter(|(key, _)| to.get(*key).is_none_or(Value::is_null));
+    patch.extend(gone.map(|(key, _)| (key.clone(), Value::Null)));
+    patch
+}
+
 /// What a merge into nothing makes of a value: nulls have nothing to delete.
 fn without_nulls(value: &Value) -> Value {
     match value {
@@ -92,5 +112,27 @@ mod tests {
             {"op": "remove", "path": "/metadata/labels/old"},
         ]);
         assert_eq!(serde_json::to_value(draft.operations()).ok(), Some(expected));
+    }
+
+    #[test]
+    fn the_patch_between_two_objects_says_what_differs_and_no_more() {
+        for (from, to, expected) in [
+            (json!({"a": 1}), json!({"a": 1}), json!({})),
+            (json!({"a": 1, "b": 2}), json!({"a": 1, "b": 3}), json!({"b": 3})),
+            (json!({"a": 1}), json!({}), json!({"a": null})),
+            (json!({}), json!({"a": {"b": 1}}), json!({"a": {"b": 1}})),
+            (
+                json!({"a": {"b": 1, "c": 2}, "d": 3}),
+                json!({"a": {"b": 2}, "d": 3}),
+                json!({"a": {"b": 2, "c": null}}),
+            ),
+            (json!({"a": [1, 2]}), json!({"a": [2]}), json!({"a": [2]})),
+            (json!({"a": "x"}), json!({"a": {"b": 1}}), json!({"a": {"b": 1}})),
+            (json!({"a": {"b": 1}}), json!({"a": "x"}), json!({"a": "x"})),
+            (json!({"a": null}), json!({"b": null}), json!({})),
+        ] {
+            let [from, to] = [&from, &to].map(|value| value.as_object().unwrap());
+            assert_eq!(Value::Object(between(from, to)), expected, "{from:?} to {to:?}");
+        }
     }
 }

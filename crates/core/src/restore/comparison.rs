@@ -1,25 +1,62 @@
-//! Whether an object that exists already is the one that would be created.
+//! An object that exists already, and the one that would be created: whether they differ, and what the restored one makes of it.
 
 use serde_json::Value;
 
-use super::{ORIGINAL_NAMESPACE, RESTORE_UID, Ready, fields};
-use crate::clash::{Existing, Outcome};
+use super::{ORIGINAL_NAMESPACE, RESTORE, RESTORE_UID, Ready, fields};
+use crate::clash::{Existing, Field, Outcome};
+use crate::custom_kind::CustomKind;
+use crate::interception::{self, Case, Subject, Verdict};
+use crate::modifier::Rename;
+use crate::object::ObjectName;
 use crate::patch::Draft;
+
+/// Annotation: the uid of the restore that last changed an object which it had not created.
+pub const PATCHED_BY: &str = "clusterbackup.io/patched-by-restore";
+
+/// Annotation: the uid of the object that was deleted to make room for this one.
+pub const REPLACES: &str = "clusterbackup.io/replaces-uid";
 
 impl Ready {
     /// Whether the object in the cluster differs from this one in anything that this one says. What the cluster has
     /// beyond that, and what tells of restores, doesn't count.
-    pub fn differs(&self, live: &Value) -> bool {
+    pub fn differs(&self, live: &Value, custom: Option<&CustomKind>) -> bool {
+        let existing = Existing::new(&self.target.kind, live, custom);
+        let mut draft = Draft::new(self.content());
+        // Too large to be compared is not the same.
+        existing.add_onto(&mut draft).is_err() || !existing.fields(draft.value(), Outcome::Changed).is_empty()
+    }
+
+    /// What this one makes of the object in the cluster, field by field.
+    pub fn onto(&self, live: &Value, custom: Option<&CustomKind>) -> Verdict {
+        let case = Case {
+            subject: Subject {
+                group_resource: &self.target.kind,
+                name: ObjectName::Exact(&self.target.name),
+                namespace: self.target.namespace.as_deref(),
+            },
+            rename: Rename::Allowed,
+            object: self.content(),
+            existing: Some(live.clone()),
+            custom,
+        };
+        interception::preview(&[], case)
+    }
+
+    /// The fields in which this one differs that takes the place of the object in the cluster.
+    pub fn instead_of(&self, live: &Value, custom: Option<&CustomKind>) -> Vec<Field> {
+        Existing::new(&self.target.kind, live, custom).fields(&self.content(), Outcome::Changed)
+    }
+
+    /// The object without what tells of restores: one that exists isn't this restore's, and has not opted in to anything.
+    fn content(&self) -> Value {
         let mut object = self.object.clone();
         fields::remove(
             &mut object,
             "/metadata/annotations",
             &[ORIGINAL_NAMESPACE, RESTORE_UID],
         );
-        let existing = Existing::new(&self.target.kind, live, None);
-        let mut draft = Draft::new(object);
-        // Too large to be compared is not the same.
-        existing.add_onto(&mut draft).is_err() || !existing.fields(draft.value(), Outcome::Changed).is_empty()
+        fields::remove(&mut object, "/metadata/labels", &[RESTORE]);
+        object
     }
 }
 
@@ -62,7 +99,7 @@ mod tests {
             (&|live| live["spec"]["type"] = "LoadBalancer".into(), true),
         ] {
             let live = live(change);
-            assert_eq!(ready.differs(&live), differs, "{live}");
+            assert_eq!(ready.differs(&live, None), differs, "{live}");
         }
     }
 }

@@ -30,7 +30,7 @@ impl RestorePhase {
 /// What became of one object, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum Outcome {
-    /// It could not be created.
+    /// It could not be created, or not be changed.
     Failed,
     /// Another one of its name was there; it was deleted, and this one created.
     Replaced,

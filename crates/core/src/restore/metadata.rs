@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::fields::{self, text};
-use super::{INTERCEPT, ORIGINAL_NAMESPACE, RESTORE, RESTORE_UID, Terms};
+use super::{INTERCEPT, ORIGINAL_NAMESPACE, PATCHED_BY, REPLACES, RESTORE, RESTORE_UID, Terms};
 use crate::cut::TEMPORARY_GROUP;
 use crate::interception::{MODIFIED, RestoreLabel};
 use crate::object::{GroupResource, ObjectId};
@@ -21,9 +21,11 @@ const OLD_LABELS: [&str; 5] = [
 ];
 
 /// Annotations that only ever hold for the object that they were written on.
-const OLD_ANNOTATIONS: [&str; 6] = [
+const OLD_ANNOTATIONS: [&str; 8] = [
     MODIFIED,
     ORIGINAL_NAMESPACE,
+    PATCHED_BY,
+    REPLACES,
     RESTORE_UID,
     "clusterbackup.io/requester",
     "clusterbackup.io/thaw-acknowledged",

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Mappings, Prepared, Ready, Restore, Survey, Terms, Volumes, prepare};
+use super::{Conflicts, Mappings, Prepared, Ready, Restore, Survey, Terms, Volumes, prepare};
 use crate::object::{GroupResource, ObjectId};
 
 /// A kind from its one text.
@@ -33,6 +33,7 @@ pub(super) fn terms(mappings: &[(&str, &str)]) -> Terms {
         },
         mappings: Mappings::parse(mappings.iter().copied()).unwrap(),
         volumes: Volumes::Without,
+        conflicts: Conflicts::Skip,
     }
 }
 

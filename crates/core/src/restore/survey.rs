@@ -15,6 +15,8 @@ use crate::selection::Name;
 #[derive(Debug, Default)]
 pub struct Survey {
     chosen: BTreeSet<ObjectId>,
+    /// Those of them that are needed and were not asked for.
+    along: BTreeSet<ObjectId>,
     /// The Namespaces among them.
     namespaces: BTreeSet<String>,
     /// The namespaces that the others are in.
@@ -89,6 +91,7 @@ impl Survey {
             }
             for (object, content) in taken {
                 settled.insert(object.clone());
+                self.along.insert(object.clone());
                 self.choose(object.clone());
                 self.note(&object, &content);
             }
@@ -129,6 +132,11 @@ impl Survey {
     /// Whether that object is taken.
     pub fn takes(&self, object: &ObjectId) -> bool {
         self.chosen.contains(object)
+    }
+
+    /// Whether it is taken only since others need it.
+    pub fn brings_along(&self, object: &ObjectId) -> bool {
+        self.along.contains(object)
     }
 
     /// The Namespaces that are taken.

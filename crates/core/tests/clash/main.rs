@@ -11,4 +11,5 @@ mod given;
 mod kinds;
 mod merging;
 mod properties;
+mod proposals;
 mod table;

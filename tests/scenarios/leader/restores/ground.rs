@@ -15,6 +15,10 @@ impl Ground {
     /// Backs the shop up with everything in it, and says what the recovery point is called.
     pub(super) async fn point(&self, name: &str) -> Result<String> {
         let instance = json!({ "vault": "vault", "snapshotVolumes": false, "includeSecrets": true });
+        self.point_of(name, instance).await
+    }
+
+    async fn point_of(&self, name: &str, instance: Value) -> Result<String> {
         self.instance(name, instance).await?;
         self.taken(name).await
     }
@@ -24,6 +28,14 @@ impl Ground {
         self.ask(instance, instance).await?;
         let status = self.ends(instance, BackupPhase::Completed).await?;
         status.recovery_point.context("there is no point")
+    }
+
+    /// The same with everything that is outside of namespaces.
+    pub(super) async fn whole_point(&self, name: &str) -> Result<String> {
+        let instance = json!({
+            "vault": "vault", "snapshotVolumes": false, "includeSecrets": true, "includeClusterScopeResources": true,
+        });
+        self.point_of(name, instance).await
     }
 
     /// The restores.

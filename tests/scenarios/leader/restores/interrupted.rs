@@ -142,7 +142,7 @@ async fn same(ground: &Ground, namespace: &str) -> Result<()> {
     Ok(())
 }
 
-fn took(status: &RestoreStatus) -> Result<Duration> {
+pub(super) fn took(status: &RestoreStatus) -> Result<Duration> {
     let began = status.started_at.as_ref().context("it never began")?;
     let ended = status.finished_at.as_ref().context("it never ended")?;
     Ok(Duration::try_from(ended.0.duration_since(began.0))?)

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::KindRows;
-use crate::clash::aspect::Aspect::{Allocated, Needed, Together, ToldApartBy, Whole};
+use crate::clash::aspect::Aspect::{AllOrNone, Allocated, Needed, Together, ToldApartBy, Whole};
 use crate::clash::aspect::{IMMUTABLE, Update, Use, when};
 use crate::clash::change::Change;
 
@@ -48,8 +48,22 @@ pub(super) const SERVICES: KindRows = KindRows::of(
         ("/spec/loadBalancerIP", Needed(LOAD_BALANCER)),
         ("/spec/loadBalancerSourceRanges", Needed(LOAD_BALANCER)),
         ("/spec", Together(&["sessionAffinity", "sessionAffinityConfig"])),
+        ("/spec", AllOrNone(TYPED)),
     ],
 );
+
+/// What a type has, and another one may not have.
+const TYPED: &[&str] = &[
+    "type",
+    "clusterIP",
+    "clusterIPs",
+    "externalName",
+    "externalTrafficPolicy",
+    "healthCheckNodePort",
+    "ipFamilies",
+    "ipFamilyPolicy",
+    "loadBalancerClass",
+];
 
 /// Those of Services with a selector are written by a controller.
 pub(super) const ENDPOINTS: KindRows = KindRows::of(

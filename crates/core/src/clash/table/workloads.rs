@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::KindRows;
-use crate::clash::aspect::Aspect::{Together, Whole};
-use crate::clash::aspect::{FREE, IMMUTABLE, LIVE, Update, when};
+use crate::clash::aspect::Aspect::{AllOrNone, Allocated, Together, Whole};
+use crate::clash::aspect::{FREE, IMMUTABLE, LIVE, Update, Use, when};
 use crate::clash::change::Change;
 use crate::selector::LabelSelector;
 
@@ -14,6 +14,7 @@ pub(super) const DEPLOYMENTS: KindRows = KindRows::of(
     "apps",
     &["deployments"],
     &[
+        ("/spec/replicas", Allocated(SCALED)),
         ("/spec/selector", IMMUTABLE),
         ("/spec/template/metadata/labels", when(SELECTED, selected)),
         ("/spec/strategy", Whole),
@@ -29,6 +30,7 @@ pub(super) const STATEFUL_SETS: KindRows = KindRows::of(
     &[
         ("/spec", IMMUTABLE),
         ("/spec/replicas", FREE),
+        ("/spec/replicas", Allocated(SCALED)),
         ("/spec/template", FREE),
         ("/spec/template/metadata/labels", when(SELECTED, selected)),
         ("/spec/updateStrategy", FREE),
@@ -55,6 +57,7 @@ pub(super) const REPLICA_SETS: KindRows = KindRows::of(
     "apps",
     &["replicasets"],
     &[
+        ("/spec/replicas", Allocated(SCALED)),
         ("/spec/selector", IMMUTABLE),
         ("/spec/template/metadata/labels", when(SELECTED, selected)),
     ],
@@ -62,8 +65,12 @@ pub(super) const REPLICA_SETS: KindRows = KindRows::of(
 .with_pod(TEMPLATE);
 
 /// The selector is a plain map, but has to match the template's labels as any other.
-pub(super) const REPLICATION_CONTROLLERS: KindRows =
-    KindRows::of("", &["replicationcontrollers"], &[("/spec/selector", Whole)]).with_pod(TEMPLATE);
+pub(super) const REPLICATION_CONTROLLERS: KindRows = KindRows::of(
+    "",
+    &["replicationcontrollers"],
+    &[("/spec/replicas", Allocated(SCALED)), ("/spec/selector", Whole)],
+)
+.with_pod(TEMPLATE);
 
 pub(super) const POD_TEMPLATES: KindRows =
     KindRows::of("", &["podtemplates"], &[]).with_pod("/template/spec");
@@ -92,6 +99,7 @@ pub(super) const JOBS: KindRows = KindRows::of(
                 completions,
             ),
         ),
+        ("/spec", AllOrNone(&["completions", "parallelism"])),
         ("/spec/template", IMMUTABLE),
         ("/spec/template/metadata/labels", when(NOT_STARTED, not_started)),
         (
@@ -130,6 +138,30 @@ pub(super) const POD_DISRUPTION_BUDGETS: KindRows = KindRows::of(
     &["poddisruptionbudgets"],
     &[("/spec", Together(&["maxUnavailable", "minAvailable"]))],
 );
+
+pub(super) const AUTOSCALERS: KindRows = KindRows::of(
+    "autoscaling",
+    &["horizontalpodautoscalers"],
+    &[("/spec", AllOrNone(&["minReplicas", "maxReplicas"]))],
+);
+
+const SCALED: Use = Use {
+    text: "while an autoscaler sets it",
+    holds: is_scaled,
+};
+
+/// Whether the number of replicas was last written by the autoscaler of Kubernetes; a person who scales has another name.
+fn is_scaled(update: &Update<'_>) -> bool {
+    let managers = update
+        .old
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    managers.into_iter().flatten().any(|entry| {
+        entry["subresource"] == "scale"
+            && entry["manager"] == "kube-controller-manager"
+            && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
+    })
+}
 
 const SELECTED: &str = "may change as long as the selector in the cluster matches them";
 
