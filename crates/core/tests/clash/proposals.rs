@@ -63,7 +63,7 @@ fn what_the_api_server_refuses_is_found_and_the_rest_is_changed() {
     );
     let wanted = || {
         service(
-            json!({"type": "ClusterIP", "clusterIP": "10.0.0.1"}),
+            &json!({"type": "ClusterIP", "clusterIP": "10.0.0.1"}),
             &annotations("new"),
         )
     };
@@ -110,11 +110,11 @@ fn what_the_api_server_refuses_is_found_and_the_rest_is_changed() {
 fn what_goes_together_is_taken_or_refused_together() {
     let live = service(
         &json!({"type": "ExternalName", "externalName": "a.example.com"}),
-        json!({"a": "1"}),
+        &json!({"a": "1"}),
     );
     let wanted = service(
         &json!({"type": "ClusterIP", "ports": [{"port": 80}]}),
-        json!({"a": "2"}),
+        &json!({"a": "2"}),
     );
     let server = Server {
         refuses: &[("/spec/type", "spec.type")],
