@@ -78,6 +78,7 @@ fn main() -> ExitCode {
         leader::restores::drills::SCENARIOS,
         leader::restores::interrupted::SCENARIOS,
         leader::restores::modifiers::SCENARIOS,
+        leader::restores::readiness::SCENARIOS,
         leader::restores::refused::SCENARIOS,
         leader::restores::rights::SCENARIOS,
         leader::restores::round_trip::SCENARIOS,

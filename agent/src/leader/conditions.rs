@@ -2,6 +2,7 @@
 
 use clusterbackup_api::Backup;
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
+use clusterbackup_api::restore::RestoreReadiness;
 use clusterbackup_api::{conditions, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
@@ -14,6 +15,9 @@ const PLANNED: &str = "Planned";
 const COMPLETE: &str = "Complete";
 /// Whether every application that was frozen runs freely.
 const THAWED: &str = "Thawed";
+
+/// Whether what a restore created runs; there only where that was waited for.
+const READY: &str = "Ready";
 
 /// Whether applications run freely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,16 @@ pub(super) fn write(status: &mut BackupStatus, freedom: Freedom) {
 /// Whether a backup or a restore ended, and how.
 pub(super) fn complete(ended: bool, phase: &str, message: String) -> Condition {
     condition(COMPLETE, if ended { "True" } else { "False" }, phase, message)
+}
+
+/// Whether what a restore created runs.
+pub(super) fn ready(readiness: RestoreReadiness) -> Condition {
+    let (holds, reason) = if readiness.ready == readiness.awaited {
+        ("True", "AllReady")
+    } else {
+        ("False", "NotReady")
+    };
+    condition(READY, holds, reason, readiness.to_string())
 }
 
 /// Notes that the backup could not be planned, and what was in the way.

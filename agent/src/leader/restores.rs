@@ -7,6 +7,7 @@
 //! | `plan` | what of the point is restored |
 //! | `work` | its waves |
 //! | `volumes` | the data of claims |
+//! | `readiness` | whether what was restored runs |
 //! | `targets` | namespaces and kinds that objects need |
 //! | `object`, `stand_in` | one object, created in the name of the requester |
 //! | `rules` | what changes objects on their way; `interception`: how the webhook comes to know it |
@@ -25,6 +26,7 @@ mod owners;
 mod patch;
 mod plan;
 mod progress;
+mod readiness;
 mod replace;
 mod rights;
 mod rules;

@@ -5,13 +5,14 @@ mod status;
 
 use std::collections::BTreeMap;
 
+use clusterbackup_core::duration::Span;
 pub use clusterbackup_core::restore::{Outcome, RestorePhase};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-pub use self::status::{ObjectProblem, RestoreCounts, RestoreStatus};
+pub use self::status::{ObjectProblem, RestoreCounts, RestoreReadiness, RestoreStatus};
 pub use crate::requester::Requester;
 use crate::schema;
 
@@ -36,7 +37,8 @@ macro_rules! same {
 const UNCHANGED: &str = concat!(
     "self.spec.recoveryPoint == oldSelf.spec.recoveryPoint",
     " && self.spec.conflictPolicy == oldSelf.spec.conflictPolicy",
-    " && self.spec.persistentVolumeRestoreMode == oldSelf.spec.persistentVolumeRestoreMode && ",
+    " && self.spec.persistentVolumeRestoreMode == oldSelf.spec.persistentVolumeRestoreMode",
+    " && self.spec.readinessTimeout == oldSelf.spec.readinessTimeout && ",
     same!("includedNamespaces"),
     " && ",
     same!("excludedNamespaces"),
@@ -147,6 +149,11 @@ pub struct RestoreSpec {
     /// RestoreWithVolumeData.
     #[serde(default)]
     pub persistent_volume_restore_mode: PersistentVolumeRestoreMode,
+    /// How long is waited at the end until what was created is ready: workloads, pods, claims, Jobs, APIServices; and before
+    /// pods are created, for volumes that are made at once. What isn't ready by then is told, with the reason, and the restore
+    /// has warnings. At most 24h. 0s: nothing is waited for. Default: 5m.
+    #[serde(default = "readiness_timeout")]
+    pub readiness_timeout: Span,
     /// The Secret in the same namespace whose entry `identity` is the private key (AGE-SECRET-KEY-1...) of an encrypted
     /// recovery point. The requester has to be allowed to get it. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -233,6 +240,11 @@ fn replaced(_: &mut SchemaGenerator) -> Schema {
         "maxItems": 100,
         "items": { "type": "string", "minLength": 1, "maxLength": 317, "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$" },
     })
+}
+
+/// As long as `helm --wait` waits.
+const fn readiness_timeout() -> Span {
+    Span::seconds(300)
 }
 
 /// Names of namespaces by names of namespaces.

@@ -164,7 +164,7 @@ const AGENT: [Right<'_>; 34] = [
 ];
 
 #[rustfmt::skip]
-const LEADER: [Right<'_>; 75] = [
+const LEADER: [Right<'_>; 82] = [
     ("list", BACKUPS, "", "", true),
     ("patch", BACKUPS, "default", "a", true),
     ("update", "backups.clusterbackup.io/status", "default", "a", true),
@@ -229,7 +229,14 @@ const LEADER: [Right<'_>; 75] = [
     ("create", GROUPS, "default", "", true),
     ("patch", CONTENTS, "", "a", true),
     ("delete", CONTENTS, "", "a", true),
-    ("create", CONTENTS, "", "", false),
+    ("create", CONTENTS, "", "", true),
+    ("watch", CONTENTS, "", "", true),
+    ("update", CONTENTS, "", "a", false),
+    ("watch", "persistentvolumeclaims", "", "", true),
+    ("create", "persistentvolumeclaims", "default", "", false),
+    ("watch", "deployments.apps", "", "", true),
+    ("patch", "deployments.apps", "default", "a", false),
+    ("watch", "pods", "", "", true),
     ("list", "volumesnapshotclasses.snapshot.storage.k8s.io", "", "", true),
     ("create", EVENTS, "default", "", true),
     ("update", LEASES, OWN, "clusterbackup-leader", true),

@@ -6,6 +6,7 @@ pub(crate) mod drills;
 mod ground;
 pub(crate) mod interrupted;
 pub(crate) mod modifiers;
+pub(crate) mod readiness;
 pub(crate) mod refused;
 pub(crate) mod rights;
 pub(crate) mod round_trip;

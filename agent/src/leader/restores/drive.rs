@@ -224,6 +224,10 @@ impl Drive {
             .started_at
             .as_ref()
             .and_then(|start| Duration::try_from(now.duration_since(start.0)).ok());
+        if let Some(readiness) = status.readiness {
+            let ready = conditions::ready(readiness);
+            clusterbackup_api::conditions::merge(&mut status.conditions, ready);
+        }
         self.write(status).await?;
         self.world.metrics.restored(phase, &counts, took);
         self.tell(reason, message).await;

@@ -2,10 +2,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use clusterbackup_api::restore::{ObjectProblem, RestoreCounts, RestorePhase};
+use clusterbackup_api::restore::{ObjectProblem, RestoreCounts, RestorePhase, RestoreReadiness};
 use clusterbackup_api::{RestoreStatus, schema};
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{End, ObjectReport, Outcome, Tally, Wave};
+use clusterbackup_core::restore::{End, ObjectReport, Outcome, Readiness, Tally, Wave};
+
+use super::readiness::Known;
 
 /// So many problems are told one by one.
 const TOLD: usize = 200;
@@ -21,6 +23,8 @@ struct State {
     problems: Vec<ObjectProblem>,
     /// What is not as it should be of objects that are there.
     warnings: u64,
+    /// How many are ready, once somebody waits for that.
+    readiness: Option<RestoreReadiness>,
 }
 
 impl Progress {
@@ -54,6 +58,17 @@ impl Progress {
         state.tell(target, outcome, warning);
     }
 
+    /// Nothing more is created, and so much of it is ready.
+    pub(super) fn readiness(&self, known: &Known) {
+        let ready = known.values().filter(|known| **known == Readiness::Ready).count();
+        let mut state = self.state();
+        state.wave = None;
+        state.readiness = Some(RestoreReadiness {
+            awaited: known.len() as u64,
+            ready: ready as u64,
+        });
+    }
+
     /// What became of objects by now.
     pub(super) fn counts(&self) -> RestoreCounts {
         self.state().counts()
@@ -71,6 +86,7 @@ impl Progress {
         status.counts = state.counts();
         status.wave = state.wave.map(|wave| wave.as_str().to_owned());
         status.problems.clone_from(&state.problems);
+        status.readiness = state.readiness;
         status
     }
 

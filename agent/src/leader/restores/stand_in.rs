@@ -109,6 +109,11 @@ impl Place {
         }
     }
 
+    /// The kind, by the API server's paths.
+    pub(super) const fn kind(&self) -> &ApiResource {
+        &self.kind
+    }
+
     fn path(&self) -> Path {
         Path::new(DynamicObject::url_path(&self.kind, self.namespace.as_deref()))
     }

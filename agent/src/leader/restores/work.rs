@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use clusterbackup_api::Restore;
 use clusterbackup_api::requester::{NoRequester, Requester};
@@ -22,6 +23,7 @@ use super::object::{Created, Creator, Fate};
 use super::owners::{self, Owned};
 use super::plan::{self, Plan};
 use super::progress::Progress;
+use super::readiness::{self, Awaited, Known};
 use super::source;
 use super::stand_in::{Place, StandIn};
 use super::targets;
@@ -41,6 +43,7 @@ pub(super) struct Work<'a> {
     sources: Sources<'a>,
     progress: &'a Progress,
     stop: &'a CancellationToken,
+    readiness_timeout: Duration,
     made: Mutex<Made>,
 }
 
@@ -55,6 +58,8 @@ struct Made {
     young: BTreeSet<String>,
     /// Namespaces that nothing can be restored into, and why.
     closed: BTreeMap<String, String>,
+    /// What tells whether it is ready.
+    awaited: Awaited,
 }
 
 impl<'a> Work<'a> {
@@ -92,6 +97,7 @@ impl<'a> Work<'a> {
             reader,
             progress,
             stop,
+            readiness_timeout: restore.spec.readiness_timeout.duration(),
             made: Mutex::default(),
         })
     }
@@ -117,8 +123,31 @@ impl<'a> Work<'a> {
                 self.bring(wave).await?;
             }
         }
-        let Made { uids, owned, .. } = std::mem::take(&mut *self.made());
+        let Made {
+            uids, owned, awaited, ..
+        } = std::mem::take(&mut *self.made());
         owners::link(&self.creator.stand_in, self.progress, self.stop, &uids, owned).await;
+        if !self.stop.is_cancelled() {
+            self.become_ready(&awaited).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until what was created is ready, as long as that was asked for, and tells what isn't.
+    async fn become_ready(&self, awaited: &Awaited) -> Result<(), PointFailure> {
+        if self.readiness_timeout.is_zero() || awaited.is_empty() {
+            return Ok(());
+        }
+        let client = &self.world.client;
+        let show = |known: &Known| self.progress.readiness(known);
+        let known = awaited
+            .ready(client, self.readiness_timeout, self.stop, show)
+            .await?;
+        if !self.stop.is_cancelled() {
+            for (id, reason) in readiness::explain(client, awaited, &known).await {
+                self.progress.warn(&id, Outcome::Created, &reason);
+            }
+        }
         Ok(())
     }
 
@@ -138,6 +167,11 @@ impl<'a> Work<'a> {
             .await?;
         if wave == Wave::Namespaces && !self.stop.is_cancelled() {
             self.make_namespaces().await;
+        }
+        if wave == Wave::Claims {
+            let awaited = self.made().awaited.clone();
+            let limit = self.readiness_timeout;
+            awaited.bound(&self.world.client, limit, self.stop).await?;
         }
         self.creator.rules.allow()
     }
@@ -243,6 +277,7 @@ impl<'a> Work<'a> {
         ready.target.name = name;
         let place = Place::of(&ready.target, &ready.object);
         let Ready {
+            object,
             target,
             uid: old,
             owners,
@@ -259,6 +294,7 @@ impl<'a> Work<'a> {
         {
             let mut made = self.made();
             made.uids.extend(old.map(|old| (old, uid)));
+            made.awaited.add(&target, place.kind(), &object);
             if is_definition {
                 made.young.insert(name.clone());
             }

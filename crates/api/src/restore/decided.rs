@@ -1,5 +1,6 @@
 //! A restore in the words by which core decides. Whatever makes no sense is listed with its place, all of it at once.
 
+use clusterbackup_core::duration::Span;
 use clusterbackup_core::inclusion::ClusterScope;
 use clusterbackup_core::object::ObjectId;
 use clusterbackup_core::restore::{self, Choice, Conflicts, Data, Mappings, Replaced, Terms, Volumes};
@@ -8,6 +9,9 @@ use kube::ResourceExt as _;
 
 use super::{ConflictPolicy, ObjectReference, PersistentVolumeRestoreMode, Restore};
 use crate::problem::{self, Problem};
+
+/// Nobody looks at a restore that runs for longer.
+const LONGEST_WAIT: Span = Span::seconds(24 * 3600);
 
 impl Restore {
     /// Which objects it takes, and what becomes of them; or everything that is wrong with that. Which data of volumes there is,
@@ -29,6 +33,12 @@ impl Restore {
         );
         let mappings = self.mappings(&mut problems);
         let conflicts = self.conflicts(&mut problems);
+        if spec.readiness_timeout > LONGEST_WAIT {
+            problems.push(Problem {
+                field: "spec.readinessTimeout".to_owned(),
+                message: "at most 24h".to_owned(),
+            });
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -125,6 +135,7 @@ mod tests {
             "includedResourceTypes": ["*", "pods"],
             "labelSelector": { "matchLabels": { "app": "not a value" } },
             "namespaceMappings": { "shop": "kube-system" },
+            "readinessTimeout": "25h",
         });
         let problems = restore(spec).decided().unwrap_err();
         let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -133,6 +144,7 @@ mod tests {
             "spec.includedResourceTypes and",
             "spec.labelSelector",
             "namespaceMappings: nothing is ever restored into kube-system",
+            "spec.readinessTimeout",
         ] {
             assert!(
                 told.iter().any(|problem| problem.contains(field)),

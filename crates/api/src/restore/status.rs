@@ -30,6 +30,9 @@ pub struct RestoreStatus {
     /// What became of the objects.
     #[serde(default)]
     pub counts: RestoreCounts,
+    /// Of the objects that were created and tell whether they are ready, how many are; there when it is waited for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<RestoreReadiness>,
     /// Which objects are restored at the moment: each wave needs what those before it have made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
@@ -38,7 +41,7 @@ pub struct RestoreStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub problems: Vec<ObjectProblem>,
-    /// Complete: whether it ended, and how.
+    /// Complete: whether it ended, and how. Ready: whether what it created runs, where that was waited for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
@@ -66,6 +69,23 @@ pub struct RestoreCounts {
     pub failed: u64,
     /// Objects whose turn has not come.
     pub pending: u64,
+}
+
+/// How many objects are ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreReadiness {
+    /// Objects that tell whether they are ready.
+    pub awaited: u64,
+    /// Those of them that are.
+    pub ready: u64,
+}
+
+/// `3 of 4 objects are ready`.
+impl fmt::Display for RestoreReadiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} objects are ready", self.ready, self.awaited)
+    }
 }
 
 /// An object that is not restored, or not as it should be.

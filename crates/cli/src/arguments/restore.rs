@@ -80,6 +80,9 @@ pub(crate) struct Create {
     /// The ConfigMap with the rules that change objects on their way into the cluster, as name, or as namespace/name.
     #[arg(long, value_name = "CONFIGMAP", value_parser = modifier)]
     pub(crate) resource_modifier: Option<Modifier>,
+    /// How long the restore waits at its end until what it created is ready; 0s: not at all.
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    pub(crate) readiness_timeout: Span,
     /// Wait until it has ended.
     #[arg(long)]
     pub(crate) wait: bool,

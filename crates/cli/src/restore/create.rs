@@ -57,6 +57,7 @@ fn wanted(arguments: &Create) -> Value {
     if !arguments.replace_kinds.is_empty() {
         spec["replacedResourceTypes"] = json!(arguments.replace_kinds);
     }
+    spec["readinessTimeout"] = json!(arguments.readiness_timeout);
     if let Some(secret) = &arguments.identity {
         spec["identity"] = json!(secret);
     }
@@ -133,7 +134,7 @@ mod tests {
             "--include-namespaces shop,till --namespace-mapping shop=a --namespace-mapping till=b \
              --object deployments.apps/shop/web --object namespaces/shop --exclude-kinds secrets \
              --conflict-policy replace --replace-kinds jobs.batch,configmaps --identity keys \
-             --volume-mode without-data --resource-modifier team/rules --name friday",
+             --volume-mode without-data --resource-modifier team/rules --readiness-timeout 0s --name friday",
         );
         let expected = json!({
             "recoveryPoint": "p",
@@ -147,6 +148,7 @@ mod tests {
             "conflictPolicy": "Replace",
             "replacedResourceTypes": ["jobs.batch", "configmaps"],
             "persistentVolumeRestoreMode": "RestoreWithoutVolumeData",
+            "readinessTimeout": "0s",
             "identity": "keys",
             "resourceModifierReference": { "namespace": "team", "name": "rules" },
         });

@@ -1,7 +1,7 @@
 //! How far a restore is, in numbers.
 
 use clusterbackup_api::RestoreStatus;
-use clusterbackup_api::restore::{RestoreCounts, RestorePhase};
+use clusterbackup_api::restore::{RestoreCounts, RestorePhase, RestoreReadiness};
 
 use crate::runs::progress::{Picture, Row, counted};
 
@@ -11,6 +11,7 @@ pub(crate) struct Restoring {
     phase: Option<RestorePhase>,
     wave: Option<String>,
     counts: RestoreCounts,
+    readiness: Option<RestoreReadiness>,
 }
 
 impl Restoring {
@@ -19,6 +20,7 @@ impl Restoring {
             phase: status.and_then(|status| status.phase),
             wave: status.and_then(|status| status.wave.clone()),
             counts: status.map(|status| status.counts).unwrap_or_default(),
+            readiness: status.and_then(|status| status.readiness),
         }
     }
 }
@@ -30,6 +32,7 @@ impl Picture for Restoring {
             Some(RestorePhase::Planning) => "reading the recovery point",
             Some(RestorePhase::Running) => match &self.wave {
                 Some(wave) => return format!("restoring {}", wave.to_lowercase()),
+                None if self.readiness.is_some() => "waiting until it is ready",
                 None => "restoring",
             },
             Some(RestorePhase::Completed) => "completed",
@@ -42,7 +45,7 @@ impl Picture for Restoring {
 
     fn rows(&self) -> Vec<Row> {
         let counts = &self.counts;
-        vec![Row {
+        let mut rows = vec![Row {
             name: "objects",
             done: counts.total - counts.pending,
             all: counts.total,
@@ -54,7 +57,14 @@ impl Picture for Restoring {
                 (counts.left_out, "left out"),
                 (counts.failed, "failed"),
             ]),
-        }]
+        }];
+        rows.extend(self.readiness.map(|readiness| Row {
+            name: "ready",
+            done: readiness.ready,
+            all: readiness.awaited,
+            remarks: Vec::new(),
+        }));
+        rows
     }
 }
 
@@ -83,5 +93,14 @@ mod tests {
             "restoring config: objects 13/40 (2 skipped, 1 failed)"
         );
         assert_eq!(line(&Restoring::of(None)), "waiting for the leader");
+        let waiting = RestoreStatus {
+            wave: None,
+            readiness: Some(RestoreReadiness { awaited: 4, ready: 3 }),
+            ..running
+        };
+        assert_eq!(
+            line(&Restoring::of(Some(&waiting))),
+            "waiting until it is ready: objects 13/40 (2 skipped, 1 failed), ready 3/4"
+        );
     }
 }

@@ -45,6 +45,9 @@ pub(super) fn print(restore: &Restore, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "Rules:     ConfigMap {rules_namespace}/{}", rules.name)?;
     }
     writeln!(out, "Objects:   {}", status.counts)?;
+    if let Some(readiness) = &status.readiness {
+        writeln!(out, "Ready:     {readiness}")?;
+    }
     if status.problems.is_empty() {
         return Ok(());
     }
@@ -86,6 +89,7 @@ mod tests {
                 "startedAt": "2026-11-21T18:14:00.000000Z",
                 "finishedAt": "2026-11-21T18:14:03.000000Z",
                 "counts": { "total": 2, "created": 1, "failed": 1 },
+                "readiness": { "awaited": 3, "ready": 3 },
                 "problems": [{
                     "groupResource": "roles.rbac.authorization.k8s.io", "namespace": "again", "name": "web",
                     "action": "Failed", "message": "the API server refuses it",
@@ -102,6 +106,7 @@ Began:     2026-11-21T18:14:00Z, took 3s
 Mapped:    shop to again
 Rules:     ConfigMap home/rules
 Objects:   1 of 2 objects are created, 1 failed
+Ready:     3 of 3 objects are ready
 
 ACTION   KIND                              NAMESPACE   NAME   REASON
 Failed   roles.rbac.authorization.k8s.io   again       web    the API server refuses it

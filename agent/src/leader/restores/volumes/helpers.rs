@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clusterbackup_api::labels::{CLAIM, RESTORE, RESTORE_UID};
@@ -43,6 +43,22 @@ struct Views {
     contents: Store<VolumeSnapshotContent>,
     snapshots: Store<VolumeSnapshot>,
     claims: Store<PersistentVolumeClaim>,
+}
+
+impl Views {
+    /// The claim that is made from the snapshot; by another name, where a rule has given it one.
+    fn claim(&self, named: &Name, snapshot: &str) -> Option<Arc<PersistentVolumeClaim>> {
+        let known = self
+            .claims
+            .get(&ObjectRef::new(&named.name).within(&named.namespace));
+        known.or_else(|| {
+            self.claims.find(|claim| {
+                let source = claim.spec.as_ref().and_then(|spec| spec.data_source.as_ref());
+                claim.namespace().as_deref() == Some(&named.namespace)
+                    && source.is_some_and(|source| source.name == snapshot)
+            })
+        })
+    }
 }
 
 impl Helpers {
@@ -128,7 +144,7 @@ impl Helpers {
         let client = &world.client;
         for snapshot in views.snapshots.state() {
             let namespace = snapshot.namespace().unwrap_or_default();
-            if !self.is_needed(client, views, &*snapshot, &namespace).await? {
+            if self.has_to_go(client, views, &*snapshot, &namespace).await? {
                 let snapshots = Api::<VolumeSnapshot>::namespaced(client.clone(), &namespace);
                 delete(world, &snapshots, &*snapshot).await?;
             }
@@ -137,7 +153,7 @@ impl Helpers {
             let namespace = &content.spec.volume_snapshot_ref.namespace;
             let snapshot = ObjectRef::new(&content.name_any()).within(namespace);
             if views.snapshots.get(&snapshot).is_none()
-                && !self.is_needed(client, views, &*content, namespace).await?
+                && self.has_to_go(client, views, &*content, namespace).await?
             {
                 let contents = Api::<VolumeSnapshotContent>::all(client.clone());
                 delete(world, &contents, &*content).await?;
@@ -146,8 +162,8 @@ impl Helpers {
         Ok(())
     }
 
-    /// Whether a claim in the namespace still needs it.
-    async fn is_needed<K>(
+    /// Whether no claim in the namespace needs it any more, and nobody has deleted it yet.
+    async fn has_to_go<K>(
         &self,
         client: &Client,
         views: &Views,
@@ -157,6 +173,9 @@ impl Helpers {
     where
         K: Resource<DynamicType = ()>,
     {
+        if helper.meta().deletion_timestamp.is_some() {
+            return Ok(false);
+        }
         let named = helper.annotations().get(CLAIM).cloned().unwrap_or_default();
         let claim = Name::new(namespace, named);
         let under_way = helper.labels().get(RESTORE_UID);
@@ -165,18 +184,17 @@ impl Helpers {
             let claim = claim.and_then(|claim| serde_json::to_value(claim).ok());
             Filling::of(claim.as_ref(), &helper.name_any())
         };
-        let known = views.claims.get(&ObjectRef::new(&claim.name).within(namespace));
-        if let Some(known) = known {
-            return Ok(filling(Some(&known)).needs_source(under_way));
+        if let Some(known) = views.claim(&claim, &helper.name_any()) {
+            return Ok(!filling(Some(&known)).needs_source(under_way));
         }
         if under_way {
-            return Ok(true);
+            return Ok(false);
         }
         // A rule may have taken the label off that it is watched by.
         let claims = Api::<PersistentVolumeClaim>::namespaced(client.clone(), namespace);
         let found = claims.get_opt(&claim.name).await;
         let found = found.doing(format!("read PersistentVolumeClaim {claim}"))?;
-        Ok(filling(found.as_ref()).needs_source(under_way))
+        Ok(!filling(found.as_ref()).needs_source(under_way))
     }
 
     fn under_way(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -203,14 +221,11 @@ fn is_complete<K>(kind: &'static str, event: Option<watcher::Result<Event<K>>>) 
     }
 }
 
-/// Deletes this very object, unless it goes already.
+/// Deletes this very object.
 async fn delete<K>(world: &World, objects: &Api<K>, object: &K) -> Result<(), DriveError>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    if object.meta().deletion_timestamp.is_some() {
-        return Ok(());
-    }
     if !world.is_latest().await? {
         return Err(DriveError::Superseded);
     }
