@@ -21,6 +21,7 @@ mod patches;
 mod plugin;
 mod precedence;
 mod prepared;
+mod promises;
 mod published_samples;
 mod replicas;
 mod requests;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         leader::restores::volumes::SCENARIOS,
         leader::retention::SCENARIOS,
         leader::schedules::SCENARIOS,
+        leader::schedules::limits::SCENARIOS,
         leader::shared::SCENARIOS,
         leader::shared::adoption::SCENARIOS,
         leader::shared::clusters::SCENARIOS,
@@ -113,6 +115,7 @@ fn main() -> ExitCode {
         precedence::SCENARIOS,
         prepared::SCENARIOS,
         prepared::claims::SCENARIOS,
+        promises::SCENARIOS,
         published_samples::SCENARIOS,
         replicas::SCENARIOS,
         requests::SCENARIOS,

@@ -144,7 +144,7 @@ const EVERYTHING: Resources = Resources {
 };
 
 /// Every entry of every configuration.
-pub const ENTRIES: [Entry; 10] = [
+pub const ENTRIES: [Entry; 12] = [
     // CREATE alone: whoever labels an object means its way into the cluster, and later updates are nobody's
     // business here. Fail is safe because nothing reaches the door that wasn't labelled for it.
     Entry {
@@ -286,6 +286,37 @@ pub const ENTRIES: [Entry; 10] = [
         review: Review::Validate,
         resources: HOOKS,
         operations: &["CREATE", "UPDATE"],
+        opt_in: None,
+        excluded_namespaces: &[],
+        conditions: &[CHANGES_WHAT_IT_SAYS],
+        failure_policy: FailurePolicy::Ignore,
+    },
+    // What vaults promise is kept by the leader, whatever is written.
+    Entry {
+        configuration: "clusterbackup-validate-backups",
+        name: "validate-policies.clusterbackup.io",
+        review: Review::Validate,
+        resources: Resources {
+            group: clusterbackup_api::GROUP,
+            version: "v1alpha1",
+            resources: &["backuppolicies"],
+        },
+        operations: &["CREATE", "UPDATE"],
+        opt_in: None,
+        excluded_namespaces: &[],
+        conditions: &[CHANGES_WHAT_IT_SAYS],
+        failure_policy: FailurePolicy::Ignore,
+    },
+    Entry {
+        configuration: "clusterbackup-validate-backups",
+        name: "validate-points.clusterbackup.io",
+        review: Review::Validate,
+        resources: Resources {
+            group: clusterbackup_api::GROUP,
+            version: "v1alpha1",
+            resources: &["recoverypoints"],
+        },
+        operations: &["UPDATE"],
         opt_in: None,
         excluded_namespaces: &[],
         conditions: &[CHANGES_WHAT_IT_SAYS],

@@ -13,7 +13,7 @@ use super::conditions::condition;
 use super::error::DriveError;
 use super::policies;
 use super::rounds::{self, Pace};
-use super::subject::{Obstacle, PlanError, Subject};
+use super::subject::{PlanError, Subject};
 use super::terms::Terms;
 use super::vaults;
 
@@ -53,21 +53,12 @@ async fn could_run(client: &Client, instance: &BackupInstance) -> Result<(), Pla
     let subject = Subject::of(client, instance.clone()).await?;
     Terms::of(client, &subject).await?;
     let namespace = instance.namespace().unwrap_or_default();
-    let Some(vault) = &instance.spec.vault else {
-        return Ok(());
+    let vault = match &instance.spec.vault {
+        Some(vault) => Some(vaults::admits(client, &namespace, vault).await?),
+        None => None,
     };
-    let vault = vaults::admits(client, &namespace, vault).await?;
-    let Some(policy) = &instance.spec.policy else {
-        return Ok(());
-    };
-    let policy = policies::check(client, &namespace, policy).await?;
-    if policy.spec.retention.vault_tier.is_some() && vault.spec.vault_tier.is_none() {
-        return Err(Obstacle::VaultTierMissing.with(format!(
-            "BackupPolicy {} has recovery points copied into the vault tier, and BackupVault {} has none: nothing is copied; name \
-             another vault or policy",
-            policy.name_any(),
-            vault.name_any()
-        )));
+    match &instance.spec.policy {
+        Some(policy) => policies::check(client, &namespace, policy, vault.as_ref()).await,
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -4,12 +4,12 @@
 use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_api::node_task::BackupReference;
 use clusterbackup_api::recovery_point::PointFormat;
-use clusterbackup_api::{RecoveryPoint, RecoveryPointSpec, labels};
+use clusterbackup_api::{BackupVault, RecoveryPoint, RecoveryPointSpec, labels};
 use clusterbackup_vault::point::{Manifest, PointPhase};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference, Time};
 use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 
 use super::error::{Doing as _, DriveError};
 
@@ -21,13 +21,27 @@ pub(super) fn seconds(time: Timestamp) -> Time {
     Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
+/// The vault that a point lies in: with it, the objects go that show its points.
+pub(super) fn owner(vault: &BackupVault) -> OwnerReference {
+    OwnerReference {
+        api_version: BackupVault::api_version(&()).into_owned(),
+        kind: BackupVault::kind(&()).into_owned(),
+        name: vault.name_any(),
+        uid: vault.uid().unwrap_or_default(),
+        ..OwnerReference::default()
+    }
+}
+
 /// What shows this point of the vault.
-pub(super) fn of(vault: &str, manifest: &Manifest) -> RecoveryPoint {
+pub(super) fn of(vault: &OwnerReference, manifest: &Manifest) -> RecoveryPoint {
     let begin = &manifest.begin;
     RecoveryPoint {
-        metadata: metadata(begin.id.as_str(), &begin.instance),
+        metadata: ObjectMeta {
+            owner_references: Some(vec![vault.clone()]),
+            ..metadata(begin.id.as_str(), &begin.instance)
+        },
         spec: RecoveryPointSpec {
-            vault: vault.to_owned(),
+            vault: vault.name.clone(),
             instance: begin.instance.clone(),
             backup: BackupReference {
                 namespace: begin.backup.namespace.clone(),

@@ -1,12 +1,13 @@
 //! Says of each BackupPolicy whether it can be followed as it stands: its condition `Ready`.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use clusterbackup_api::BackupPolicy;
 use clusterbackup_api::backup_policy::WrongPolicy;
 use clusterbackup_api::conditions::{self, READY};
+use clusterbackup_api::{BackupPolicy, BackupVault};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
 
 use super::conditions::condition;
 use super::error::{Doing as _, DriveError};
@@ -23,8 +24,13 @@ pub(super) async fn run(client: Client) -> Result<(), DriveError> {
     rounds::run(&client, PACE, |policy| look_at(&client, policy)).await
 }
 
-/// The policy that an instance names, if it can be followed.
-pub(super) async fn check(client: &Client, namespace: &str, name: &str) -> Result<BackupPolicy, PlanError> {
+/// Whether the policy that an instance names can be followed, in its vault.
+pub(super) async fn check(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    vault: Option<&BackupVault>,
+) -> Result<(), PlanError> {
     let policy = Api::<BackupPolicy>::namespaced(client.clone(), namespace)
         .get_opt(name)
         .await
@@ -35,13 +41,24 @@ pub(super) async fn check(client: &Client, namespace: &str, name: &str) -> Resul
         );
         return Err(Obstacle::PolicyMissing.with(message));
     };
-    match policy.spec.check() {
-        Ok(()) => Ok(policy),
-        Err(problem) => {
-            let message = format!("BackupPolicy {name} can't be followed: {problem}");
-            Err(Obstacle::PolicyInvalid.with(message))
-        }
+    let unfollowed = |obstacle: Obstacle, problem: &dyn Display| {
+        obstacle.with(format!("BackupPolicy {name} can't be followed: {problem}"))
+    };
+    let checked = policy.spec.check().and_then(|()| policy.spec.schedule());
+    let schedule = checked.map_err(|problem| unfollowed(Obstacle::PolicyInvalid, &problem))?;
+    let Some(vault) = vault else {
+        return Ok(());
+    };
+    let allowed = vault.spec.allows(&schedule);
+    allowed.map_err(|problem| unfollowed(Obstacle::PolicyTooFrequent, &problem))?;
+    if policy.spec.retention.vault_tier.is_some() && vault.spec.vault_tier.is_none() {
+        return Err(Obstacle::VaultTierMissing.with(format!(
+            "BackupPolicy {name} has recovery points copied into the vault tier, and BackupVault {} has none: nothing is copied; name \
+             another vault or policy",
+            vault.name_any()
+        )));
     }
+    Ok(())
 }
 
 async fn look_at(client: &Client, policy: BackupPolicy) -> Result<(), DriveError> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clusterbackup_api::backup_instance::Protection;
 use clusterbackup_api::{Backup, BackupInstance, BackupPolicy, BackupSpec, BackupVault, labels};
-use clusterbackup_core::schedule::backup_name;
+use clusterbackup_core::schedule::{Schedule, backup_name};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use jiff::Timestamp;
@@ -63,8 +63,8 @@ enum Done {
 enum Change {
     Instance(Key),
     Policy(Key),
+    Vault(Key),
     Everything,
-    Nothing,
 }
 
 impl Schedules {
@@ -84,7 +84,7 @@ impl Schedules {
             changes(of_instances, |instance| Change::Instance(key(instance))),
             changes(of_policies, |policy| Change::Policy(key(policy))),
             changes(of_backups, of_backup),
-            changes(of_vaults, |_| Change::Nothing),
+            changes(of_vaults, |vault| Change::Vault(key(vault))),
         ]);
         let mut schedules = Self {
             world,
@@ -115,14 +115,14 @@ impl Schedules {
     fn mark(&mut self, change: &Change) {
         let now = Instant::now();
         let instances = self.instances.state();
+        let beside = |instance: &BackupInstance, named: Option<&String>, (namespace, name): &Key| {
+            instance.namespace().as_ref() == Some(namespace) && named == Some(name)
+        };
         let concerned = instances.iter().filter(|instance| match change {
             Change::Instance(changed) => key(instance.as_ref()) == *changed,
-            Change::Policy((namespace, name)) => {
-                instance.namespace().as_ref() == Some(namespace)
-                    && instance.spec.policy.as_ref() == Some(name)
-            }
+            Change::Policy(policy) => beside(instance, instance.spec.policy.as_ref(), policy),
+            Change::Vault(vault) => beside(instance, instance.spec.vault.as_ref(), vault),
             Change::Everything => true,
-            Change::Nothing => false,
         });
         self.due
             .extend(concerned.map(|instance| (key(instance.as_ref()), now)));
@@ -157,6 +157,7 @@ impl Schedules {
             self.instances.wait_until_ready().now_or_never(),
             self.policies.wait_until_ready().now_or_never(),
             self.backups.wait_until_ready().now_or_never(),
+            self.vaults.wait_until_ready().now_or_never(),
         ];
         listed.iter().all(Option::is_some)
     }
@@ -168,17 +169,19 @@ impl Schedules {
         }
         let mut survey = Survey::new(Timestamp::now());
         for instance in self.instances.state() {
-            let vault = instance.spec.vault.as_deref().unwrap_or_default();
-            let vault = ObjectRef::new(vault).within(&instance.namespace().unwrap_or_default());
-            let limit = self
-                .vaults
-                .get(&vault)
-                .and_then(|vault| vault.spec.on_demand_a_day());
+            let vault = self.vault_of(&instance);
+            let limit = vault.and_then(|vault| vault.spec.on_demand_a_day());
             let backups = self.backups_of(&instance);
             let backups: Vec<_> = backups.iter().map(AsRef::as_ref).collect();
             survey.add(&instance, &self.course(&instance), limit, &backups);
         }
         self.world.metrics.protects(&survey.end());
+    }
+
+    fn vault_of(&self, instance: &BackupInstance) -> Option<Arc<BackupVault>> {
+        let vault = ObjectRef::new(instance.spec.vault.as_ref()?);
+        self.vaults
+            .get(&vault.within(&instance.namespace().unwrap_or_default()))
     }
 
     fn backups_of(&self, instance: &BackupInstance) -> Vec<Arc<Backup>> {
@@ -215,8 +218,14 @@ impl Schedules {
         };
         let policy = ObjectRef::new(policy).within(&instance.namespace().unwrap_or_default());
         let schedule = self.policies.get(&policy).map(|policy| policy.spec.schedule());
+        let allowed = |schedule: &Schedule| {
+            let vault = self.vault_of(instance);
+            vault.is_none_or(|vault| vault.spec.allows(schedule).is_ok())
+        };
         match schedule {
-            Some(Ok(schedule)) if instance.metadata.deletion_timestamp.is_none() => Course::Follows(schedule),
+            Some(Ok(schedule)) if instance.metadata.deletion_timestamp.is_none() && allowed(&schedule) => {
+                Course::Follows(schedule)
+            }
             _ => Course::Unknown,
         }
     }

@@ -42,6 +42,8 @@ pub(super) enum Obstacle {
     PolicyMissing,
     /// The policy that it names says what can't be followed.
     PolicyInvalid,
+    /// The policy that it names backs up more often than its vault allows.
+    PolicyTooFrequent,
     /// Within a day, as many backups of it were asked for as its vault allows.
     LimitReached,
     /// The vault that it names can't be written into.

@@ -21,11 +21,13 @@ use clusterbackup_vault::location::{self, Deletion, Location};
 use clusterbackup_vault::seal::Seal;
 use clusterbackup_vault::store::{Key, Patience, ReadOnly, Retrying, Store};
 use clusterbackup_vault::{archive, place};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Api, Client, ResourceExt as _};
 
 pub(super) use self::error::VaultError;
 pub(super) use self::reason::Reason;
 use super::error::Doing as _;
+use super::mirror;
 
 /// Whoever stores something goes on after that, and tells people first.
 const STORING: Patience = Patience {
@@ -44,8 +46,8 @@ const TRYING: Patience = Patience {
 /// A vault that can be written into.
 #[derive(Debug, Clone)]
 pub(super) struct OpenVault {
-    /// Its name.
-    pub(super) name: String,
+    /// Its name, and which one of that name.
+    pub(super) owner: OwnerReference,
     /// For whom its points are encrypted.
     pub(super) seal: Seal,
     location: Location,
@@ -108,7 +110,7 @@ impl Doors {
             return Err(VaultError::ReadOnly);
         }
         Ok(OpenVault {
-            name: vault.name_any(),
+            owner: mirror::owner(vault),
             seal: seal(vault)?,
             location: self.locate(client, vault, Tier::Operational, STORING).await?,
         })

@@ -1,6 +1,10 @@
 //! `BackupVault`: where recovery points lie.
 
+use std::time::Duration;
+
+use clusterbackup_core::duration::Span;
 use clusterbackup_core::retention::Tier;
+use clusterbackup_core::schedule::Schedule;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -80,6 +84,10 @@ pub struct BackupVaultSpec {
     pub encryption: Option<Encryption>,
     /// How much may be asked for. Default: as much as anybody wants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(
+        validation = Rule::new("!has(self.minInterval) || (duration(self.minInterval) >= duration('1h') && duration(self.minInterval) <= duration('744h'))")
+            .message("minInterval must be from 1h to 744h, for example 4h")
+    )]
     pub limits: Option<VaultLimits>,
     /// For how long deleted recovery points can be had back.
     #[serde(default)]
@@ -130,6 +138,22 @@ pub struct VaultLimits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub on_demand_backups_per_day: Option<u32>,
+    /// The shortest pause between two backups of one instance by schedule, for example 4h: a policy whose times are closer
+    /// is not followed. From 1h to 744h. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_interval: Option<Span>,
+}
+
+/// A schedule that backs up more often than a vault allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "two of its backups are only {pause} apart, and the vault allows no less than {least}: back up less often, or lower limits.minInterval"
+)]
+pub struct TooOften {
+    /// A pause between two backups.
+    pub pause: Span,
+    /// The shortest that is allowed.
+    pub least: Span,
 }
 
 /// For how long deleted recovery points can be had back.
@@ -380,6 +404,22 @@ impl BackupVaultSpec {
         self.limits
             .as_ref()
             .and_then(|limits| limits.on_demand_backups_per_day)
+    }
+
+    /// Whether backups may run by this schedule.
+    pub fn allows(&self, schedule: &Schedule) -> Result<(), TooOften> {
+        let least = self.limits.as_ref().and_then(|limits| limits.min_interval);
+        let too_often = |least: Span| {
+            let pause = schedule.pause_below(least.duration().try_into().ok()?)?;
+            let pause = Duration::try_from(pause).ok()?.into();
+            Some(TooOften { pause, least })
+        };
+        least.and_then(too_often).map_or(Ok(()), Err)
+    }
+
+    /// Whether recovery points can't be deleted before their time.
+    pub fn is_immutable(&self) -> bool {
+        self.immutability != Immutability::Disabled
     }
 
     /// The public keys; none where what is written is not encrypted.

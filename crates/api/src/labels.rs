@@ -31,7 +31,7 @@ pub const VELERO_EXCLUDE: &str = clusterbackup_core::selection::EXCLUDE;
 /// The value of the labels that are switches.
 pub const ENABLED: &str = "true";
 
-/// Label of `NodeTask`s and of the snapshots that they make: the uid of the Backup.
+/// Label of `NodeTask`s and of the snapshots that they make, and of the contents that are kept: the uid of the Backup.
 pub const BACKUP_UID: &str = "clusterbackup.io/backup-uid";
 
 /// Label of `NodeTask`s where the name fits a label value, else annotation: the name of the Backup.
@@ -60,6 +60,12 @@ pub const REQUESTER: &str = "clusterbackup.io/requester";
 
 /// Finalizer of Backups: as long as it is there, something may be frozen.
 pub const NODE_TASKS: &str = "clusterbackup.io/node-tasks";
+
+/// Label of the contents of snapshots that are kept for a recovery point: the id of the vault in its store.
+pub const VAULT_ID: &str = "clusterbackup.io/vault-id";
+
+/// Annotation of the contents of snapshots that were kept for a recovery point and that no point names: since when that is so.
+pub const UNNAMED_SINCE: &str = "clusterbackup.io/unnamed-since";
 
 /// Label of the contents of snapshots whose recovery point is purged: the uid of the `BackupVault`.
 pub const PURGED_BY: &str = "clusterbackup.io/purged-by";

@@ -73,7 +73,7 @@ pub struct RecoveryPointSpec {
     pub format: PointFormat,
     /// What is asked of this point. Deleted: it is deleted, and its data is removed when the time for having it back is over
     /// (softDelete of the vault). Present: it is undeleted, if it was deleted, and its policy doesn't delete it. Default: its
-    /// policy decides.
+    /// policy decides; where the vault has recorded that it was deleted by its name, only Present takes that back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<Wanted>,
 }
@@ -136,6 +136,9 @@ pub struct RecoveryPointStatus {
     /// When its policy deletes it, as far as time alone decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    /// Until when its vault keeps it at least, whatever is asked for: an immutable vault has promised that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_until: Option<Time>,
     /// Why it stays, where that is not just its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::message")]

@@ -1,7 +1,9 @@
 //! How long recovery points are kept, and why.
 //!
 //! - `period`: of which day, week, month and year a point is the first good one
+//! - `promise`: whether it was ever promised
 //! - `rules`: for how long each rule keeps
+//! - `shortening`: whether other rules keep for shorter
 //! - `tier`: which points are copied into the vault tier
 //! - `verdict`: what is said of a point
 //! - `life`: what becomes of it, also by what is asked of it
@@ -16,7 +18,9 @@
 
 mod life;
 mod period;
+mod promise;
 mod rules;
+mod shortening;
 mod tier;
 mod verdict;
 
@@ -24,9 +28,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use life::{Entry, Fate, Protection, Step, Terms, Wanted, decide};
+pub use life::{Deletion, Entry, Fate, Protection, Step, Terms, Wanted, decide};
 pub use period::{Period, first_of};
+pub use promise::{Maker, Promise, promise};
 pub use rules::{Limits, Rule, Rules, Tier, WrongRules};
+pub use shortening::Shortening;
 pub use tier::belongs;
 pub use verdict::{Standing, Verdict};
 

@@ -4,6 +4,7 @@
 //! - `preset`: every so many hours
 //! - `local`: which moment a time on the zone's clock is
 //! - `jitter`: how long after its slot an instance starts
+//! - `pace`: how close to each other its times are
 //! - `due`: what to do now
 //! - `name`: what the backup of a slot is called
 //! - `history`: which of the backups that ended are still shown
@@ -19,6 +20,7 @@ mod history;
 mod jitter;
 mod local;
 mod name;
+mod pace;
 mod preset;
 
 use std::fmt;

@@ -43,6 +43,9 @@ pub enum Decision {
     Delete {
         /// From when on its data may be removed.
         purge_after: Timestamp,
+        /// Whether somebody has asked for it by the point's name; else its policy has, or whatever became of its instance.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        named: bool,
     },
     /// It is to stay after all.
     Undelete,

@@ -1,6 +1,9 @@
 //! For how long recovery points live: deleted by their policy or by name, had back, and purged with their snapshots. Time is
 //! not waited for: points of long ago are written into the vault.
 
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_api::recovery_point::PointState;
@@ -224,12 +227,18 @@ async fn what_is_left_of_an_attempt_goes_when_its_backup_is_over_and_the_cluster
         drop(made.begin(&folder).await?);
         left.push(folder.join(format!("data/{}", made.id)));
     }
+    // As a crash leaves them, before they have names.
+    let (old, young) = (folder.join("data/~old123"), folder.join("data/~young1"));
+    for (file, age) in [(&old, Duration::from_hours(48)), (&young, Duration::ZERO)] {
+        File::create(file)?.set_modified(SystemTime::now() - age)?;
+    }
     let _leader = ground.leaders.start().await?;
-    eventually("the attempt of long ago is gone", LIMIT, || async {
-        ensure!(!left[0].exists(), "it is there");
+    eventually("what is of long ago is gone", LIMIT, || async {
+        ensure!(!left[0].exists() && !old.exists(), "it is there");
         Ok(())
     })
     .await?;
+    ensure!(young.exists(), "a file that somebody may be at work on is gone");
     ensure!(left[1].exists(), "one that may be at work is gone");
     ensure!(left[2].exists(), "one of another cluster is gone");
     Ok(())

@@ -1,5 +1,7 @@
 //! Policies that are followed: who is backed up when nobody asks, and what a leader leaves to the next one.
 
+pub(crate) mod limits;
+
 use anyhow::{Context as _, Result, ensure};
 use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_api::backup_instance::BackupInstanceStatus;
@@ -24,7 +26,6 @@ scenarios! {
         a_backup_that_runs_is_not_overlapped,
         an_instance_says_when_its_policy_can_not_be_followed,
         only_the_last_backups_by_schedule_are_kept,
-        no_more_backups_begin_on_demand_than_the_vault_allows,
     ],
 }
 
@@ -248,51 +249,6 @@ async fn only_the_last_backups_by_schedule_are_kept(cluster: Cluster) -> Result<
         "one that somebody asked for is gone"
     );
     Ok(())
-}
-
-async fn no_more_backups_begin_on_demand_than_the_vault_allows(cluster: Cluster) -> Result<()> {
-    let ground = scheduled(cluster, "0 * * * *").await?;
-    let limits = Patch::Merge(json!({ "spec": { "limits": { "onDemandBackupsPerDay": 2 } } }));
-    let vaults = ground.home.api::<BackupVault>();
-    vaults.patch("vault", &PatchParams::default(), &limits).await?;
-    let leader = ground.leaders.start().await?;
-    for name in ["first", "second"] {
-        ground.ask(name, "shop").await?;
-        ground.ends(name, BackupPhase::Completed).await?;
-    }
-    for name in ["third", "fourth"] {
-        ground.ask(name, "shop").await?;
-        let status = ground.ends(name, BackupPhase::Failed).await?;
-        let message = status.message.clone().unwrap_or_default();
-        let refused = status.conditions.iter().any(|condition| {
-            condition.type_ == "Planned"
-                && condition.status == "False"
-                && condition.reason == "LimitReached"
-                && condition.message == message
-        });
-        ensure!(
-            refused
-                && message.starts_with(
-                    "BackupVault vault: 2 backups on demand within 24 hours are all that it allows"
-                )
-                && message.contains("ask again after "),
-            "{status:#?}"
-        );
-    }
-    eventually("it is counted", LIMIT, || async {
-        let counts = leader.counts().await?;
-        let near = counts.get("clusterbackup_leader_instances_near_limit");
-        let waiting = counts.get("clusterbackup_leader_instances{state=\"protected\"}");
-        ensure!((near, waiting) == (1, 1), "{counts:?}");
-        Ok(())
-    })
-    .await?;
-    // What its policy asks for goes on.
-    ground
-        .settled(Timestamp::now() - SignedDuration::from_hours(72))
-        .await?;
-    let made = ground.the_only_one().await?.name_any();
-    ground.ends(&made, BackupPhase::Completed).await.map(drop)
 }
 
 /// Somebody's shop, of one ConfigMap, which a policy has backed up.

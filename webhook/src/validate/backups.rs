@@ -7,7 +7,7 @@ use clusterbackup_core::hook;
 use clusterbackup_kit::rights;
 use kube::Client;
 
-use super::{Refusal, Verdict, read};
+use super::{Refusal, Verdict, forbidden, read};
 use crate::deadline::Deadline;
 use crate::requester;
 use crate::review::AdmissionRequest;
@@ -105,10 +105,6 @@ fn writer(request: &AdmissionRequest<'_>, recorded: Option<&Requester>) -> Resul
 /// It is asked again before anything is done.
 fn unasked(cause: &str) -> String {
     format!("whether you may do what it asks for was not checked yet: {cause}")
-}
-
-fn forbidden(message: String) -> Refusal {
-    Refusal { code: 403, message }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]

@@ -9,7 +9,7 @@ use clusterbackup_api::{RecoveryPoint, RecoveryPointSpec};
 use clusterbackup_vault::archive::{self, ArchiveError, Backup, CLUSTER};
 use clusterbackup_vault::store::Store;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference, Time};
 use kube::ResourceExt;
 use tracing::warn;
 
@@ -38,7 +38,7 @@ struct Shown {
 
 impl Archives {
     /// Reads what is new.
-    pub(super) async fn read(&mut self, store: &Store, vault: &str) -> Result<(), ArchiveError> {
+    pub(super) async fn read(&mut self, store: &Store, vault: &OwnerReference) -> Result<(), ArchiveError> {
         let sizes = archive::names(store).await?;
         self.any = !sizes.is_empty();
         self.shown
@@ -52,7 +52,7 @@ impl Archives {
                 Ok(found) => found.and_then(|backup| Shown::of(vault, &backup, size)),
                 Err(error @ ArchiveError::Store { .. }) => return Err(error),
                 Err(error) => {
-                    warn!(%error, vault, backup = name, "a backup of Velero's is not shown");
+                    warn!(%error, vault = vault.name, backup = name, "a backup of Velero's is not shown");
                     None
                 }
             };
@@ -86,14 +86,14 @@ impl Archives {
 
 impl Shown {
     /// Of a backup with an archive of this size, if it can be restored.
-    fn of(vault: &str, backup: &Backup, size: u64) -> Option<Self> {
+    fn of(vault: &OwnerReference, backup: &Backup, size: u64) -> Option<Self> {
         let outcome = backup.outcome()?;
-        let point = RecoveryPoint::new(
+        let mut point = RecoveryPoint::new(
             // Several vaults may have backups of one name.
-            &format!("{vault}.{}", backup.name),
+            &format!("{}.{}", vault.name, backup.name),
             RecoveryPointSpec {
-                vault: vault.to_owned(),
-                instance: vault.to_owned(),
+                vault: vault.name.clone(),
+                instance: vault.name.clone(),
                 backup: BackupReference {
                     namespace: backup.namespace.clone(),
                     name: backup.name.clone(),
@@ -112,6 +112,7 @@ impl Shown {
                 wanted: None,
             },
         );
+        point.metadata.owner_references = Some(vec![vault.clone()]);
         Some(Self {
             point,
             expires_at: backup.expires.map(seconds),
@@ -172,8 +173,12 @@ mod tests {
             errors: 0,
             format: None,
         };
-        let shown = |name: &str| Shown::of("old", &backup(name, "Completed"), 7).unwrap();
-        assert!(Shown::of("old", &backup("a", "Failed"), 7).is_none());
+        let old = OwnerReference {
+            name: "old".to_owned(),
+            ..OwnerReference::default()
+        };
+        let shown = |name: &str| Shown::of(&old, &backup(name, "Completed"), 7).unwrap();
+        assert!(Shown::of(&old, &backup("a", "Failed"), 7).is_none());
         let archives = |names: &[&str], any| Archives {
             shown: names
                 .iter()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use clusterbackup_api::recovery_point::{PointInTier, PointState, RecoveryPointStatus, Tier};
+use clusterbackup_api::recovery_point::{PointInTier, PointState, RecoveryPointStatus, Tier, Wanted};
 use clusterbackup_api::schema;
 use clusterbackup_vault::catalogue;
 use clusterbackup_vault::lifecycle::{self, Owner, Presence};
@@ -28,6 +28,8 @@ pub(super) struct Inventory {
     pub(super) purged: BTreeSet<PointId>,
     /// Purged points with snapshots that are still there.
     pub(super) purging: BTreeSet<PointId>,
+    /// When it was last read to its end; nothing when that failed since.
+    pub(super) read: Option<Timestamp>,
     /// When somebody last looked for what is left of attempts.
     pub(super) collected: Option<Instant>,
 }
@@ -50,6 +52,8 @@ pub(super) struct Item {
     pub(super) state: lifecycle::PointState,
     /// The last record that is in that.
     pub(super) last: Option<NonZeroU32>,
+    /// Whether its Backup can't end without it any more.
+    pub(super) promised: bool,
     /// When its policy deletes it, as far as time alone decides.
     pub(super) expires_at: Option<Timestamp>,
     /// Why it stays, where that is not just its time.
@@ -62,6 +66,7 @@ impl Inventory {
     /// Reads what is new, and forgets what is gone. An error says that the vault could not be read to its end; then nothing
     /// has changed here.
     pub(super) async fn read(&mut self, store: &Store) -> Result<(), StoreError> {
+        let begun = Timestamp::now();
         // Before the names: what is removed in between is not taken for undecided.
         let last = lifecycle::last(store).await.map_err(failure)?;
         let names: Vec<PointId> = catalogue::names(store).try_collect().await.map_err(failure)?;
@@ -74,6 +79,7 @@ impl Inventory {
         });
         let read: Vec<_> = stream::iter(read).buffered(AT_A_TIME).try_collect().await?;
         self.points = read.into_iter().flatten().collect();
+        self.read = Some(begun);
         Ok(())
     }
 
@@ -97,6 +103,12 @@ impl Inventory {
 }
 
 impl Item {
+    /// What its vault knows to be asked of it.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        let named = matches!(self.state.presence, Presence::Deleted { named: true, .. });
+        named.then_some(Wanted::Deleted)
+    }
+
     /// Who decides about it.
     pub(super) fn owner(&self) -> Owner {
         let begin = &self.manifest.begin;
@@ -118,6 +130,7 @@ impl Item {
             state: Some(state),
             purge_after,
             expires_at: first.expires_at.map(seconds),
+            kept_until: first.state.kept_until.map(seconds),
             kept_because: first.kept_because(),
             tiers: in_tiers.iter().map(|(tier, item)| item.in_tier(*tier)).collect(),
             adopted_by: first.state.adopted_by.as_ref().map(|owner| owner.cluster.clone()),
@@ -137,7 +150,7 @@ impl Item {
     fn presence(&self) -> (PointState, Option<Time>) {
         match self.state.presence {
             Presence::Present => (PointState::Available, None),
-            Presence::Deleted { purge_after } => (PointState::Deleted, Some(seconds(purge_after))),
+            Presence::Deleted { purge_after, .. } => (PointState::Deleted, Some(seconds(purge_after))),
         }
     }
 
@@ -187,6 +200,7 @@ async fn load(
         manifest,
         state,
         last,
+        promised: false,
         expires_at: None,
         kept_because: None,
         awaited: false,

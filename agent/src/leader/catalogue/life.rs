@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use clusterbackup_api::{BackupVault, RecoveryPoint};
-use clusterbackup_core::retention::{Entry, Fate, Outcome, Point, Step, Tier, Wanted, belongs, decide};
+use clusterbackup_core::retention::{
+    Deletion, Entry, Fate, Outcome, Point, Step, Tier, Wanted, belongs, decide,
+};
 use clusterbackup_vault::catalogue;
 use clusterbackup_vault::lifecycle::{self, Decision, PointState, Presence, Record};
 use clusterbackup_vault::point::{Manifest, PointError, PointId, PointPhase};
@@ -50,6 +52,7 @@ impl Read<'_> {
         copies: Option<&Inventory>,
     ) -> Result<(), DriveError> {
         let cluster = point::cluster(&self.world.client).await?;
+        self.disown(&cluster, inventory).await?;
         let wanted = self.wanted();
         for (instance, ids) in self.ours(&cluster, inventory) {
             let now = Timestamp::now();
@@ -91,8 +94,10 @@ impl Read<'_> {
             };
             let owner = item.owner();
             let whose = if owner.cluster == cluster && owner.namespace == namespace {
-                let instance = item.manifest.begin.instance.clone();
-                ours.entry(instance).or_default().push(id.clone());
+                if item.promised {
+                    let instance = item.manifest.begin.instance.clone();
+                    ours.entry(instance).or_default().push(id.clone());
+                }
                 continue;
             } else if owner.cluster == cluster {
                 "a Backup of another namespace made it"
@@ -154,7 +159,10 @@ impl Read<'_> {
         let decision = match step {
             Step::Stay => return Ok(false),
             Step::Purge => return self.purge(item).await,
-            Step::Delete { purge_after } => Decision::Delete { purge_after },
+            Step::Delete { purge_after } => Decision::Delete {
+                purge_after,
+                named: entry.wanted == Some(Wanted::Deleted),
+            },
             Step::Undelete => Decision::Undelete,
             Step::Extend { until } => Decision::Extend { until },
         };
@@ -176,7 +184,7 @@ impl Read<'_> {
 
     /// Removes a point: first the vault's, so that nobody takes it for whole, then its snapshots. These go with the operational
     /// tier, which they belong to.
-    async fn purge(&self, item: &mut Item) -> Result<bool, Failure> {
+    pub(super) async fn purge(&self, item: &mut Item) -> Result<bool, Failure> {
         let uid = self.vault.uid().unwrap_or_default();
         if self.tier == Tier::Operational
             && let Marked::InUse(by) = snapshots::mark(&self.world.client, &uid, &item.manifest).await?
@@ -206,9 +214,9 @@ impl Read<'_> {
 }
 
 fn entry(item: &Item, wanted: Option<Wanted>) -> Entry {
-    let purge_after = match item.state.presence {
+    let deletion = match item.state.presence {
         Presence::Present => None,
-        Presence::Deleted { purge_after } => Some(purge_after),
+        Presence::Deleted { purge_after, named } => Some(Deletion { purge_after, named }),
     };
     Entry {
         point: Point {
@@ -217,7 +225,7 @@ fn entry(item: &Item, wanted: Option<Wanted>) -> Entry {
             outcome: outcome(&item.manifest),
             base_of: Vec::new(),
         },
-        purge_after,
+        deletion,
         kept_until: item.state.kept_until,
         wanted,
         awaited: false,

@@ -77,7 +77,7 @@ async fn of_points(
             if let Err(error) = care(world, vault, &stores, mirrors, tiers).await {
                 warn!(%error, namespace, vault = name, "deciding about recovery points; trying again");
             }
-            difference::of_listed(&name, tiers, mirrors)
+            difference::of_listed(&mirror::owner(vault), tiers, mirrors)
         }
         Err(error) => difference::of_unread(error.reason().as_str(), &error.to_string(), mirrors),
     }
@@ -93,7 +93,7 @@ async fn read_archives(
         .doors
         .open_tier(&world.client, vault, Tier::Operational)
         .await?;
-    let read = timeout(LIMIT, archives.read(&store, &vault.name_any())).await;
+    let read = timeout(LIMIT, archives.read(&store, &mirror::owner(vault))).await;
     Ok(read.map_err(|_| slow())??)
 }
 
@@ -172,6 +172,7 @@ async fn read(
     tier: Tier,
     inventory: &mut Inventory,
 ) -> Result<Store, VaultError> {
+    inventory.read = None;
     let store = world.doors.open_tier(&world.client, vault, tier).await?;
     let read = timeout(LIMIT, inventory.read(&store)).await;
     read.unwrap_or_else(|_| Err(slow()))?;

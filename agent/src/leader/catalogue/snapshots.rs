@@ -104,7 +104,8 @@ fn by_point(
     by_point
 }
 
-async fn remove(client: &Client, name: &str) -> Result<(), DriveError> {
+/// Has the driver remove a snapshot, of which only this is left.
+pub(super) async fn remove(client: &Client, name: &str) -> Result<(), DriveError> {
     contents::set_snapshot_policy(client, name, Policy::Delete).await?;
     let contents = Api::<VolumeSnapshotContent>::all(client.clone());
     let deleted = contents.delete(name, &DeleteParams::default()).await;
@@ -115,8 +116,11 @@ async fn remove(client: &Client, name: &str) -> Result<(), DriveError> {
         .map(drop)
 }
 
-/// All contents; none where the kind isn't installed.
-async fn list(client: &Client, selected: ListParams) -> Result<Vec<VolumeSnapshotContent>, DriveError> {
+/// Contents; none where the kind isn't installed.
+pub(super) async fn list(
+    client: &Client,
+    selected: ListParams,
+) -> Result<Vec<VolumeSnapshotContent>, DriveError> {
     let contents = Api::<VolumeSnapshotContent>::all(client.clone());
     let found = listed::all(&contents, selected).await.or_gone();
     Ok(found
@@ -125,7 +129,7 @@ async fn list(client: &Client, selected: ListParams) -> Result<Vec<VolumeSnapsho
 }
 
 /// The driver's name for a snapshot, cut or given.
-fn handle(content: &VolumeSnapshotContent) -> Option<&str> {
+pub(super) fn handle(content: &VolumeSnapshotContent) -> Option<&str> {
     let given = content.spec.source.snapshot_handle.as_deref();
     let cut = content
         .status

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use clusterbackup_api::backup_vault::Immutability;
 use clusterbackup_api::{BackupInstance, BackupPolicy, BackupVault};
 use clusterbackup_core::retention::{Protection, Rules, Terms, Tier};
 use jiff::SignedDuration;
@@ -89,6 +88,6 @@ fn terms(vault: &BackupVault, rules: Option<Rules>, protection: Protection) -> T
         rules,
         protection,
         soft_delete: SignedDuration::from_hours(24 * i64::from(vault.spec.soft_delete.days)),
-        immutable: vault.spec.immutability != Immutability::Disabled,
+        immutable: vault.spec.is_immutable(),
     }
 }

@@ -302,6 +302,11 @@ impl Drive {
 
     async fn mirror(&self, vault: &OpenVault, manifest: &Manifest) -> Result<String, DriveError> {
         let namespace = self.record.object().namespace().unwrap_or_default();
-        mirror::create(&self.world.client, &namespace, &mirror::of(&vault.name, manifest)).await
+        mirror::create(
+            &self.world.client,
+            &namespace,
+            &mirror::of(&vault.owner, manifest),
+        )
+        .await
     }
 }

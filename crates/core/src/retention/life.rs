@@ -39,14 +39,23 @@ pub enum Protection {
 pub struct Entry {
     /// The point.
     pub point: Point,
-    /// If it is deleted: from when on its data may be removed.
-    pub purge_after: Option<Timestamp>,
+    /// If it is deleted: how.
+    pub deletion: Option<Deletion>,
     /// Until when its vault keeps it at least.
     pub kept_until: Option<Timestamp>,
     /// What is asked of it.
     pub wanted: Option<Wanted>,
     /// Whether it is to be copied into the vault tier, and is not there yet.
     pub awaited: bool,
+}
+
+/// What its vault knows of the deletion of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deletion {
+    /// From when on its data may be removed.
+    pub purge_after: Timestamp,
+    /// Whether that somebody has asked for it by its name is noted there: what the cluster shows may be lost.
+    pub named: bool,
 }
 
 /// By what the points of an instance are kept.
@@ -99,13 +108,13 @@ pub struct Fate {
 /// That another point stays is no reason to delete one if that other is deleted, or somebody wants it to be: each is judged
 /// among those that stay.
 pub fn decide(entries: &[Entry], terms: &Terms, now: Timestamp) -> Vec<Fate> {
-    let staying = entries.iter().filter(|entry| stays(entry));
+    let staying = entries.iter().filter(|entry| entry.stays());
     let mut staying: Vec<Point> = staying.map(|entry| entry.point.clone()).collect();
     let judged = terms.rules.as_ref().map(|rules| judge(&staying, rules, now));
     let mut judged = judged.into_iter().flatten();
     let fates = entries.iter().map(|entry| {
         let verdict = terms.rules.as_ref().and_then(|rules| {
-            if stays(entry) {
+            if entry.stays() {
                 return judged.next();
             }
             staying.push(entry.point.clone());
@@ -113,16 +122,25 @@ pub fn decide(entries: &[Entry], terms: &Terms, now: Timestamp) -> Vec<Fate> {
             staying.pop();
             verdict
         });
-        match entry.purge_after {
+        match entry.deletion {
             None => present(entry, terms, verdict.as_ref(), now),
-            Some(purge_after) => deleted(entry, terms, verdict.as_ref(), purge_after, now),
+            Some(deletion) => deleted(entry, terms, verdict.as_ref(), deletion, now),
         }
     });
     fates.collect()
 }
 
-fn stays(entry: &Entry) -> bool {
-    entry.purge_after.is_none() && entry.wanted != Some(Wanted::Deleted)
+impl Entry {
+    /// What is asked of it; where the cluster has lost that, as its vault has noted it.
+    fn wish(&self) -> Option<Wanted> {
+        let noted = self.deletion.filter(|deletion| deletion.named);
+        self.wanted.or_else(|| noted.map(|_| Wanted::Deleted))
+    }
+
+    /// Whether it is not deleted, nor is to be by its name.
+    pub(super) fn stays(&self) -> bool {
+        self.deletion.is_none() && self.wanted != Some(Wanted::Deleted)
+    }
 }
 
 fn present(entry: &Entry, terms: &Terms, verdict: Option<&Verdict>, now: Timestamp) -> Fate {
@@ -156,11 +174,12 @@ fn deleted(
     entry: &Entry,
     terms: &Terms,
     verdict: Option<&Verdict>,
-    purge_after: Timestamp,
+    Deletion { purge_after, named }: Deletion,
     now: Timestamp,
 ) -> Fate {
-    let (step, kept_because) = match entry.wanted {
+    let (step, kept_because) = match entry.wish() {
         Some(Wanted::Present) => (Step::Undelete, None),
+        Some(Wanted::Deleted) if !named => (Step::Delete { purge_after }, None),
         _ if now < purge_after => (Step::Stay, None),
         _ => match asked(entry, terms, verdict) {
             Err(because) => (Step::Stay, because),
@@ -179,7 +198,7 @@ fn deleted(
 
 /// Whether somebody asks for the deletion of a point, by its name or its instance, or its policy does; else why it stays.
 fn asked(entry: &Entry, terms: &Terms, verdict: Option<&Verdict>) -> Result<(), Option<String>> {
-    match (entry.wanted, terms.protection, verdict) {
+    match (entry.wish(), terms.protection, verdict) {
         (Some(Wanted::Present), ..) => Err(Some("spec.wanted of the RecoveryPoint is Present".to_owned())),
         (Some(Wanted::Deleted), ..) | (None, Protection::StopAndDelete, _) => Ok(()),
         (None, Protection::StopAndRetain, _) => Err(Some(
@@ -236,7 +255,7 @@ mod tests {
                 outcome: Outcome::Completed(BTreeSet::new()),
                 base_of: Vec::new(),
             },
-            purge_after: None,
+            deletion: None,
             kept_until: None,
             wanted: None,
             awaited: false,
@@ -244,10 +263,23 @@ mod tests {
     }
 
     fn deleted(on: i64, purge_after: i64) -> Entry {
+        let deletion = Deletion {
+            purge_after: day(purge_after),
+            named: false,
+        };
         Entry {
-            purge_after: Some(day(purge_after)),
+            deletion: Some(deletion),
             ..made(on)
         }
+    }
+
+    /// By its name, as its vault knows.
+    fn named(entry: Entry) -> Entry {
+        let deletion = entry.deletion.map(|deletion| Deletion {
+            named: true,
+            ..deletion
+        });
+        wanted(Wanted::Deleted, Entry { deletion, ..entry })
     }
 
     fn wanted(wanted: Wanted, entry: Entry) -> Entry {
@@ -291,6 +323,12 @@ mod tests {
     const DELETE: Step = Step::Delete {
         purge_after: Timestamp::constant(23 * 86_400, 0),
     };
+
+    fn noted(purge_after: i64) -> Step {
+        Step::Delete {
+            purge_after: day(purge_after),
+        }
+    }
 
     #[test]
     fn a_policy_deletes_what_is_expired_and_its_last_point_never() {
@@ -353,8 +391,20 @@ mod tests {
             (wanted(Wanted::Deleted, made(19)), DELETE),
             (wanted(Wanted::Present, made(1)), Stay),
             (wanted(Wanted::Present, deleted(1, 4)), Undelete),
-            (wanted(Wanted::Deleted, deleted(19, 4)), Purge),
-            (wanted(Wanted::Deleted, deleted(19, 21)), Stay),
+            (named(deleted(19, 4)), Purge),
+            (named(deleted(19, 21)), Stay),
+            // Nobody shows the wish any more.
+            (
+                Entry {
+                    wanted: None,
+                    ..named(deleted(19, 4))
+                },
+                Purge,
+            ),
+            (wanted(Wanted::Present, named(deleted(19, 4))), Undelete),
+            // Its policy had it deleted before somebody asked for that: noted first, and it goes no later for that.
+            (wanted(Wanted::Deleted, deleted(19, 21)), noted(21)),
+            (wanted(Wanted::Deleted, deleted(19, 4)), noted(4)),
         ] {
             let points = [entry, made(18)];
             for terms in [
@@ -416,10 +466,7 @@ mod tests {
             let points = [entry, made(19)];
             assert_eq!(steps(&points, &immutable(terms(Protect)))[0], step, "{points:?}");
         }
-        let asked = [
-            wanted(Wanted::Deleted, made(1)),
-            wanted(Wanted::Deleted, deleted(1, 4)),
-        ];
+        let asked = [wanted(Wanted::Deleted, made(1)), named(deleted(1, 4))];
         assert_eq!(steps(&asked, &immutable(without_policy(Protect))), [Stay; 2]);
     }
 }

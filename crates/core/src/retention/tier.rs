@@ -2,16 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Entry, Protection, Rule, Rules, Wanted};
+use super::{Entry, Protection, Rule, Rules};
 
 /// Whether a point of the operational tier belongs into the vault tier, by the rules of that tier.
 ///
 /// One that would expire there at once doesn't, nor does one that is deleted, or is to be. What is in the vault tier already
 /// is for the caller to know.
 pub fn belongs(entry: &Entry, protection: Protection, rules: &Rules, now: Timestamp) -> bool {
-    let stays = entry.purge_after.is_none()
-        && entry.wanted != Some(Wanted::Deleted)
-        && protection != Protection::StopAndDelete;
+    let stays = entry.stays() && protection != Protection::StopAndDelete;
     let rule = rules.of(&entry.point.outcome);
     let span = SignedDuration::from_hours(24 * i64::from(rules.days(rule)));
     let until = entry.point.time.checked_add(span).unwrap_or(Timestamp::MAX);
@@ -23,7 +21,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::retention::{Limits, Outcome, Period, Point, Tier};
+    use crate::retention::{Deletion, Limits, Outcome, Period, Point, Tier, Wanted};
 
     fn day(day: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * day)
@@ -37,7 +35,7 @@ mod tests {
                 outcome,
                 base_of: Vec::new(),
             },
-            purge_after: None,
+            deletion: None,
             kept_until: None,
             wanted: None,
             awaited: false,
@@ -54,7 +52,10 @@ mod tests {
         let rules = Rules::new(Tier::Vault, 30, more.into(), Limits::default()).unwrap();
         let week = || first_of(&[Period::Day, Period::Week]);
         let deleted = Entry {
-            purge_after: Some(day(14)),
+            deletion: Some(Deletion {
+                purge_after: day(14),
+                named: false,
+            }),
             ..week()
         };
         let unwanted = Entry {

@@ -38,6 +38,8 @@ pub enum Presence {
     Deleted {
         /// From when on its data may be removed, as the deletion says.
         purge_after: Timestamp,
+        /// Whether somebody has asked for it by the point's name.
+        named: bool,
     },
 }
 
@@ -46,10 +48,8 @@ pub fn fold(records: &[Record]) -> PointState {
     records
         .iter()
         .fold(PointState::default(), |state, record| match &record.decision {
-            Decision::Delete { purge_after } => PointState {
-                presence: Presence::Deleted {
-                    purge_after: *purge_after,
-                },
+            &Decision::Delete { purge_after, named } => PointState {
+                presence: Presence::Deleted { purge_after, named },
                 ..state
             },
             Decision::Undelete => PointState {
@@ -73,7 +73,7 @@ impl PointState {
         let over = |until: Timestamp| until <= now;
         match self.presence {
             Presence::Present => false,
-            Presence::Deleted { purge_after } => over(purge_after) && self.kept_until.is_none_or(over),
+            Presence::Deleted { purge_after, .. } => over(purge_after) && self.kept_until.is_none_or(over),
         }
     }
 }
@@ -88,11 +88,17 @@ mod tests {
     }
 
     const fn delete(purge_after: Timestamp) -> Decision {
-        Decision::Delete { purge_after }
+        Decision::Delete {
+            purge_after,
+            named: false,
+        }
     }
 
     const fn deleted(purge_after: Timestamp) -> Presence {
-        Presence::Deleted { purge_after }
+        Presence::Deleted {
+            purge_after,
+            named: false,
+        }
     }
 
     #[test]
