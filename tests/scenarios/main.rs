@@ -86,6 +86,7 @@ fn main() -> ExitCode {
         leader::restores::velero::SCENARIOS,
         leader::restores::volumes::SCENARIOS,
         leader::retention::SCENARIOS,
+        leader::retention::leaks::SCENARIOS,
         leader::schedules::SCENARIOS,
         leader::schedules::limits::SCENARIOS,
         leader::shared::SCENARIOS,

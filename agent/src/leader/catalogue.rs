@@ -9,12 +9,14 @@
 //! - `adoption`: points of clusters that are gone become ours
 //! - `life`, `terms`: what becomes of its points, and by what
 //! - `snapshots`: those of points that are purged
-//! - `garbage`: attempts at points that ended too early
+//! - `garbage`: attempts at points that ended too early, or too late
+//! - `audit`: snapshots that no point names
 //! - `difference`: what has to be done so that the cluster shows it
 //! - `pass`: one vault, looked at once
 
 mod adoption;
 mod archives;
+mod audit;
 mod copies;
 mod difference;
 mod garbage;
@@ -47,6 +49,10 @@ use super::world::World;
 const PAUSE: Duration = Duration::from_secs(30);
 /// What changes at once is looked at once.
 const SOON: Duration = Duration::from_millis(200);
+/// Between two looks for snapshots that no point names.
+const AUDIT: Duration = Duration::from_hours(1);
+/// The same, where not all vaults could be read.
+const AUDIT_AGAIN: Duration = Duration::from_mins(5);
 /// Objects a page.
 const PAGE: u32 = 500;
 
@@ -59,7 +65,12 @@ struct Catalogues {
     known: BTreeMap<Key, Known>,
     /// What a listing under way has named so far.
     listed: BTreeSet<Key>,
+    /// Whether there was a listing that has ended.
+    complete: bool,
     passes: JoinSet<(Key, Tiers)>,
+    /// When somebody looks next for snapshots that no point names: when all vaults have been looked at.
+    audit: Instant,
+    audits: JoinSet<()>,
 }
 
 /// A vault, and when it is looked at next.
@@ -81,7 +92,10 @@ pub(super) async fn run(world: World) -> Result<(), DriveError> {
         world,
         known: BTreeMap::new(),
         listed: BTreeSet::new(),
+        complete: false,
         passes: JoinSet::new(),
+        audit: Instant::now(),
+        audits: JoinSet::new(),
     };
     loop {
         let due = catalogues.next();
@@ -97,10 +111,19 @@ pub(super) async fn run(world: World) -> Result<(), DriveError> {
                 None => return Err(DriveError::Ended("the watch of RecoveryPoints")),
             },
             Some(passed) = catalogues.passes.join_next() => match passed {
-                Ok((key, tiers)) => catalogues.put_back(&key, tiers),
+                Ok((key, tiers)) => {
+                    catalogues.put_back(&key, tiers);
+                    catalogues.look_for_strays();
+                }
                 Err(error) => warn!(%error, "looking at a vault"),
             },
-            () = sleep_until(due) => catalogues.look(),
+            Some(audited) = catalogues.audits.join_next() => if let Err(error) = audited {
+                warn!(%error, "looking for snapshots that no recovery point names");
+            },
+            () = sleep_until(due) => {
+                catalogues.look();
+                catalogues.look_for_strays();
+            }
         }
     }
 }
@@ -113,7 +136,10 @@ impl Catalogues {
                 self.listed.insert(key(&vault));
                 self.see(vault);
             }
-            Event::InitDone => self.known.retain(|key, _| self.listed.contains(key)),
+            Event::InitDone => {
+                self.known.retain(|key, _| self.listed.contains(key));
+                self.complete = true;
+            }
             Event::Apply(vault) => self.see(vault),
             Event::Delete(vault) => drop(self.known.remove(&key(&vault))),
         }
@@ -157,6 +183,25 @@ impl Catalogues {
                 (key, tiers)
             });
         }
+    }
+
+    /// Looks for snapshots that no point names, if all vaults have been looked at meanwhile.
+    fn look_for_strays(&mut self) {
+        let now = Instant::now();
+        let home = self.known.values().all(|known| known.tiers.is_some());
+        if now < self.audit || !self.complete || !home || !self.audits.is_empty() {
+            return;
+        }
+        let mut named = audit::Named::default();
+        for Known { vault, tiers, .. } in self.known.values() {
+            if let Some(tiers) = tiers {
+                named.add(vault, tiers);
+            }
+        }
+        self.audit = now + if named.is_partial() { AUDIT_AGAIN } else { AUDIT };
+        let world = self.world.clone();
+        self.audits
+            .spawn(async move { audit::look(&world, &named).await });
     }
 
     fn put_back(&mut self, key: &Key, tiers: Tiers) {

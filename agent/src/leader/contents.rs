@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use clusterbackup_api::labels;
 use clusterbackup_api::snapshots::{
     VolumeGroupSnapshot, VolumeGroupSnapshotContent, VolumeSnapshot, VolumeSnapshotContent,
 };
@@ -93,6 +94,32 @@ pub(super) async fn set_snapshot_policy(
     policy: Policy,
 ) -> Result<(), DriveError> {
     set_policy(Api::<VolumeSnapshotContent>::all(client.clone()), name, policy).await
+}
+
+/// For which point snapshots are kept.
+#[derive(Debug, Clone)]
+pub(super) struct Purpose {
+    /// The uid of the Backup.
+    pub(super) backup: String,
+    /// The id of the vault that the point goes into, if there is one.
+    pub(super) vault: Option<String>,
+}
+
+/// Has the data of a snapshot outlive its namespace, and says what for: the snapshot, which does as well, goes with that.
+pub(super) async fn keep(client: &Client, name: &str, purpose: &Purpose) -> Result<(), DriveError> {
+    let patch = Patch::Merge(json!({
+        "metadata": { "labels": {
+            labels::BACKUP_UID: purpose.backup,
+            labels::VAULT_ID: purpose.vault,
+        } },
+        "spec": { "deletionPolicy": Policy::Retain.as_str() },
+    }));
+    Api::<VolumeSnapshotContent>::all(client.clone())
+        .patch(name, &PatchParams::default(), &patch)
+        .await
+        .or_gone()
+        .doing(format!("keep VolumeSnapshotContent {name}"))
+        .map(drop)
 }
 
 /// Sets what becomes of the data of a group.

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use self::base::Base;
 use self::work::Work;
 use super::conditions::{self, Freedom};
+use super::contents::Purpose;
 use super::discard::discard;
 use super::error::DriveError;
 use super::events::Reason;
@@ -187,7 +188,16 @@ impl Drive {
     }
 
     async fn work(&mut self, base: Base) -> Result<(), DriveError> {
-        let outcome = Work::new(self, base).run().await?;
+        let vault = if self.stores() {
+            vaults::id_for(&self.world.client, self.record.object()).await?
+        } else {
+            None
+        };
+        let purpose = Purpose {
+            backup: self.uid.clone(),
+            vault,
+        };
+        let outcome = Work::new(self, base, purpose).run().await?;
         self.end(outcome).await
     }
 

@@ -1,4 +1,5 @@
-//! Events on Backups, vaults and recovery points: what a person who runs `kubectl describe` or `kubectl get events` looks for.
+//! Events on Backups, vaults, recovery points and snapshots: what a person who runs `kubectl describe` or `kubectl get events`
+//! looks for.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -47,6 +48,8 @@ pub(super) enum Reason {
     PointDamaged,
     /// A vault doesn't list a point any more that nobody has deleted.
     PointLost,
+    /// A snapshot was kept for a recovery point, and none names it.
+    SnapshotUnnamed,
 }
 
 impl Reason {
@@ -69,6 +72,7 @@ impl Reason {
             Self::VaultUsable => "VaultUsable",
             Self::PointDamaged => "PointDamaged",
             Self::PointLost => "PointLost",
+            Self::SnapshotUnnamed => "SnapshotUnnamed",
         }
     }
 
@@ -90,7 +94,8 @@ impl Reason {
             | Self::Failed
             | Self::VaultUnusable
             | Self::PointDamaged
-            | Self::PointLost => EventType::Warning,
+            | Self::PointLost
+            | Self::SnapshotUnnamed => EventType::Warning,
         }
     }
 
@@ -99,6 +104,7 @@ impl Reason {
         match self {
             Self::VaultUnusable | Self::VaultUsable => Some("Check"),
             Self::PointDamaged | Self::PointLost => Some("Verify"),
+            Self::SnapshotUnnamed => Some("Audit"),
             _ => None,
         }
     }

@@ -68,6 +68,7 @@ pub(super) struct Metrics {
     points: HistogramVec,
     objects: IntCounter,
     object_bytes: IntCounter,
+    strays: IntGauge,
 }
 
 /// What came of the attempts to store a backup's objects.
@@ -216,6 +217,10 @@ impl Metrics {
             )?,
             object_bytes: registry
                 .counter("clusterbackup_leader_object_bytes_total", "Their size as JSON.")?,
+            strays: registry.int_gauge(
+                "clusterbackup_leader_stray_snapshots",
+                "Snapshots that were kept for a recovery point, and that none names.",
+            )?,
         };
         metrics.start_at_zero();
         Ok(Arc::new(metrics))
@@ -259,6 +264,12 @@ impl Metrics {
         self.coverage.set(&[]);
         self.vaults.set(&Contents::default());
         self.restoring(&[]);
+        self.strays(0);
+    }
+
+    /// So many snapshots are named by no recovery point.
+    pub(super) fn strays(&self, count: usize) {
+        self.strays.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     fn transition(&self, transition: Transition) {

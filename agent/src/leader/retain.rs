@@ -8,7 +8,7 @@ use clusterbackup_core::selection::Name;
 use kube::{Api, Client, ResourceExt as _};
 use tokio::time::{Instant, sleep};
 
-use super::contents::{self, Policy};
+use super::contents::{self, Policy, Purpose};
 use super::error::{Doing as _, DriveError};
 
 /// A cut that is taken has a handle at once; what takes longer is a controller that is down.
@@ -33,11 +33,16 @@ pub(super) struct Kept {
 pub(super) type Attempt = Result<Kept, String>;
 
 /// Keeps the snapshot `name` of `claim`, or that of the group of this name; or says why it can't be kept.
-pub(super) async fn retain(client: &Client, claim: &Name, name: &str) -> Result<Attempt, DriveError> {
+pub(super) async fn retain(
+    client: &Client,
+    claim: &Name,
+    name: &str,
+    purpose: &Purpose,
+) -> Result<Attempt, DriveError> {
     let deadline = Instant::now() + LIMIT;
     let mut pause = FIRST_PAUSE;
     loop {
-        let attempt = attempt(client, claim, name).await?;
+        let attempt = attempt(client, claim, name, purpose).await?;
         if attempt.is_ok() || Instant::now() + pause > deadline {
             return Ok(attempt);
         }
@@ -46,7 +51,12 @@ pub(super) async fn retain(client: &Client, claim: &Name, name: &str) -> Result<
     }
 }
 
-async fn attempt(client: &Client, claim: &Name, name: &str) -> Result<Attempt, DriveError> {
+async fn attempt(
+    client: &Client,
+    claim: &Name,
+    name: &str,
+    purpose: &Purpose,
+) -> Result<Attempt, DriveError> {
     let namespace = &claim.namespace;
     let snapshot = Api::<VolumeSnapshot>::namespaced(client.clone(), namespace)
         .get_opt(name)
@@ -63,7 +73,7 @@ async fn attempt(client: &Client, claim: &Name, name: &str) -> Result<Attempt, D
         retain_group(client, namespace, &group.name).await?;
     }
     let content = contents::of_snapshot(&snapshot);
-    contents::set_snapshot_policy(client, &content, Policy::Retain).await?;
+    contents::keep(client, &content, purpose).await?;
     read_back(client, snapshot.name_any(), content).await
 }
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use clusterbackup_api::backup_vault::{Access, BackupVaultStatus};
 use clusterbackup_api::conditions::{self, READY};
-use clusterbackup_api::{Backup, BackupVault};
+use clusterbackup_api::{Backup, BackupInstance, BackupVault};
 use clusterbackup_core::retention::Tier;
 use clusterbackup_vault::location::Deletion;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{Client, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 use tracing::debug;
 
 use super::conditions::condition;
-use super::error::DriveError;
+use super::error::{Doing as _, DriveError};
 use super::events;
 use super::rounds::{self, Pace};
 use super::subject::{Obstacle, PlanError};
@@ -96,6 +96,20 @@ fn no_plan(name: &str, error: VaultError) -> PlanError {
             }
         }
     }
+}
+
+/// What the vault is called in its store that the point of a backup goes into, as far as that is known.
+pub(super) async fn id_for(client: &Client, backup: &Backup) -> Result<Option<String>, DriveError> {
+    let namespace = backup.namespace().unwrap_or_default();
+    let instances = Api::<BackupInstance>::namespaced(client.clone(), &namespace);
+    let instance = instances.get_opt(&backup.spec.instance).await;
+    let instance = instance.doing("read the BackupInstance")?;
+    let Some(name) = instance.and_then(|instance| instance.spec.vault) else {
+        return Ok(None);
+    };
+    let vaults = Api::<BackupVault>::namespaced(client.clone(), &namespace);
+    let vault = vaults.get_opt(&name).await.doing("read the BackupVault")?;
+    Ok(vault.and_then(|vault| vault.status?.id))
 }
 
 async fn check(world: &World, vault: &BackupVault, tier: Tier) -> Result<Checked, VaultError> {

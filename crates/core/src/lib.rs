@@ -29,5 +29,6 @@ pub mod schedule;
 pub mod schema;
 pub mod selection;
 pub mod selector;
+pub mod stray;
 pub mod yaml;
 pub mod zone;

@@ -1,6 +1,8 @@
 //! For how long recovery points live: deleted by their policy or by name, had back, and purged with their snapshots. Time is
 //! not waited for: points of long ago are written into the vault.
 
+pub(crate) mod leaks;
+
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 

@@ -14,6 +14,7 @@ use super::Drive;
 use super::base::Base;
 use super::end::Outcome;
 use crate::leader::barrier::{Barriers, Move};
+use crate::leader::contents::Purpose;
 use crate::leader::error::DriveError;
 use crate::leader::fleet::Orders;
 use crate::leader::metrics::Part;
@@ -41,6 +42,7 @@ pub(super) struct Work<'a> {
     silent: BTreeSet<String>,
     /// Of these, those that nobody waits for any longer.
     abandoned: BTreeSet<String>,
+    purpose: Purpose,
     keeping: JoinSet<(Name, Result<Attempt, DriveError>)>,
     begun: BTreeSet<Name>,
     kept: BTreeMap<Name, Attempt>,
@@ -53,7 +55,7 @@ pub(super) struct Work<'a> {
 
 impl<'a> Work<'a> {
     /// The work on a backup whose tasks are made.
-    pub(super) fn new(drive: &'a mut Drive, base: Base) -> Self {
+    pub(super) fn new(drive: &'a mut Drive, base: Base, purpose: Purpose) -> Self {
         Self {
             open_tasks: drive.world.metrics.tasks(),
             silent_nodes: drive.world.metrics.silent(),
@@ -64,6 +66,7 @@ impl<'a> Work<'a> {
             states: BTreeMap::new(),
             silent: BTreeSet::new(),
             abandoned: BTreeSet::new(),
+            purpose,
             keeping: JoinSet::new(),
             begun: BTreeSet::new(),
             kept: BTreeMap::new(),
@@ -241,9 +244,9 @@ impl<'a> Work<'a> {
         }
         for (claim, snapshot) in found {
             if self.keeping.len() < KEEPING && self.begun.insert(claim.clone()) {
-                let client = self.drive.world.client.clone();
+                let (client, purpose) = (self.drive.world.client.clone(), self.purpose.clone());
                 self.keeping.spawn(async move {
-                    let kept = retain::retain(&client, &claim, &snapshot).await;
+                    let kept = retain::retain(&client, &claim, &snapshot, &purpose).await;
                     (claim, kept)
                 });
             }
