@@ -22,10 +22,10 @@ pub async fn run(
     runtime: &Runtime,
     metrics: &Metrics,
     stage: Stage,
-    pod: &PodOrder,
+    target: &Target,
     command: &Command,
 ) -> Finished {
-    run_until(runtime, metrics, stage, pod, command, std::future::pending()).await
+    run_until(runtime, metrics, stage, target, command, std::future::pending()).await
 }
 
 /// The same, and ends it when `stop` is there.
@@ -33,13 +33,12 @@ pub async fn run_until(
     runtime: &Runtime,
     metrics: &Metrics,
     stage: Stage,
-    pod: &PodOrder,
+    target: &Target,
     command: &Command,
     stop: impl Future<Output = ()>,
 ) -> Finished {
-    let target = target(pod, command);
     let limit = command.timeout.duration();
-    let finished = runtime.exec_until(&target, &command.command, limit, stop).await;
+    let finished = runtime.exec_until(target, &command.command, limit, stop).await;
     metrics.hook(stage, &finished);
     finished
 }

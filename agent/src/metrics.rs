@@ -22,7 +22,7 @@ const OUTCOMES: [ExecOutcome; 6] = [
     ExecOutcome::NotStarted,
     ExecOutcome::Lost,
 ];
-const STAGES: [Stage; 2] = [Stage::Pre, Stage::Post];
+const STAGES: [Stage; 3] = [Stage::Pre, Stage::Post, Stage::Restore];
 const KILLED: [Killed; 3] = [Killed::KilledAll, Killed::Escaped, Killed::NotKillable];
 const THAWS: [Thaw; 5] = [
     Thaw::Done,
@@ -143,6 +143,7 @@ const fn stage_label(stage: Stage) -> &'static str {
     match stage {
         Stage::Pre => "pre",
         Stage::Post => "post",
+        Stage::Restore => "restore",
     }
 }
 

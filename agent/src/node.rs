@@ -9,11 +9,13 @@
 //! | `unit`, `signal` | one freeze unit, and the one signal to thaw |
 //! | `freeze` | what is written down before anything is frozen |
 //! | `pod` | one pod's pre hooks and undo |
+//! | `restored`, `containers` | a new pod of a restore and its hooks; when its containers are up |
 //! | `going` | which pods are being deleted |
 //! | `cut`, `members` | the cuts, and what is seen of them |
 //! | `status` | the report |
 //! | `metrics` | what is counted |
 
+mod containers;
 mod cut;
 mod freeze;
 mod going;
@@ -22,6 +24,7 @@ mod members;
 mod metrics;
 mod orders;
 mod pod;
+mod restored;
 mod resume;
 mod signal;
 mod status;

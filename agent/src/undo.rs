@@ -112,7 +112,14 @@ impl Undo<'_> {
         };
         let (runtime, metrics) = (&self.means.runtime, &self.means.metrics);
         let mut now = command::begun(Stage::Post, command);
-        let finished = command::run(runtime, metrics, Stage::Post, pod, &bounded).await;
+        let finished = command::run(
+            runtime,
+            metrics,
+            Stage::Post,
+            &command::target(pod, command),
+            &bounded,
+        )
+        .await;
         command::ended(&mut now, &finished, self.keep_output);
         if let Some(before) = report {
             if let Some(before) = before {

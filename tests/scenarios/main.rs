@@ -77,6 +77,7 @@ fn main() -> ExitCode {
         leader::restores::by_plugin::SCENARIOS,
         leader::restores::clash::SCENARIOS,
         leader::restores::drills::SCENARIOS,
+        leader::restores::hooks::SCENARIOS,
         leader::restores::interrupted::SCENARIOS,
         leader::restores::modifiers::SCENARIOS,
         leader::restores::readiness::SCENARIOS,

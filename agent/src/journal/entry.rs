@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clusterbackup_api::node_task::{BackupReference, PodOrder, Thaw};
+use clusterbackup_api::node_task::{PodOrder, RunReference, Thaw};
 use clusterbackup_core::duration::Span;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub struct Entry {
     /// Its uid.
     pub task_uid: String,
     /// The backup.
-    pub backup: BackupReference,
+    pub backup: RunReference,
     /// The freeze unit.
     pub unit: String,
     /// The pod with its commands.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clusterbackup_api::Backup;
 use clusterbackup_api::backup::{BackupPhase, BackupStatus};
-use clusterbackup_api::labels::NODE_TASKS;
+use clusterbackup_api::labels::{BACKUP_UID, NODE_TASKS};
 use clusterbackup_core::cut::Group;
 use kube::ResourceExt as _;
 use tokio::sync::watch;
@@ -100,7 +100,7 @@ impl Backups {
         if let Err(error) = groups::take_off(&self.0.client, unneeded).await {
             warn!(%error, "sweeping temporary labels");
         }
-        if let Err(error) = tasks::remove_of(&self.0.tasks(), orphaned).await {
+        if let Err(error) = tasks::remove_of(&self.0.tasks(), BACKUP_UID, orphaned).await {
             warn!(%error, "sweeping NodeTasks");
         }
     }

@@ -56,7 +56,7 @@ pub(super) async fn drive(
     let Some(record) = Record::read(world.client.clone(), &namespace, &name, &uid).await? else {
         return Ok(());
     };
-    let tasks = Tasks::of(world.tasks(), &uid, world.epoch);
+    let tasks = Tasks::of(world.tasks(), (labels::BACKUP_UID, &uid), world.epoch);
     let drive = Drive {
         world,
         record,

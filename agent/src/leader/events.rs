@@ -40,6 +40,8 @@ pub(super) enum Reason {
     Failed,
     /// It was stopped.
     Cancelled,
+    /// A restore hook failed, or could not run.
+    HookFailed,
     /// A vault can't be used.
     VaultUnusable,
     /// It can again.
@@ -68,6 +70,7 @@ impl Reason {
             Self::CompletedWithWarnings => "CompletedWithWarnings",
             Self::Failed => "Failed",
             Self::Cancelled => "Cancelled",
+            Self::HookFailed => "HookFailed",
             Self::VaultUnusable => "VaultUnusable",
             Self::VaultUsable => "VaultUsable",
             Self::PointDamaged => "PointDamaged",
@@ -92,6 +95,7 @@ impl Reason {
             | Self::StoreFailing
             | Self::CompletedWithWarnings
             | Self::Failed
+            | Self::HookFailed
             | Self::VaultUnusable
             | Self::PointDamaged
             | Self::PointLost

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clusterbackup_api::backup::{BackupPhase, BackupStatus, ObjectCounts};
-use clusterbackup_api::restore::{RestoreCounts, RestorePhase};
+use clusterbackup_api::restore::{HookCounts, RestoreCounts, RestorePhase};
 use clusterbackup_core::coverage::{Covered, Gap};
 use clusterbackup_kit::metrics::{MetricsError, Registry};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
@@ -286,6 +286,11 @@ impl Metrics {
     /// Where restores stand.
     pub(super) fn restoring(&self, phases: &[Option<RestorePhase>]) {
         self.restores.under_way(phases);
+    }
+
+    /// Counts the commands of hooks of a restore that ended.
+    pub(super) fn restore_hooks(&self, counts: &HookCounts) {
+        self.restores.hooks(counts);
     }
 
     /// Counts a restore that ended.

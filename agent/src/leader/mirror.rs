@@ -2,7 +2,7 @@
 //! and by whoever finds it in a vault.
 
 use clusterbackup_api::backup::BackupPhase;
-use clusterbackup_api::node_task::BackupReference;
+use clusterbackup_api::node_task::RunReference;
 use clusterbackup_api::recovery_point::PointFormat;
 use clusterbackup_api::{BackupVault, RecoveryPoint, RecoveryPointSpec, labels};
 use clusterbackup_vault::point::{Manifest, PointPhase};
@@ -43,7 +43,7 @@ pub(super) fn of(vault: &OwnerReference, manifest: &Manifest) -> RecoveryPoint {
         spec: RecoveryPointSpec {
             vault: vault.name.clone(),
             instance: begin.instance.clone(),
-            backup: BackupReference {
+            backup: RunReference {
                 namespace: begin.backup.namespace.clone(),
                 name: begin.backup.name.clone(),
                 uid: begin.id.as_str().to_owned(),

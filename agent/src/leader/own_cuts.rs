@@ -36,6 +36,7 @@ pub(super) async fn run(client: &Client, task: &NodeTask) -> NodeTaskStatus {
         });
     }
     NodeTaskStatus {
+        execs: Vec::new(),
         observed_epoch: task.spec.epoch,
         phase: Some(TaskPhase::Done),
         message: None,
@@ -91,7 +92,9 @@ async fn take(
         None => snapshots.view::<VolumeSnapshot>(None).await,
     };
     let view = view.map_err(|error| error.to_string())?;
-    match request(client, &task.name_any(), &task.spec.backup.uid, order).await {
+    let backup = task.spec.backup.as_ref();
+    let uid = backup.map_or("", |backup| backup.uid.as_str());
+    match request(client, &task.name_any(), uid, order).await {
         // One that is there already was asked for by an earlier leader.
         Err(CutError::Request(error)) if is_conflict(&error) => {}
         requested => requested.map_err(|error| error.to_string())?,

@@ -2,7 +2,7 @@
 //! and cut is decided in `clusterbackup_core`.
 
 mod orders;
-mod read;
+pub(super) mod read;
 
 use clusterbackup_api::backup_instance::Freeze;
 use clusterbackup_api::{Backup, NodeTask};

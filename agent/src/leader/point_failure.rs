@@ -5,6 +5,7 @@ use clusterbackup_vault::point::PointError;
 use clusterbackup_vault::store::StoreError;
 
 use super::error::DriveError;
+use super::subject::PlanError;
 use super::vault::VaultError;
 
 /// Why there is no point.
@@ -52,6 +53,15 @@ impl From<StageError> for PointFailure {
 impl From<DriveError> for PointFailure {
     fn from(error: DriveError) -> Self {
         Self::of(&error, !error.is_final())
+    }
+}
+
+impl From<PlanError> for PointFailure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Impossible { message, .. } => Self::Final(message),
+            PlanError::Unread(error) => error.into(),
+        }
     }
 }
 

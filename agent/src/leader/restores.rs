@@ -9,6 +9,7 @@
 //! | `volumes` | the data of claims |
 //! | `readiness` | whether what was restored runs |
 //! | `targets` | namespaces and kinds that objects need |
+//! | `hooks` | the hooks that run in new pods |
 //! | `object`, `stand_in` | one object, created in the name of the requester |
 //! | `rules` | what changes objects on their way; `interception`: how the webhook comes to know it |
 //! | `existing`, `patch`, `replace` | an object that is there already; `kinds`: what definitions know of it, `rights`: what the
@@ -19,6 +20,7 @@
 
 mod drive;
 mod existing;
+mod hooks;
 mod interception;
 mod kinds;
 mod object;
@@ -37,9 +39,11 @@ mod turns;
 mod volumes;
 mod work;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clusterbackup_api::Restore;
+use clusterbackup_api::labels::RESTORE_UID;
 use clusterbackup_api::restore::{RestorePhase, RestoreStatus};
 use tokio::sync::watch;
 use tracing::warn;
@@ -48,6 +52,7 @@ use self::turns::Turns;
 use self::volumes::Helpers;
 use super::error::DriveError;
 use super::fleet::{Crew, Driven, Fleet, Key, Orders};
+use super::tasks;
 use super::world::World;
 
 impl Driven for Restore {
@@ -101,6 +106,15 @@ struct Restores {
     turns: Arc<Turns>,
 }
 
+impl Restores {
+    /// Deletes the NodeTasks of restores that have ended or are gone. What is in their way passes: the next look is later.
+    async fn clear_tasks(&self, over: impl Fn(&str) -> bool) {
+        if let Err(error) = tasks::remove_of(&self.world.tasks(), RESTORE_UID, over).await {
+            warn!(%error, "deleting the NodeTasks of restores that are over");
+        }
+    }
+}
+
 impl Crew for Restores {
     type Object = Restore;
     /// Each holds an open segment of its point, and objects on their way.
@@ -118,15 +132,17 @@ impl Crew for Restores {
     /// Cleans up behind restores that are over or gone.
     async fn sweep(&self, _listed: &[Key], known: &[Key]) {
         self.helpers.all(known.iter().map(|key| key.uid.clone()));
-        let known = known.iter().map(|key| key.uid.as_str()).collect();
+        let known: BTreeSet<_> = known.iter().map(|key| key.uid.as_str()).collect();
         if let Err(error) = interception::sweep(&self.world.client, &known).await {
             warn!(%error, "sweeping the frozen rules of restores");
         }
+        self.clear_tasks(|uid| !known.contains(uid)).await;
     }
 
     async fn lost(&self, key: &Key) {
         self.helpers.end(&key.uid);
         interception::release(&self.world.client, &key.uid).await;
+        self.clear_tasks(|uid| uid == key.uid).await;
     }
 
     fn count(&self, phases: &[Option<RestorePhase>]) {

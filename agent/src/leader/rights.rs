@@ -1,12 +1,12 @@
-//! Whether those who wrote an instance and its hooks may still do what these make the leader do. They were asked at
+//! Whether those who wrote an instance and its hooks, or the hooks of a restore, may still do what these make the leader do. They were asked at
 //! admission; rights are taken away since.
 
 use clusterbackup_api::access::{Access, Demand};
 use clusterbackup_api::requester::{NoRequester, Requester};
-use clusterbackup_core::hook::Hook;
+use clusterbackup_core::hook::{Hook, Pods};
 use clusterbackup_core::selection::Filter;
 use clusterbackup_kit::rights;
-use kube::{Client, ResourceExt as _};
+use kube::{Client, Resource, ResourceExt as _};
 
 use super::error::Doing as _;
 use super::subject::{Obstacle, PlanError, Subject};
@@ -23,15 +23,24 @@ pub(super) async fn check(
     let requester = instance.spec.requester.clone().ok_or(NoRequester::Missing);
     ask(client, &what, requester, &Demand::of_instance(&filter.namespaces)).await?;
     for (object, hooks) in subject.hooks.iter().zip(hooks) {
-        let what = format!(
-            "BackupHook {}/{}",
-            object.namespace().unwrap_or_default(),
-            object.name_any()
-        );
-        let demand = Demand::of_hooks(hooks.iter().map(|hook| &hook.pods.namespaces));
-        ask(client, &what, Requester::of_hook(&object.metadata), &demand).await?;
+        of_hook(client, object, hooks.iter().map(|hook| &hook.pods)).await?;
     }
     Ok(())
+}
+
+/// Asks whether who wrote a hook may run commands in the pods that it is for.
+pub(super) async fn of_hook<K>(
+    client: &Client,
+    hook: &K,
+    pods: impl Iterator<Item = &Pods>,
+) -> Result<(), PlanError>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let (namespace, name) = (hook.namespace().unwrap_or_default(), hook.name_any());
+    let what = format!("{} {namespace}/{name}", K::kind(&()));
+    let demand = Demand::of_hooks(pods.map(|pods| &pods.namespaces));
+    ask(client, &what, Requester::of_hook(hook.meta()), &demand).await
 }
 
 async fn ask(

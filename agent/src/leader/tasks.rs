@@ -1,10 +1,10 @@
-//! The NodeTasks of one backup: under watch, and written under the leader's epoch.
+//! The NodeTasks of one backup or restore: under watch, and written under the leader's epoch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 
+use clusterbackup_api::NodeTask;
 use clusterbackup_api::node_task::{NodeTaskStatus, Step, TaskPhase, TaskState};
-use clusterbackup_api::{NodeTask, labels};
 use futures::StreamExt as _;
 use futures::stream;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -26,7 +26,7 @@ const QUEUE: usize = 16;
 /// Writes under way: one after the other, the nodes of a barrier would be told one after the other.
 const AT_ONCE: usize = 16;
 
-/// The tasks of one backup.
+/// The tasks of one backup or restore.
 pub(super) struct Tasks {
     api: Api<NodeTask>,
     selector: String,
@@ -76,9 +76,10 @@ impl Known {
 }
 
 impl Tasks {
-    /// The tasks of the backup `uid`, to be changed under `epoch`. Sees nothing before [`Self::changed`].
-    pub(super) fn of(api: Api<NodeTask>, uid: &str, epoch: i64) -> Self {
-        let selector = format!("{}={uid}", labels::BACKUP_UID);
+    /// The tasks with a label, by which they are those of one backup or restore, to be changed under `epoch`. Sees nothing
+    /// before [`Self::changed`].
+    pub(super) fn of(api: Api<NodeTask>, (label, uid): (&str, &str), epoch: i64) -> Self {
+        let selector = format!("{label}={uid}");
         Self {
             events: None,
             api,
@@ -234,12 +235,16 @@ impl Tasks {
     }
 }
 
-/// Deletes the tasks of the backups, by uid, of which `gone` says that they are.
-pub(super) async fn remove_of(api: &Api<NodeTask>, gone: impl Fn(&str) -> bool) -> Result<(), DriveError> {
-    let ours = ListParams::default().labels(labels::BACKUP_UID);
+/// Deletes the tasks of the backups or restores, by the uid in a label, of which `gone` says that they are.
+pub(super) async fn remove_of(
+    api: &Api<NodeTask>,
+    label: &str,
+    gone: impl Fn(&str) -> bool,
+) -> Result<(), DriveError> {
+    let ours = ListParams::default().labels(label);
     let listed = api.list_metadata(&ours).await.doing("list the NodeTasks")?;
     for task in listed {
-        let uid = task.labels().get(labels::BACKUP_UID);
+        let uid = task.labels().get(label);
         if uid.is_some_and(|uid| gone(uid)) {
             remove(api, &task.name_any()).await?;
         }

@@ -59,16 +59,22 @@ impl Orders {
 
     /// Returns why the work is to end before its time, if ever.
     pub(super) async fn ended(&self) -> Cause {
+        tokio::select! {
+            cause = self.cancelled() => cause,
+            () = self.stopping.cancelled() => Cause::Stopping,
+        }
+    }
+
+    /// The same, for what goes on for a while when the agent stops.
+    pub(super) async fn cancelled(&self) -> Cause {
         let mut spec = self.spec.clone();
         let over = |spec: &Option<Arc<NodeTaskSpec>>| {
             spec.as_ref()
                 .is_none_or(|spec| spec.state == TaskState::Cancelled)
         };
-        tokio::select! {
-            // Nobody watches any more: the process is about to end.
-            seen = spec.wait_for(over) => seen.map_or(Cause::Stopping, |_| Cause::Cancelled),
-            () = self.stopping.cancelled() => Cause::Stopping,
-        }
+        let seen = spec.wait_for(over).await;
+        // Nobody watches any more: the process is about to end.
+        seen.map_or(Cause::Stopping, |_| Cause::Cancelled)
     }
 
     /// Waits until the leader has released a step of a unit; at once where the unit waits for nobody.

@@ -74,7 +74,8 @@ impl Pod<'_> {
         let means = &self.work.means;
         // Once the undo is due, it waits for the end of this.
         let (runtime, metrics) = (&means.runtime, &means.metrics);
-        let run = command::run_until(runtime, metrics, Stage::Pre, self.order, command, thaw.given());
+        let target = command::target(self.order, command);
+        let run = command::run_until(runtime, metrics, Stage::Pre, &target, command, thaw.given());
         let finished = run.await;
         command::ended(&mut report, &finished, self.work.keep_output);
         self.report(|of| {
@@ -150,8 +151,8 @@ impl Pod<'_> {
         let means = &self.work.means;
         for command in &self.order.post {
             let mut report = command::begun(Stage::Post, command);
-            let finished =
-                command::run(&means.runtime, &means.metrics, Stage::Post, self.order, command).await;
+            let target = command::target(self.order, command);
+            let finished = command::run(&means.runtime, &means.metrics, Stage::Post, &target, command).await;
             command::ended(&mut report, &finished, self.work.keep_output);
             self.report(|of| of.execs.push(report.clone()));
         }

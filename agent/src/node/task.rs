@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use clusterbackup_api::node_task::{FreezeUnit, NodeTask, NodeTaskSpec, NodeTaskStatus, TaskPhase};
+use clusterbackup_api::node_task::{
+    FreezeUnit, NodeTask, NodeTaskSpec, NodeTaskStatus, Purpose, RunReference, TaskPhase,
+};
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -13,6 +15,7 @@ use super::Node;
 use super::going::Going;
 use super::metrics::TaskOutcome;
 use super::orders::{Gate, Orders};
+use super::restored::{Restored, Way};
 use super::resume;
 use super::status::Reporter;
 use super::unit::Unit;
@@ -33,24 +36,57 @@ pub(super) async fn run(node: Arc<Node>, task: NodeTask, mut orders: Orders) {
     };
     node.metrics.tasks.inc();
     let name = task.name_any();
-    info!(task = name, backup = spec.backup.name, adopted, "the task begins");
-    let work = Work::of(&node, &task, &spec);
-    work.reporter.announce(|status| {
+    info!(task = name, run = run_of(&spec), adopted, "the task begins");
+    let reporter = Reporter::start(node.tasks(), &task);
+    reporter.announce(|status| {
         status.phase = Some(TaskPhase::Running);
         status.observed_epoch = spec.epoch;
         status.started_at.get_or_insert_with(now);
     });
-    tokio::select! {
-        () = carry_out(&node, &work, &spec, orders.clone(), adopted) => {}
-        () = follow_epoch(&work.reporter, orders) => {}
+    let carried = async {
+        match spec.purpose() {
+            Some(Purpose::Backup(backup)) => {
+                let work = Work::of(&node, &task, (&spec, backup), reporter.clone());
+                carry_out(&node, &work, &spec, orders.clone(), adopted).await;
+                Way::Ended
+            }
+            Some(Purpose::Restored(pod)) => {
+                let restored = Restored {
+                    node: &node,
+                    reporter: &reporter,
+                    orders: &orders,
+                    pod,
+                };
+                restored.run().await
+            }
+            None => Way::Ended,
+        }
+    };
+    let way = tokio::select! {
+        way = carried => way,
+        () = follow_epoch(&reporter, orders.clone()) => Way::Left,
+    };
+    node.metrics.tasks.dec();
+    if way == Way::Left {
+        _ = reporter.finish().await;
+        return;
     }
-    work.reporter.note(|status| {
+    reporter.note(|status| {
         status.phase = Some(TaskPhase::Done);
         status.finished_at = Some(now());
         status.message = message(status);
     });
-    node.metrics.tasks.dec();
-    ended(&node, &name, TaskOutcome::Done, work.reporter).await;
+    ended(&node, &name, TaskOutcome::Done, reporter).await;
+}
+
+/// The name of the backup or restore that a task is for.
+fn run_of(spec: &NodeTaskSpec) -> &str {
+    let run: Option<&RunReference> = match spec.purpose() {
+        Some(Purpose::Backup(backup)) => Some(backup),
+        Some(Purpose::Restored(pod)) => Some(&pod.restore),
+        None => None,
+    };
+    run.map_or("", |run| &run.name)
 }
 
 /// How far a task was when it was last reported.
@@ -102,7 +138,7 @@ async fn refuse(node: &Node, task: &NodeTask) {
     reporter.note(|status| {
         status.phase = Some(TaskPhase::Refused);
         status.observed_epoch = task.spec.epoch;
-        status.message = Some("the backup was cancelled before".to_owned());
+        status.message = Some("it was cancelled before".to_owned());
         status.finished_at = Some(now());
     });
     ended(node, &task.name_any(), TaskOutcome::Refused, reporter).await;

@@ -1,8 +1,8 @@
-//! What the parts of one task share: the way into containers, journal, snapshots and report.
+//! What the parts of one backup's task share: the way into containers, journal, snapshots and report.
 
 use std::sync::Arc;
 
-use clusterbackup_api::node_task::{BackupReference, NodeTask, NodeTaskSpec, Thaw};
+use clusterbackup_api::node_task::{NodeTask, NodeTaskSpec, RunReference, Thaw};
 use kube::{Client, ResourceExt as _};
 use tokio::sync::Semaphore;
 
@@ -24,25 +24,30 @@ pub(super) struct Work {
     pub(super) snapshots: Snapshots,
     /// Units that may be under way at once, over all tasks.
     pub(super) room: Arc<Semaphore>,
-    pub(super) backup: BackupReference,
+    pub(super) backup: RunReference,
     pub(super) task: String,
     pub(super) task_uid: String,
     pub(super) keep_output: bool,
 }
 
 impl Work {
-    /// For a task of the node; its status is written from now on.
-    pub(super) fn of(node: &Node, task: &NodeTask, spec: &NodeTaskSpec) -> Self {
+    /// For a task of the node that is for a backup.
+    pub(super) fn of(
+        node: &Node,
+        task: &NodeTask,
+        (spec, backup): (&NodeTaskSpec, &RunReference),
+        reporter: Reporter,
+    ) -> Self {
         let name = task.name_any();
         Self {
             client: node.client.clone(),
             means: node.means.clone(),
             journal: node.journal.clone(),
             node_metrics: Arc::clone(&node.metrics),
-            reporter: Reporter::start(node.tasks(), task),
+            reporter,
             snapshots: Snapshots::new(node.client.clone(), &name),
             room: Arc::clone(&node.room),
-            backup: spec.backup.clone(),
+            backup: backup.clone(),
             task: name,
             task_uid: task.uid().unwrap_or_default(),
             keep_output: spec.keep_output,

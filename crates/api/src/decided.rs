@@ -151,6 +151,7 @@ impl From<&RestoreExec> for restore::RestoreExec {
                 timeout: exec.exec_timeout.unwrap_or(Exec::TIMEOUT),
             },
             wait: exec.wait_timeout.unwrap_or(Self::WAIT),
+            ready: exec.wait_for_ready.unwrap_or_default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::node_task::BackupReference;
+use crate::node_task::RunReference;
 use crate::{conditions, schema};
 
 /// What a vault holds of one backup.
@@ -47,7 +47,7 @@ pub struct RecoveryPointSpec {
     #[schemars(schema_with = "schema::object_name")]
     pub instance: String,
     /// The Backup that made it. Its uid is the point's id.
-    pub backup: BackupReference,
+    pub backup: RunReference,
     /// The cluster that it is of: the uid of its namespace kube-system; of Velero's unknown.
     #[schemars(length(max = 128))]
     pub cluster: String,

@@ -12,7 +12,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-pub use self::status::{ObjectProblem, RestoreCounts, RestoreReadiness, RestoreStatus};
+pub use self::status::{HookCounts, ObjectProblem, RestoreCounts, RestoreReadiness, RestoreStatus};
+pub use crate::backup_instance::HookReference;
 pub use crate::requester::Requester;
 use crate::schema;
 
@@ -60,6 +61,8 @@ const UNCHANGED: &str = concat!(
     same!("identity"),
     " && ",
     same!("resourceModifierReference"),
+    " && ",
+    same!("restoreHooks"),
     " && ",
     same!("requester":
         "self.spec.requester.username == oldSelf.spec.requester.username",
@@ -163,6 +166,12 @@ pub struct RestoreSpec {
     /// The rules are taken as they are when the restore begins. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_modifier_reference: Option<ModifierReference>,
+    /// The RestoreHooks whose commands run in new pods, by name and namespace: in pods that the restore creates, and in
+    /// those of controllers that it creates. The requester has to be allowed to get them, and to create pods/exec where
+    /// they are to run. At most 64. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub restore_hooks: Vec<HookReference>,
     /// Whether it is to be stopped: nothing more is created. What is created stays. Default: false.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self || !oldSelf").message("a cancelled restore stays cancelled: make another Restore"))]

@@ -129,6 +129,9 @@ pub struct RestoreExec {
     /// How long the container may take to come up; the command of one that is later is not run. Default: 5m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_timeout: Option<Span>,
+    /// Whether a container that runs has to be ready as well, as its readiness probe says. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_for_ready: Option<bool>,
 }
 
 fn declare_flat(schema: &mut Schema) {

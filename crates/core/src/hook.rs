@@ -2,13 +2,19 @@
 //!
 //! - `resolve`: which commands run in a pod, in which container, in which order
 //! - `quiescence`: what the pre hooks that ended mean for the cuts
+//! - `lineage`: which pods are new by a restore
+//! - `expected`: how many pods a controller is to have
 //! - `restore`: when the commands of a new pod run
 
+pub mod expected;
+pub mod lineage;
 mod quiescence;
 mod resolve;
 pub mod restore;
 #[cfg(test)]
 pub(crate) mod sample;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,13 +43,15 @@ impl OnError {
     }
 }
 
-/// Before the cut, or after.
+/// When a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum Stage {
     /// Before the cut.
     Pre,
     /// After it.
     Post,
+    /// In a new pod of a restore.
+    Restore,
 }
 
 /// What came of a command.
@@ -110,6 +118,11 @@ impl Exec {
 impl Pods {
     /// Whether a hook is for a pod.
     pub fn include(&self, pod: &Pod) -> bool {
-        self.namespaces.takes(&pod.name.namespace) && self.labels.selects(&pod.labels)
+        self.select(&pod.name.namespace, &pod.labels)
+    }
+
+    /// Whether a hook is for pods with these labels there.
+    pub fn select(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
+        self.namespaces.takes(namespace) && self.labels.selects(labels)
     }
 }

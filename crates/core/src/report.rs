@@ -165,6 +165,7 @@ impl Tally {
         let stage = match ran.stage {
             Stage::Pre => "pre",
             Stage::Post => "post",
+            Stage::Restore => "restore",
         };
         let text = format!("{stage} hook {} of pod {} {problem}", ran.hook, ran.pod);
         self.warn(About::Hook, with(text, ran.message));

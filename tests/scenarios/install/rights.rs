@@ -170,7 +170,7 @@ const AGENT: [Right<'_>; 34] = [
 ];
 
 #[rustfmt::skip]
-const LEADER: [Right<'_>; 82] = [
+const LEADER: [Right<'_>; 83] = [
     ("list", BACKUPS, "", "", true),
     ("patch", BACKUPS, "default", "a", true),
     ("update", "backups.clusterbackup.io/status", "default", "a", true),
@@ -202,6 +202,8 @@ const LEADER: [Right<'_>; 82] = [
     ("create", "deployments.apps", "default", "", false),
     ("watch", "customresourcedefinitions.apiextensions.k8s.io", "", "", true),
     ("watch", "namespaces", "", "", true),
+    ("watch", "pods", "", "", true),
+    ("get", "restorehooks.clusterbackup.dataprotection.microsoft.com", "default", "a", false),
     ("watch", POLICIES, "", "", true),
     ("patch", "backuppolicies.clusterbackup.io/status", "default", "a", true),
     ("patch", POLICIES, "default", "a", false),
@@ -242,7 +244,6 @@ const LEADER: [Right<'_>; 82] = [
     ("create", "persistentvolumeclaims", "default", "", false),
     ("watch", "deployments.apps", "", "", true),
     ("patch", "deployments.apps", "default", "a", false),
-    ("watch", "pods", "", "", true),
     ("list", "volumesnapshotclasses.snapshot.storage.k8s.io", "", "", true),
     ("create", EVENTS, "default", "", true),
     ("update", LEASES, OWN, "clusterbackup-leader", true),

@@ -4,6 +4,7 @@ pub(crate) mod by_plugin;
 pub(crate) mod clash;
 pub(crate) mod drills;
 mod ground;
+pub(crate) mod hooks;
 pub(crate) mod interrupted;
 pub(crate) mod modifiers;
 pub(crate) mod readiness;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clusterbackup_api::node_task::BackupReference;
+use clusterbackup_api::node_task::RunReference;
 use clusterbackup_api::recovery_point::{PointFormat, PointInTier, PointState, RecoveryPointStatus, Tier};
 use clusterbackup_api::{RecoveryPoint, RecoveryPointSpec};
 use clusterbackup_vault::archive::{self, ArchiveError, Backup, CLUSTER};
@@ -94,7 +94,7 @@ impl Shown {
             RecoveryPointSpec {
                 vault: vault.name.clone(),
                 instance: vault.name.clone(),
-                backup: BackupReference {
+                backup: RunReference {
                     namespace: backup.namespace.clone(),
                     name: backup.name.clone(),
                     uid: String::new(),

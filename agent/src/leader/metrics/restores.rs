@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clusterbackup_api::restore::{RestoreCounts, RestorePhase};
+use clusterbackup_api::restore::{HookCounts, RestoreCounts, RestorePhase};
 use clusterbackup_kit::metrics::{MetricsError, Registry};
 use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
 
@@ -23,6 +23,7 @@ pub(super) struct Restores {
     ended: IntCounterVec,
     objects: IntCounterVec,
     duration: Histogram,
+    hooks: IntCounterVec,
 }
 
 impl Restores {
@@ -48,12 +49,18 @@ impl Restores {
                 "From the start of a restore to its end.",
                 &DURATIONS,
             )?,
+            hooks: registry.counters(
+                "clusterbackup_leader_restore_hooks_total",
+                "Commands of restore hooks of restores that ended, by what became of them.",
+                &["outcome"],
+            )?,
         };
         restores.under_way(&[]);
         for phase in ENDS {
             restores.ended.with_label_values(&[label(phase)]);
         }
         restores.came_to(&RestoreCounts::default());
+        restores.hooks(&HookCounts::default());
         Ok(restores)
     }
 
@@ -72,6 +79,17 @@ impl Restores {
         self.came_to(counts);
         if let Some(took) = took {
             self.duration.observe(took.as_secs_f64());
+        }
+    }
+
+    /// Counts what became of commands.
+    pub(super) fn hooks(&self, counts: &HookCounts) {
+        for (outcome, count) in [
+            ("succeeded", counts.succeeded),
+            ("failed", counts.failed),
+            ("not_run", counts.not_run),
+        ] {
+            self.hooks.with_label_values(&[outcome]).inc_by(count);
         }
     }
 

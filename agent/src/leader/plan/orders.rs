@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use clusterbackup_api::backup_instance::Freeze;
-use clusterbackup_api::node_task::{
-    BackupReference, Command, CutOrder, FreezeUnit, PodOrder, Step, TaskState,
-};
+use clusterbackup_api::node_task::{Command, CutOrder, FreezeUnit, PodOrder, RunReference, Step, TaskState};
 use clusterbackup_api::{Backup, NodeTask, NodeTaskSpec, labels};
 use clusterbackup_core::cut::{Cut, Group, TEMPORARY_GROUP};
 use clusterbackup_core::freeze::{MAX_STEPS, PodCommands, Task, TaskUnit, Unit, tasks};
@@ -73,14 +71,15 @@ impl<'a> Orders<'a> {
         let spec = NodeTaskSpec {
             node_name: task.node,
             epoch: self.epoch,
-            backup: BackupReference {
+            backup: Some(RunReference {
                 namespace,
                 name,
                 uid: uid.clone(),
-            },
+            }),
             state: TaskState::Prepared,
             keep_output: self.freeze.keep_output,
             units: task.units.into_iter().map(|unit| self.unit(unit)).collect(),
+            restored: None,
         };
         NodeTask {
             metadata: ObjectMeta {
@@ -126,23 +125,13 @@ fn shares(cuts: Vec<Cut>) -> Vec<Vec<Cut>> {
 }
 
 fn pod(PodCommands { pod, uid, commands }: PodCommands) -> PodOrder {
-    let orders = |commands: Vec<hook::Command>| commands.into_iter().map(command).collect();
+    let orders = |commands: Vec<hook::Command>| commands.into_iter().map(Command::from).collect();
     PodOrder {
         namespace: pod.namespace,
         name: pod.name,
         uid,
         pre: orders(commands.pre),
         post: orders(commands.post),
-    }
-}
-
-fn command(command: hook::Command) -> Command {
-    Command {
-        hook: command.hook,
-        container: command.container,
-        command: command.command,
-        on_error: command.on_error,
-        timeout: command.timeout,
     }
 }
 

@@ -94,7 +94,8 @@ fn is_true(annotations: &BTreeMap<String, String>, key: &str) -> bool {
     annotations.get(key).is_some_and(|value| value == "true")
 }
 
-fn pod(pod: core::Pod) -> Pod {
+/// What is known of a pod.
+pub(in crate::leader) fn pod(pod: core::Pod) -> Pod {
     let name = Name::new(pod.namespace().unwrap_or_default(), pod.name_any());
     let spec = pod.spec.unwrap_or_default();
     let is_sidecar = |container: &core::Container| container.restart_policy.as_deref() == Some("Always");

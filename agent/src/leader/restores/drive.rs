@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clusterbackup_api::labels::RESTORE_UID;
 use clusterbackup_api::restore::{RestorePhase, RestoreStatus};
 use clusterbackup_api::{Restore, schema};
 use clusterbackup_core::restore::End;
@@ -26,6 +27,7 @@ use crate::leader::events::Reason;
 use crate::leader::fleet::{Key, Orders};
 use crate::leader::point_failure::PointFailure;
 use crate::leader::record::Record;
+use crate::leader::tasks;
 use crate::leader::world::World;
 
 /// A vault that can't be read, or a webhook that doesn't answer, for so long costs the restore.
@@ -141,7 +143,7 @@ impl Drive {
             turn.come(&world.client, &work.targets(), waits).await?;
             work.check().await?;
             stage.send_replace(Stage::Running);
-            work.run().await
+            Box::pin(work.run()).await
         };
         let mut work = Box::pin(work);
         loop {
@@ -229,9 +231,23 @@ impl Drive {
             clusterbackup_api::conditions::merge(&mut status.conditions, ready);
         }
         self.write(status).await?;
+        self.clear_tasks().await?;
         self.world.metrics.restored(phase, &counts, took);
+        if let Some(hooks) = self.record.status().hooks {
+            self.world.metrics.restore_hooks(&hooks);
+        }
         self.tell(reason, message).await;
         Ok(())
+    }
+
+    /// Deletes the NodeTasks of its hooks: what they say stands in the status.
+    async fn clear_tasks(&self) -> Result<(), DriveError> {
+        let restore = self.record.object();
+        if restore.spec.restore_hooks.is_empty() {
+            return Ok(());
+        }
+        let ours = |uid: &str| restore.uid().as_deref() == Some(uid);
+        tasks::remove_of(&self.world.tasks(), RESTORE_UID, ours).await
     }
 
     async fn write(&mut self, mut status: RestoreStatus) -> Result<(), DriveError> {

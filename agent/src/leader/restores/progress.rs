@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use clusterbackup_api::restore::{ObjectProblem, RestoreCounts, RestorePhase, RestoreReadiness};
+use clusterbackup_api::restore::{HookCounts, ObjectProblem, RestoreCounts, RestorePhase, RestoreReadiness};
 use clusterbackup_api::{RestoreStatus, schema};
 use clusterbackup_core::object::ObjectId;
 use clusterbackup_core::restore::{End, ObjectReport, Outcome, Readiness, Tally, Wave};
@@ -25,6 +25,8 @@ struct State {
     warnings: u64,
     /// How many are ready, once somebody waits for that.
     readiness: Option<RestoreReadiness>,
+    /// The commands of hooks, where there are any.
+    hooks: Option<HookCounts>,
 }
 
 impl Progress {
@@ -69,6 +71,11 @@ impl Progress {
         });
     }
 
+    /// What became of the commands of hooks by now.
+    pub(super) fn hooks(&self, counts: HookCounts) {
+        self.state().hooks = Some(counts);
+    }
+
     /// What became of objects by now.
     pub(super) fn counts(&self) -> RestoreCounts {
         self.state().counts()
@@ -87,6 +94,7 @@ impl Progress {
         status.wave = state.wave.map(|wave| wave.as_str().to_owned());
         status.problems.clone_from(&state.problems);
         status.readiness = state.readiness;
+        status.hooks = state.hooks;
         status
     }
 

@@ -11,7 +11,7 @@ use http::header::{HeaderName, HeaderValue, InvalidHeaderName, InvalidHeaderValu
 use http::{HeaderMap, Request};
 use kube::api::{DeleteParams, DynamicObject, GetParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, Request as Path};
-use kube::{Client, Resource};
+use kube::{Api, Client, Resource};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -112,6 +112,14 @@ impl Place {
     /// The kind, by the API server's paths.
     pub(super) const fn kind(&self) -> &ApiResource {
         &self.kind
+    }
+
+    /// The objects of its kind there, as the leader sees them by its own rights.
+    pub(super) fn siblings(&self, client: &Client) -> Api<DynamicObject> {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &self.kind),
+            None => Api::all_with(client.clone(), &self.kind),
+        }
     }
 
     fn path(&self) -> Path {

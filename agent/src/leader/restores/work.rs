@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clusterbackup_api::Restore;
@@ -17,6 +17,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
+use super::hooks::{Asked, Run, Teller};
 use super::interception;
 use super::kinds::CustomKinds;
 use super::object::{Created, Creator, Fate};
@@ -45,6 +46,10 @@ pub(super) struct Work<'a> {
     stop: &'a CancellationToken,
     readiness_timeout: Duration,
     made: Mutex<Made>,
+    restore: &'a Restore,
+    hooks: Arc<Asked>,
+    /// Tells whoever runs the hooks what is created.
+    teller: Option<Teller>,
 }
 
 /// What there is by now.
@@ -76,8 +81,12 @@ impl<'a> Work<'a> {
         let stand_in = stand_in.map_err(|error| PointFailure::Final(error.to_string()))?;
         let reader = source::open(world, restore, &stand_in).await?;
         let plan = Plan::make(world, restore, requester, &reader).await?;
+        let hooks = Asked::read(world, restore, (requester, &stand_in), plan.namespaces.keys()).await?;
         let rules = interception::freeze(world, restore, requester, &stand_in).await?;
         progress.expect(plan.total);
+        for (namespace, reason) in hooks.refused() {
+            progress.warn(&namespace, Outcome::Created, reason);
+        }
         Ok(Self {
             creator: Creator {
                 stand_in,
@@ -99,6 +108,9 @@ impl<'a> Work<'a> {
             stop,
             readiness_timeout: restore.spec.readiness_timeout.duration(),
             made: Mutex::default(),
+            restore,
+            hooks: Arc::new(hooks),
+            teller: None,
         })
     }
 
@@ -116,7 +128,20 @@ impl<'a> Work<'a> {
     }
 
     /// Brings everything, as far as nobody stops it.
-    pub(super) async fn run(&self) -> Result<(), PointFailure> {
+    pub(super) async fn run(mut self) -> Result<(), PointFailure> {
+        if self.hooks.is_nothing() {
+            return self.bring_all().await;
+        }
+        let (teller, hooks) = Run::begin(self.world, self.restore, self.hooks.clone(), self.progress);
+        self.teller = Some(teller);
+        let run = async { Ok(Box::pin(hooks.run(self.stop)).await?) };
+        match tokio::try_join!(self.bring_all(), run)? {
+            ((), Some(broken)) => Err(PointFailure::Final(broken.to_string())),
+            ((), None) => Ok(()),
+        }
+    }
+
+    async fn bring_all(&self) -> Result<(), PointFailure> {
         for wave in Wave::ALL {
             if self.plan.waves.contains(&wave) && !self.stop.is_cancelled() {
                 self.progress.reach(wave);
@@ -127,6 +152,9 @@ impl<'a> Work<'a> {
             uids, owned, awaited, ..
         } = std::mem::take(&mut *self.made());
         owners::link(&self.creator.stand_in, self.progress, self.stop, &uids, owned).await;
+        if let Some(teller) = &self.teller {
+            teller.all().await;
+        }
         if !self.stop.is_cancelled() {
             self.become_ready(&awaited).await?;
         }
@@ -275,6 +303,9 @@ impl<'a> Work<'a> {
             is_guarded,
         } = created;
         ready.target.name = name;
+        if let Some(teller) = &self.teller {
+            teller.created(&ready, &uid).await;
+        }
         let place = Place::of(&ready.target, &ready.object);
         let Ready {
             object,

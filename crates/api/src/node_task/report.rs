@@ -35,6 +35,10 @@ pub struct NodeTaskStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub units: Vec<UnitReport>,
+    /// Every command of a restored pod that has had its turn, in order; the one that runs as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub execs: Vec<ExecReport>,
 }
 
 /// Where a task stands.
@@ -109,7 +113,7 @@ pub struct ExecReport {
     /// The hook that it comes from.
     #[schemars(length(max = 512))]
     pub hook: String,
-    /// Before the cut, or after.
+    /// Before the cut, after it, or after a restore.
     pub stage: Stage,
     /// The container.
     #[schemars(length(min = 1, max = 63))]

@@ -41,10 +41,27 @@ pub struct RestoreStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub problems: Vec<ObjectProblem>,
+    /// What became of the commands of restore hooks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<HookCounts>,
     /// Complete: whether it ended, and how. Ready: whether what it created runs, where that was waited for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
+}
+
+/// What became of the commands of restore hooks. The rest of the total waits or runs; at the end there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HookCounts {
+    /// Commands that are to run in the new pods that are there by now.
+    pub total: u64,
+    /// Commands that succeeded.
+    pub succeeded: u64,
+    /// Commands that ran and failed, or of which that is not known.
+    pub failed: u64,
+    /// Commands that were not run: their container did not come up in time, or one before them failed.
+    pub not_run: u64,
 }
 
 /// What became of the objects of a restore. The parts add up to the total.
@@ -107,6 +124,19 @@ pub struct ObjectProblem {
     /// Why, for a person.
     #[schemars(schema_with = "schema::message")]
     pub message: String,
+}
+
+/// `1 of 3 commands have run well, 1 failed, 1 did not run`.
+impl fmt::Display for HookCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} commands have run well", self.succeeded, self.total)?;
+        for (count, what) in [(self.failed, "failed"), (self.not_run, "did not run")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// `12 of 14 objects are created, 1 unchanged, 1 failed`.

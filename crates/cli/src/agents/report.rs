@@ -248,11 +248,12 @@ impl Frozen {
         let undo = pod.execs.iter().filter(|exec| exec.stage == Stage::Post);
         let failed =
             undo.filter(|exec| !matches!(exec.outcome, ExecOutcome::Succeeded | ExecOutcome::Running));
-        let backup = &task.spec.backup;
         Self {
             node: task.spec.node_name.clone(),
             pod: format!("{}/{}", pod.namespace, pod.name),
-            backup: format!("{}/{}", backup.namespace, backup.name),
+            backup: task.spec.backup.as_ref().map_or_else(String::new, |backup| {
+                format!("{}/{}", backup.namespace, backup.name)
+            }),
             phase: unit.phase,
             failed: failed.map(|exec| exec.attempts).sum(),
         }

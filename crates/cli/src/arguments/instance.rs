@@ -59,14 +59,14 @@ pub(crate) struct Create {
     pub(crate) output: Output,
 }
 
-/// A BackupHook.
-#[derive(Debug, Clone)]
+/// A BackupHook or RestoreHook.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hook {
     pub(crate) namespace: String,
     pub(crate) name: String,
 }
 
-fn hook(text: &str) -> Result<Hook, String> {
+pub(super) fn hook(text: &str) -> Result<Hook, String> {
     match text.split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(Hook {
             namespace: namespace.to_owned(),

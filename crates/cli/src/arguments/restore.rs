@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use clusterbackup_core::duration::Span;
 
 use super::backup::{Output, Place};
+use super::instance::{Hook, hook};
 use super::store::{Reading, rights_of_readers};
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +30,9 @@ Examples:
   kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f \\
     --include-namespaces shop --namespace-mapping shop=shop-again --wait
 
+  # With commands that run in the new pods
+  kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f --hook shop/load --wait
+
   # One object that somebody has deleted
   kubectl clusterbackup restore create 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f \\
     --object deployments.apps/shop/web --wait
@@ -52,7 +56,8 @@ Exit codes:
 Rights that it uses:
   create restores.clusterbackup.io; with --wait list and watch restores.clusterbackup.io;
   the leader, in your name: create what is restored, get it where it was or `restore` the BackupInstance;
-  get the ConfigMap of --resource-modifier; with --conflict-policy patch also patch, with replace also delete")]
+  get the ConfigMap of --resource-modifier; with --conflict-policy patch also patch, with replace also delete;
+  with --hook get restorehooks.clusterbackup.dataprotection.microsoft.com, and create pods/exec where they run")]
 pub(crate) struct Create {
     /// The RecoveryPoint.
     pub(crate) point: String,
@@ -83,6 +88,9 @@ pub(crate) struct Create {
     /// How long the restore waits at its end until what it created is ready; 0s: not at all.
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     pub(crate) readiness_timeout: Span,
+    /// A RestoreHook whose commands run in new pods, as NAMESPACE/NAME; may be given several times.
+    #[arg(long = "hook", value_name = "HOOK", value_parser = hook)]
+    pub(crate) hooks: Vec<Hook>,
     /// Wait until it has ended.
     #[arg(long)]
     pub(crate) wait: bool,

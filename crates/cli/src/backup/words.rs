@@ -12,6 +12,7 @@ pub(super) fn command(pod: &PodReport, exec: &ExecReport) -> String {
     let stage = match exec.stage {
         Stage::Pre => "pre",
         Stage::Post => "post",
+        Stage::Restore => "restore",
     };
     let tries = match exec.attempts {
         0 | 1 => String::new(),

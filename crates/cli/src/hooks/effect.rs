@@ -30,11 +30,13 @@ struct Step {
     timeout: Span,
     #[serde(skip_serializing_if = "Option::is_none")]
     wait_timeout: Option<Span>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    wait_for_ready: bool,
 }
 
 /// What backup hooks come to, and what to warn of.
 pub(super) fn of_backup(hooks: &[Hook]) -> (Vec<Effect>, Vec<String>) {
-    let steps = |execs: &[Exec]| execs.iter().map(|exec| Step::new(exec, None)).collect();
+    let steps = |execs: &[Exec]| execs.iter().map(|exec| Step::of(exec)).collect();
     let effects = hooks.iter().map(|hook| Effect {
         hook: hook.name.clone(),
         pre: steps(&hook.pre),
@@ -48,10 +50,11 @@ pub(super) fn of_backup(hooks: &[Hook]) -> (Vec<Effect>, Vec<String>) {
 /// What restore hooks come to.
 pub(super) fn of_restore(hooks: &[RestoreHook]) -> (Vec<Effect>, Vec<String>) {
     let effects = hooks.iter().map(|hook| {
-        let steps = hook
-            .post
-            .iter()
-            .map(|post| Step::new(&post.exec, Some(post.wait)));
+        let steps = hook.post.iter().map(|post| Step {
+            wait_timeout: Some(post.wait),
+            wait_for_ready: post.ready,
+            ..Step::of(&post.exec)
+        });
         Effect {
             hook: hook.name.clone(),
             pre: Vec::new(),
@@ -81,13 +84,14 @@ fn too_long(hook: &Hook) -> Option<String> {
 }
 
 impl Step {
-    fn new(exec: &Exec, wait: Option<Span>) -> Self {
+    fn of(exec: &Exec) -> Self {
         Self {
             container: exec.container.clone(),
             command: exec.command.clone(),
             on_error: exec.on_error,
             timeout: exec.timeout,
-            wait_timeout: wait,
+            wait_timeout: None,
+            wait_for_ready: false,
         }
     }
 }
@@ -115,6 +119,7 @@ impl fmt::Display for Step {
             self.command, self.on_error, self.timeout
         )?;
         match self.wait_timeout {
+            Some(wait) if self.wait_for_ready => write!(formatter, ", waits {wait} until it is ready"),
             Some(wait) => write!(formatter, ", waits {wait}"),
             None => Ok(()),
         }

@@ -67,6 +67,11 @@ fn wanted(arguments: &Create) -> Value {
             spec["resourceModifierReference"]["namespace"] = json!(namespace);
         }
     }
+    if !arguments.hooks.is_empty() {
+        let hooks = arguments.hooks.iter();
+        let named = hooks.map(|hook| json!({ "name": hook.name, "namespace": hook.namespace }));
+        spec["restoreHooks"] = named.collect();
+    }
     let metadata = match &arguments.name {
         Some(name) => json!({ "name": name }),
         None => json!({ "generateName": "restore-" }),
@@ -134,7 +139,8 @@ mod tests {
             "--include-namespaces shop,till --namespace-mapping shop=a --namespace-mapping till=b \
              --object deployments.apps/shop/web --object namespaces/shop --exclude-kinds secrets \
              --conflict-policy replace --replace-kinds jobs.batch,configmaps --identity keys \
-             --volume-mode without-data --resource-modifier team/rules --readiness-timeout 0s --name friday",
+             --volume-mode without-data --resource-modifier team/rules --readiness-timeout 0s --hook ops/load \
+             --name friday",
         );
         let expected = json!({
             "recoveryPoint": "p",
@@ -151,6 +157,7 @@ mod tests {
             "readinessTimeout": "0s",
             "identity": "keys",
             "resourceModifierReference": { "namespace": "team", "name": "rules" },
+            "restoreHooks": [{ "name": "load", "namespace": "ops" }],
         });
         let spec = spec.unwrap();
         assert_eq!(spec["spec"], expected);
@@ -164,6 +171,7 @@ mod tests {
             ("--namespace-mapping shop", "write it as FROM=TO"),
             ("--namespace-mapping =a", "write it as FROM=TO"),
             ("--resource-modifier a/b/c", "or as namespace/name"),
+            ("--hook load", "write the hook's namespace"),
             ("--object web", "write it as kind/namespace/name"),
             ("--object a/b/c/d", "write it as kind/namespace/name"),
             ("--conflict-policy merge", "invalid value 'merge'"),

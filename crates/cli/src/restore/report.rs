@@ -48,6 +48,9 @@ pub(super) fn print(restore: &Restore, out: &mut dyn Write) -> io::Result<()> {
     if let Some(readiness) = &status.readiness {
         writeln!(out, "Ready:     {readiness}")?;
     }
+    if let Some(hooks) = status.hooks {
+        writeln!(out, "Hooks:     {hooks}")?;
+    }
     if status.problems.is_empty() {
         return Ok(());
     }
@@ -90,6 +93,7 @@ mod tests {
                 "finishedAt": "2026-11-21T18:14:03.000000Z",
                 "counts": { "total": 2, "created": 1, "failed": 1 },
                 "readiness": { "awaited": 3, "ready": 3 },
+                "hooks": { "total": 3, "succeeded": 1, "failed": 1, "notRun": 1 },
                 "problems": [{
                     "groupResource": "roles.rbac.authorization.k8s.io", "namespace": "again", "name": "web",
                     "action": "Failed", "message": "the API server refuses it",
@@ -107,6 +111,7 @@ Mapped:    shop to again
 Rules:     ConfigMap home/rules
 Objects:   1 of 2 objects are created, 1 failed
 Ready:     3 of 3 objects are ready
+Hooks:     1 of 3 commands have run well, 1 failed, 1 did not run
 
 ACTION   KIND                              NAMESPACE   NAME   REASON
 Failed   roles.rbac.authorization.k8s.io   again       web    the API server refuses it

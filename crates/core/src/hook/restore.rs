@@ -1,11 +1,10 @@
-//! When the commands of a restore hook run: in new pods only, one after the other in each pod, every wait bounded.
-//! Nothing here is about two pods: what becomes of one is no other's business.
+//! When the commands of a restore hook run: one after the other in each pod, every wait bounded. Nothing here is about two
+//! pods: what becomes of one is no other's business. Which pods are new is decided by `lineage`.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::resolve::place;
-use super::{Command, Exec, HookProblem, OnError, Pods};
+use super::{Command, Exec, Fault, HookProblem, MAX_COMMANDS, OnError, Pods};
 use crate::duration::Span;
 use crate::selection::Pod;
 
@@ -27,6 +26,8 @@ pub struct RestoreExec {
     pub exec: Exec,
     /// How long its container may take to come up.
     pub wait: Span,
+    /// Whether a container that runs has to be ready as well.
+    pub ready: bool,
 }
 
 /// A command with its place.
@@ -36,6 +37,8 @@ pub struct RestoreCommand {
     pub command: Command,
     /// How long its container may take to come up.
     pub wait: Span,
+    /// Whether a container that runs has to be ready as well.
+    pub ready: bool,
 }
 
 /// What became of a command whose turn has come.
@@ -55,7 +58,9 @@ pub enum Container {
     /// It has not come up yet.
     Awaited,
     /// It runs.
-    Up,
+    Running,
+    /// It runs, and its readiness probe, if it has one, says that it is ready.
+    Ready,
     /// It will not come up again: its pod has ended, is gone or is being deleted.
     Over,
 }
@@ -80,24 +85,34 @@ impl RestoreExec {
     pub const ON_ERROR: OnError = OnError::Continue;
 }
 
-/// The commands of all hooks that are for a pod, in the order of the hooks; none for a pod that was there before the
-/// restore, by its uid. Pods that controllers make are new as well.
-pub fn resolve(
-    hooks: &[RestoreHook],
-    pod: &Pod,
-    before: &BTreeSet<String>,
-) -> Result<Vec<RestoreCommand>, HookProblem> {
-    let is_new = !before.contains(&pod.uid);
-    let hooks = hooks.iter().filter(|hook| is_new && hook.pods.include(pod));
-    let execs = hooks.flat_map(|hook| hook.post.iter().map(|exec| (&hook.name, exec)));
-    execs
-        .map(|(hook, restore)| {
-            Ok(RestoreCommand {
-                command: place(hook, &restore.exec, pod)?,
-                wait: restore.wait,
-            })
-        })
-        .collect()
+impl RestoreCommand {
+    /// The longest time from its turn to its end.
+    pub fn longest(&self) -> Duration {
+        self.wait.duration() + self.command.timeout.duration()
+    }
+}
+
+/// The commands of all hooks that are for a pod, in the order of the hooks.
+pub fn resolve(hooks: &[RestoreHook], pod: &Pod) -> Result<Vec<RestoreCommand>, HookProblem> {
+    let mut commands = Vec::new();
+    for hook in hooks.iter().filter(|hook| hook.pods.include(pod)) {
+        for exec in &hook.post {
+            commands.push(RestoreCommand {
+                command: place(&hook.name, &exec.exec, pod)?,
+                wait: exec.wait,
+                ready: exec.ready,
+            });
+        }
+        if commands.len() > MAX_COMMANDS {
+            return Err(HookProblem {
+                hook: hook.name.clone(),
+                pod: pod.name.to_string(),
+                fault: Fault::TooManyCommands,
+                on_error: OnError::Fail,
+            });
+        }
+    }
+    Ok(commands)
 }
 
 /// What is to be done in a pod, where `ended` says what became of its first commands, and `waited` how long the next
@@ -117,9 +132,10 @@ pub fn next<'a>(
     };
     let left = next.wait.duration().saturating_sub(waited);
     match container(&next.command.container) {
-        Container::Up => Turn::Run(next),
-        Container::Awaited if !left.is_zero() => Turn::Wait(left),
-        Container::Awaited | Container::Over => Turn::Skip(next),
+        Container::Ready => Turn::Run(next),
+        Container::Running if !next.ready => Turn::Run(next),
+        Container::Awaited | Container::Running if !left.is_zero() => Turn::Wait(left),
+        Container::Awaited | Container::Running | Container::Over => Turn::Skip(next),
     }
 }
 
@@ -136,6 +152,7 @@ mod tests {
                 ..exec(program)
             },
             wait: Span::seconds(300),
+            ready: false,
         });
         RestoreHook {
             name: "ops/load/h".to_owned(),
@@ -146,16 +163,35 @@ mod tests {
 
     fn commands(on_error: OnError) -> Vec<RestoreCommand> {
         let hooks = [hook(&[("one", on_error), ("two", on_error)])];
-        resolve(&hooks, &pod("shop/db", &[]), &BTreeSet::new()).unwrap()
+        resolve(&hooks, &pod("shop/db", &[])).unwrap()
     }
 
     #[test]
-    fn hooks_run_in_pods_that_were_not_there_before_the_restore() {
-        let hooks = [hook(&[("load", OnError::Continue)])];
-        let (old, new) = (pod("shop/old", &[]), pod("shop/new", &[]));
-        let before = BTreeSet::from([old.uid.clone()]);
-        assert!(resolve(&hooks, &old, &before).unwrap().is_empty());
-        assert_eq!(resolve(&hooks, &new, &before).unwrap().len(), 1);
+    fn more_commands_than_a_report_holds_are_an_error() {
+        let hooks = [hook(&[("load", OnError::Continue); MAX_COMMANDS + 1])];
+        let problem = resolve(&hooks, &pod("shop/db", &[])).unwrap_err();
+        assert_eq!(problem.fault, Fault::TooManyCommands);
+    }
+
+    #[test]
+    fn a_command_that_waits_for_a_ready_container_does_not_run_in_one_that_only_runs() {
+        for (ready, container, waited, runs) in [
+            (false, Container::Running, 0, "run"),
+            (false, Container::Ready, 0, "run"),
+            (true, Container::Running, 0, "wait"),
+            (true, Container::Ready, 0, "run"),
+            (true, Container::Running, 5, "skip"),
+        ] {
+            let mut commands = commands(OnError::Continue);
+            commands[0].ready = ready;
+            let turn = match next(&commands, &[], |_| container, Duration::from_mins(waited)) {
+                Turn::Run(_) => "run",
+                Turn::Wait(_) => "wait",
+                Turn::Skip(_) => "skip",
+                Turn::Finished => "finished",
+            };
+            assert_eq!(turn, runs, "{ready} {container:?} {waited}");
+        }
     }
 
     #[test]
@@ -164,28 +200,29 @@ mod tests {
         hook.post.push(RestoreExec {
             exec: exec_in("mysql", "load"),
             wait: RestoreExec::WAIT,
+            ready: false,
         });
-        assert!(resolve(&[hook], &pod("shop/db", &[]), &BTreeSet::new()).is_err());
+        assert!(resolve(&[hook], &pod("shop/db", &[])).is_err());
     }
 
     #[test]
     fn commands_run_one_after_the_other_when_their_container_is_up() {
-        use Container::{Awaited, Over, Up};
+        use Container::{Awaited, Over, Running};
         use Ended::{Failed, NotRun, Succeeded};
         let minutes = Duration::from_mins;
         for (on_error, ended, container, waited, expected) in [
-            (OnError::Continue, &[][..], Up, 0, "run one"),
+            (OnError::Continue, &[][..], Running, 0, "run one"),
             (OnError::Continue, &[], Awaited, 2, "wait 180 s"),
             (OnError::Continue, &[], Awaited, 5, "skip one"),
             (OnError::Fail, &[], Awaited, 5, "skip one"),
             (OnError::Continue, &[], Over, 0, "skip one"),
-            (OnError::Continue, &[Succeeded], Up, 0, "run two"),
+            (OnError::Continue, &[Succeeded], Running, 0, "run two"),
             (OnError::Continue, &[Succeeded], Awaited, 0, "wait 300 s"),
-            (OnError::Continue, &[Failed], Up, 0, "run two"),
-            (OnError::Continue, &[NotRun], Up, 0, "run two"),
-            (OnError::Fail, &[Failed], Up, 0, "finished"),
-            (OnError::Fail, &[NotRun], Up, 0, "finished"),
-            (OnError::Fail, &[Succeeded, Failed], Up, 0, "finished"),
+            (OnError::Continue, &[Failed], Running, 0, "run two"),
+            (OnError::Continue, &[NotRun], Running, 0, "run two"),
+            (OnError::Fail, &[Failed], Running, 0, "finished"),
+            (OnError::Fail, &[NotRun], Running, 0, "finished"),
+            (OnError::Fail, &[Succeeded, Failed], Running, 0, "finished"),
         ] {
             let commands = commands(on_error);
             let turn = match next(&commands, ended, |_| container, minutes(waited)) {

@@ -1,8 +1,8 @@
 //! Hooks after a restore.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
+use clusterbackup_core::hook::lineage::Lineage;
 use clusterbackup_core::hook::restore::{
     self, Container, Ended, RestoreCommand, RestoreExec, RestoreHook, Turn,
 };
@@ -15,6 +15,7 @@ fn restoring(on_error: OnError) -> RestoreHook {
     let post = ["load", "index"].map(|program| RestoreExec {
         exec: exec(program, on_error),
         wait: RestoreExec::WAIT,
+        ready: false,
     });
     RestoreHook {
         name: "ops/load/db".to_owned(),
@@ -24,25 +25,19 @@ fn restoring(on_error: OnError) -> RestoreHook {
 }
 
 fn commands(on_error: OnError) -> Vec<RestoreCommand> {
-    restore::resolve(&[restoring(on_error)], &pod("db", &[]), &BTreeSet::new()).unwrap()
+    restore::resolve(&[restoring(on_error)], &pod("db", &[])).unwrap()
 }
 
 /// Velero: only in pods that the restore itself created; those of controllers get none.
 #[test]
 fn restore_hooks_run_in_every_new_pod_and_in_no_old_one() {
-    let before = BTreeSet::from(["uid-old".to_owned()]);
-    let hooks = [restoring(OnError::Continue)];
-    assert!(
-        restore::resolve(&hooks, &pod("old", &[]), &before)
-            .unwrap()
-            .is_empty()
-    );
-    assert_eq!(
-        restore::resolve(&hooks, &pod("of-a-replica-set", &[]), &before)
-            .unwrap()
-            .len(),
-        2
-    );
+    let mut lineage = Lineage::default();
+    lineage.create("web");
+    let controllers = |uids: [&str; 2]| uids.map(str::to_owned);
+    assert!(lineage.see("new", &controllers(["of-a-replica-set", "web"])));
+    assert!(!lineage.see("old", &controllers(["of-a-replica-set", "patched"])));
+    let commands = restore::resolve(&[restoring(OnError::Continue)], &pod("new", &[])).unwrap();
+    assert_eq!(commands.len(), 2);
 }
 
 /// Velero: `includedNamespaces` are the target's. The same here; the control plane's and our own never match.
@@ -55,15 +50,8 @@ fn restore_hooks_are_for_the_restored_namespaces() {
         ..pod("db", &[])
     };
     let hooks = [hook];
-    assert_eq!(
-        restore::resolve(&hooks, &staged, &BTreeSet::new()).unwrap().len(),
-        2
-    );
-    assert!(
-        restore::resolve(&hooks, &pod("db", &[]), &BTreeSet::new())
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(restore::resolve(&hooks, &staged).unwrap().len(), 2);
+    assert!(restore::resolve(&hooks, &pod("db", &[])).unwrap().is_empty());
 }
 
 /// Velero: the containers of one pod in the order of a map.
@@ -71,12 +59,12 @@ fn restore_hooks_are_for_the_restored_namespaces() {
 fn restore_hooks_of_a_pod_run_in_their_order_whatever_container_they_are_in() {
     let mut hook = restoring(OnError::Continue);
     hook.post[0].exec.container = Some("proxy".to_owned());
-    let commands = restore::resolve(&[hook], &pod("db", &[]), &BTreeSet::new()).unwrap();
+    let commands = restore::resolve(&[hook], &pod("db", &[])).unwrap();
     let up = |container: &str| {
         if container == "proxy" {
             Container::Awaited
         } else {
-            Container::Up
+            Container::Running
         }
     };
     let turn = restore::next(&commands, &[], up, Duration::ZERO);
@@ -110,7 +98,7 @@ fn a_restore_hook_whose_wait_is_over_does_not_run() {
 #[test]
 fn a_failed_restore_hook_stops_its_own_pod_at_most() {
     let (stops, goes_on) = (commands(OnError::Fail), commands(OnError::Continue));
-    let next = |commands, ended| restore::next(commands, ended, |_| Container::Up, Duration::ZERO);
+    let next = |commands, ended| restore::next(commands, ended, |_| Container::Running, Duration::ZERO);
     assert_eq!(next(&stops, &[Ended::Failed]), Turn::Finished);
     assert_eq!(next(&goes_on, &[Ended::Failed]), Turn::Run(&goes_on[1]));
     assert_eq!(next(&stops, &[]), Turn::Run(&stops[0]), "of another pod");
@@ -131,7 +119,7 @@ fn what_a_pod_that_ended_did_not_run_is_told_command_by_command() {
 fn a_restore_hook_of_a_container_that_is_not_there_is_an_error_at_once() {
     let mut hook = restoring(OnError::Continue);
     hook.post[1].exec.container = Some("mysql".to_owned());
-    let problem = restore::resolve(&[hook], &pod("db", &[]), &BTreeSet::new()).unwrap_err();
+    let problem = restore::resolve(&[hook], &pod("db", &[])).unwrap_err();
     assert_eq!(
         problem.to_string(),
         "hook ops/load/db: pod shop/db has no container `mysql`; it has db, exporter, proxy"
@@ -142,6 +130,11 @@ fn a_restore_hook_of_a_container_that_is_not_there_is_an_error_at_once() {
 #[test]
 fn a_restart_goes_on_behind_the_last_command_that_is_recorded() {
     let commands = commands(OnError::Fail);
-    let turn = restore::next(&commands, &[Ended::Succeeded], |_| Container::Up, Duration::ZERO);
+    let turn = restore::next(
+        &commands,
+        &[Ended::Succeeded],
+        |_| Container::Running,
+        Duration::ZERO,
+    );
     assert_eq!(turn, Turn::Run(&commands[1]));
 }
