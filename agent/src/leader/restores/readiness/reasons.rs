@@ -59,7 +59,7 @@ async fn event(client: &Client, id: &ObjectId) -> Option<String> {
         let time = event.last_timestamp.as_ref().map(|time| time.0);
         (
             is_warning,
-            time.or(event.metadata.creation_timestamp.as_ref().map(|time| time.0)),
+            time.or_else(|| event.metadata.creation_timestamp.as_ref().map(|time| time.0)),
         )
     })?;
     Some(format!("{}: {}", last.reason.unwrap_or_default(), last.message?))

@@ -31,7 +31,8 @@ fn saying(kind: &str, status: &str, reason: &str, message: &str) -> Value {
 
 /// Of one replica, or so many.
 fn controller(replicas: Option<u64>, status: Value) -> Value {
-    let mut object = json!({ "metadata": { "generation": 1 }, "spec": {}, "status": status });
+    let mut object = json!({ "metadata": { "generation": 1 }, "spec": {} });
+    object["status"] = status;
     if let Some(replicas) = replicas {
         object["spec"]["replicas"] = replicas.into();
     }
