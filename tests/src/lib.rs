@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod apiserver;
+pub mod browser;
 pub mod cluster;
 pub mod cri;
 pub mod csi;

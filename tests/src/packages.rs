@@ -28,6 +28,12 @@ pub static FOR_READING_BY_HAND: Packages = Packages {
     names: &["age", "jq", "tar", "zstd"],
 };
 
+/// What a page of the plugin is looked at with.
+pub static FOR_LOOKING_AT_PAGES: Packages = Packages {
+    who: "looking at a page needs",
+    names: &["chromium-headless-shell", "fonts-dejavu-core"],
+};
+
 /// Packages that somebody needs.
 #[derive(Debug)]
 pub struct Packages {

@@ -17,6 +17,8 @@
 //! | `turns` | restores that wait for each other |
 //! | `owners` | owner references, linked at the end |
 //! | `progress` | how far it is |
+//! | `preview` | how sure it is what a restore would do |
+//! | `report` | what became of each object, in the vault |
 
 mod drive;
 mod existing;
@@ -27,9 +29,11 @@ mod object;
 mod owners;
 mod patch;
 mod plan;
+mod preview;
 mod progress;
 mod readiness;
 mod replace;
+mod report;
 mod rights;
 mod rules;
 mod source;

@@ -106,13 +106,22 @@ impl Doors {
 
     /// Opens a vault for writing.
     pub(super) async fn open(&self, client: &Client, vault: &BackupVault) -> Result<OpenVault, VaultError> {
+        self.open_at(client, vault, Tier::Operational).await
+    }
+
+    async fn open_at(
+        &self,
+        client: &Client,
+        vault: &BackupVault,
+        tier: Tier,
+    ) -> Result<OpenVault, VaultError> {
         if vault.spec.access == Access::ReadOnly {
             return Err(VaultError::ReadOnly);
         }
         Ok(OpenVault {
             owner: mirror::owner(vault),
             seal: seal(vault)?,
-            location: self.locate(client, vault, Tier::Operational, STORING).await?,
+            location: self.locate(client, vault, tier, STORING).await?,
         })
     }
 
@@ -147,6 +156,17 @@ impl Doors {
         Ok(Arc::new(ReadOnly::new(store)))
     }
 
+    /// The vault that has a point, in the tier that has it, opened for writing.
+    pub(super) async fn open_vault_of(
+        &self,
+        client: &Client,
+        point: &RecoveryPoint,
+    ) -> Result<OpenVault, VaultError> {
+        let namespace = point.namespace().unwrap_or_default();
+        let vault = read(client, &namespace, &point.spec.vault).await?;
+        self.open_at(client, &vault, tier_of(point)).await
+    }
+
     /// What is in the tier that has a point, for who only reads it.
     pub(super) async fn open_point(
         &self,
@@ -155,9 +175,7 @@ impl Doors {
     ) -> Result<Store, VaultError> {
         let namespace = point.namespace().unwrap_or_default();
         let vault = read(client, &namespace, &point.spec.vault).await?;
-        let in_tier = point.status.as_ref().and_then(|status| status.tiers.first());
-        let tier = in_tier.map_or(Tier::Operational, |in_tier| in_tier.tier);
-        self.open_to_read(client, &vault, tier).await
+        self.open_to_read(client, &vault, tier_of(point)).await
     }
 
     /// Tries whether a tier of a vault can be used.
@@ -280,6 +298,12 @@ impl Doors {
         }
         Ok(())
     }
+}
+
+/// The tier that a point is read from.
+fn tier_of(point: &RecoveryPoint) -> Tier {
+    let in_tier = point.status.as_ref().and_then(|status| status.tiers.first());
+    in_tier.map_or(Tier::Operational, |in_tier| in_tier.tier)
 }
 
 fn seal(vault: &BackupVault) -> Result<Seal, VaultError> {

@@ -6,13 +6,15 @@ mod status;
 use std::collections::BTreeMap;
 
 use clusterbackup_core::duration::Span;
-pub use clusterbackup_core::restore::{Outcome, RestorePhase};
+pub use clusterbackup_core::restore::{Mode, Outcome, RestorePhase};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-pub use self::status::{HookCounts, ObjectProblem, RestoreCounts, RestoreReadiness, RestoreStatus};
+pub use self::status::{
+    CertaintyCounts, HookCounts, ObjectProblem, ReportStatus, RestoreCounts, RestoreReadiness, RestoreStatus,
+};
 pub use crate::backup_instance::HookReference;
 pub use crate::requester::Requester;
 use crate::schema;
@@ -37,6 +39,7 @@ macro_rules! same {
 /// compare.
 const UNCHANGED: &str = concat!(
     "self.spec.recoveryPoint == oldSelf.spec.recoveryPoint",
+    " && self.spec.mode == oldSelf.spec.mode",
     " && self.spec.conflictPolicy == oldSelf.spec.conflictPolicy",
     " && self.spec.persistentVolumeRestoreMode == oldSelf.spec.persistentVolumeRestoreMode",
     " && self.spec.readinessTimeout == oldSelf.spec.readinessTimeout && ",
@@ -87,6 +90,7 @@ const UNCHANGED: &str = concat!(
     validation = Rule::new(UNCHANGED)
         .message("a restore stays as it was asked for, only spec.cancel can be set: make another Restore"),
     printcolumn(name = "Point", type_ = "string", json_path = ".spec.recoveryPoint"),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Objects", type_ = "integer", json_path = ".status.counts.total"),
     printcolumn(name = "Created", type_ = "integer", json_path = ".status.counts.created"),
@@ -172,6 +176,10 @@ pub struct RestoreSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub restore_hooks: Vec<HookReference>,
+    /// Apply: objects are restored. Preview: it is found out what a restore would do, by dry runs in the name of the
+    /// requester, and nothing is written; the report says what becomes of each object, and how sure that is. Default: Apply.
+    #[serde(default)]
+    pub mode: Mode,
     /// Whether it is to be stopped: nothing more is created. What is created stays. Default: false.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self || !oldSelf").message("a cancelled restore stays cancelled: make another Restore"))]

@@ -2,12 +2,14 @@
 //!
 //! - `create`: makes a Restore; `progress` says how far it is
 //! - `preview`: what a restore would make of each object
-//! - `report`: what became of it
+//! - `told`: what became of it; `report`: of each object, as a table, as JSON, or as a `page`
 
 mod create;
+mod page;
 mod preview;
 mod progress;
 mod report;
+mod told;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -25,6 +27,7 @@ pub(crate) fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Er
     match command {
         Command::Create(arguments) => return create::run(arguments, out),
         Command::Preview(arguments) => return preview::run(arguments, out),
+        Command::Report(arguments) => report::run(arguments, out)?,
         Command::Describe(arguments) => describe(arguments, out)?,
         Command::Cancel(arguments) => cancel(arguments, out)?,
     }
@@ -59,7 +62,7 @@ fn describe(Describe { name, place, output }: &Describe, out: &mut dyn Write) ->
 
 fn show(restore: &Restore, form: Output, out: &mut dyn Write) -> Result<(), Error> {
     match form {
-        Output::Text => Ok(report::print(restore, out)?),
+        Output::Text => Ok(told::print(restore, out)?),
         Output::Json => output::json(restore, out),
         Output::Yaml => output::yaml(restore, out),
     }

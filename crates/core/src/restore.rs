@@ -15,7 +15,9 @@
 //! - `owners`: owner references, linked at the end
 //! - `readiness`: whether what was restored runs
 //! - `end`: sums and phase; `report`: what is told of each object
+//! - `certainty`: how sure a preview is
 
+mod certainty;
 mod choice;
 mod claim;
 mod comparison;
@@ -46,6 +48,7 @@ mod workload;
 
 use serde_json::Value;
 
+pub use certainty::{Certainty, Doubt, DryRun, Foreseen, Refusal};
 pub use choice::{Choice, Taken};
 pub use claim::{CLAIM, Source, Warning};
 pub use comparison::{PATCHED_BY, REPLACES};
@@ -58,7 +61,7 @@ pub use mappings::{MappingProblem, Mappings};
 pub use owners::{Owner, links};
 pub use problem::{Collisions, Problem};
 pub use readiness::{Binding, Readiness};
-pub use report::{Change, ObjectReport, RuleReport};
+pub use report::{Change, LateWarning, Mode, ObjectReport, Opening, Report, ReportLine, RuleReport};
 pub use survey::Survey;
 pub use turn::{Restoring, Targets, Wait};
 pub use volume::Volumes;

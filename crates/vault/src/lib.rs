@@ -8,6 +8,7 @@
 //! - `copy`: a point in another vault as well
 //! - `lifecycle`: what was decided about a point after it was made
 //! - `configuration`: what the system was set up with
+//! - `restore_report`: what became of each object of a restore
 //! - `seal`: parts that only the key's owner reads
 //! - `archive`: the backups of Velero and AKS Backup, which are read; and points exported as such
 
@@ -19,5 +20,6 @@ pub mod lifecycle;
 pub mod location;
 pub mod place;
 pub mod point;
+pub mod restore_report;
 pub mod seal;
 pub mod store;

@@ -29,7 +29,7 @@ mod error;
 mod hostile;
 mod index;
 pub(crate) mod layout;
-mod lines;
+pub(crate) mod lines;
 mod manifest;
 pub(crate) mod part;
 pub(crate) mod reader;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clusterbackup_api::labels::RESTORE_UID;
-use clusterbackup_api::restore::{RestorePhase, RestoreStatus};
+use clusterbackup_api::restore::{Mode, ReportStatus, RestorePhase, RestoreStatus};
 use clusterbackup_api::{Restore, schema};
-use clusterbackup_core::restore::End;
+use clusterbackup_core::restore::{End, ReportLine};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -18,6 +18,7 @@ use tracing::warn;
 
 use super::interception;
 use super::progress::Progress;
+use super::report;
 use super::turns::{Turn, Turns};
 use super::volumes::Helpers;
 use super::work::Work;
@@ -83,8 +84,11 @@ pub(super) async fn drive(
         progress: Arc::default(),
     };
     drive.begin().await?;
-    let (end, reason) = drive.work().await?;
-    drive.end(end, reason).await?;
+    let (world, restore) = (drive.world.clone(), drive.record.object().clone());
+    let progress = drive.progress.clone();
+    let reporting = async { Ok(report::write(&world, &restore, &progress.lines).await) };
+    let ((end, reason), report) = tokio::try_join!(drive.work_and_tell(), reporting)?;
+    drive.end(end, reason, report).await?;
     helpers.end(&uid);
     Ok(())
 }
@@ -100,6 +104,15 @@ impl Drive {
         let now = || MicroTime(Timestamp::now());
         status.started_at.get_or_insert_with(now);
         self.write(status).await
+    }
+
+    /// The same as `work`; then nothing more comes into the report.
+    async fn work_and_tell(&mut self) -> Result<(End, Option<String>), DriveError> {
+        let (end, reason) = self.work().await?;
+        let lines = &self.progress.lines;
+        lines.add(ReportLine::End(self.progress.phase(end)));
+        lines.complete();
+        Ok((end, reason))
     }
 
     /// Tries until it is done, stopped, or found impossible; then with the reason.
@@ -203,7 +216,7 @@ impl Drive {
     }
 
     /// Writes the last status, tells people, and counts.
-    async fn end(mut self, end: End, reason: Option<String>) -> Result<(), DriveError> {
+    async fn end(mut self, end: End, reason: Option<String>, report: ReportStatus) -> Result<(), DriveError> {
         if self.record.object().spec.resource_modifier_reference.is_some() {
             let uid = self.record.object().uid().unwrap_or_default();
             interception::release(&self.world.client, &uid).await;
@@ -221,6 +234,10 @@ impl Drive {
         status.phase = Some(phase);
         status.message = Some(schema::bounded(&message).into_owned());
         status.wave = None;
+        status.report = Some(ReportStatus {
+            missing: report.missing.map(|why| schema::bounded(&why).into_owned()),
+            ..report
+        });
         status.finished_at = Some(MicroTime(now));
         let took = status
             .started_at
@@ -232,7 +249,9 @@ impl Drive {
         }
         self.write(status).await?;
         self.clear_tasks().await?;
-        self.world.metrics.restored(phase, &counts, took);
+        if self.record.object().spec.mode == Mode::Apply {
+            self.world.metrics.restored(phase, &counts, took);
+        }
         if let Some(hooks) = self.record.status().hooks {
             self.world.metrics.restore_hooks(&hooks);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{Conflicts, ObjectReport, Outcome, Ready, Wave};
+use clusterbackup_core::restore::{Conflicts, ObjectReport, Outcome, Ready, Refusal, Wave};
 use kube::Client;
 use kube::core::Status;
 use serde_json::Value;
@@ -39,10 +39,34 @@ pub(super) enum Fate {
     /// It is there, and is different.
     Skipped(String),
     /// It is not there, or not as it should be.
-    Failed(String),
+    Failed(Refused),
+}
+
+/// Why an object is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// For a person.
+    pub(super) reason: String,
+    /// What a preview makes of it.
+    pub(super) refusal: Refusal,
+}
+
+impl From<String> for Refused {
+    fn from(reason: String) -> Self {
+        let refusal = Refusal::Other;
+        Self { reason, refusal }
+    }
 }
 
 impl Fate {
+    /// What it was refused for, if it was.
+    pub(super) const fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Failed(refused) => Some(refused.refusal),
+            _ => None,
+        }
+    }
+
     /// What is told of it.
     pub(super) fn report(&self, ready: &Ready, wave: Wave) -> ObjectReport {
         let report = |outcome| ObjectReport::new(ready.origin.clone(), ready.target.clone(), wave, outcome);
@@ -67,7 +91,7 @@ impl Fate {
                 ..changed(Outcome::Failed, change)
             },
             Self::Skipped(reason) => because(Outcome::Skipped, reason),
-            Self::Failed(reason) => because(Outcome::Failed, reason),
+            Self::Failed(refused) => because(Outcome::Failed, &refused.reason),
         }
     }
 }
@@ -106,7 +130,7 @@ pub(super) enum Hindrance {
     /// The webhook, which has to be asked, doesn't answer.
     Absent(String),
     /// It doesn't.
-    Final(String),
+    Final(Refused),
 }
 
 impl Creator {
@@ -114,7 +138,7 @@ impl Creator {
     pub(super) async fn bring(&self, ready: &Ready, young: bool) -> Fate {
         let outgoing = match self.rules.outgoing(ready) {
             Ok(outgoing) => outgoing,
-            Err(denial) => return Fate::Failed(denial.to_string()),
+            Err(denial) => return Fate::Failed(denial.to_string().into()),
         };
         let began = Instant::now();
         let (deadline, absent_until) = (began + PATIENCE, began + WEBHOOK_PATIENCE);
@@ -122,7 +146,7 @@ impl Creator {
         loop {
             let Ok(step) = timeout_at(deadline, self.attempt(ready, &outgoing, young)).await else {
                 let limit = PATIENCE.as_secs();
-                return Fate::Failed(format!("the API server did not answer within {limit} s"));
+                return Fate::Failed(format!("the API server did not answer within {limit} s").into());
             };
             match self.take(ready, step).await {
                 Ok(fate) => return fate,
@@ -168,19 +192,19 @@ impl Creator {
                 Err(Hindrance::Passing(told(&ready.target, &error)))
             }
             _ => match hindrance(&ready.target, &error) {
-                Hindrance::Final(reason) => self.refused(ready, reason).await,
+                Hindrance::Final(refused) => self.refused(ready, refused).await,
                 hindrance => Err(hindrance),
             },
         }
     }
 
     /// It may not be created; but what is there already may be more than a quota or a role lets be created.
-    async fn refused(&self, ready: &Ready, reason: String) -> Result<Step, Hindrance> {
+    async fn refused(&self, ready: &Ready, refused: Refused) -> Result<Step, Hindrance> {
         let expected = self.rules.expected(ready);
         let place = Place::of(&expected.target, &expected.object);
         match self.stand_in.get(&place).await {
             Ok(Some(live)) => self.meet(ready, live).await,
-            _ => Err(Hindrance::Final(reason)),
+            _ => Err(Hindrance::Final(refused)),
         }
     }
 
@@ -209,9 +233,10 @@ impl Creator {
         match hindrance {
             Hindrance::Absent(reason) => {
                 self.rules.miss_webhook(&reason);
-                Fate::Failed(reason)
+                Fate::Failed(reason.into())
             }
-            Hindrance::Passing(reason) | Hindrance::Final(reason) => Fate::Failed(reason),
+            Hindrance::Passing(reason) => Fate::Failed(reason.into()),
+            Hindrance::Final(refused) => Fate::Failed(refused),
         }
     }
 
@@ -231,7 +256,10 @@ impl Creator {
 pub(super) fn hindrance(target: &ObjectId, error: &kube::Error) -> Hindrance {
     let said = told(target, error);
     match error {
-        kube::Error::Api(status) if !may_pass(status) => Hindrance::Final(said),
+        kube::Error::Api(status) if !may_pass(status) => Hindrance::Final(Refused {
+            reason: said,
+            refusal: refusal(status),
+        }),
         _ => Hindrance::Passing(said),
     }
 }
@@ -244,6 +272,22 @@ fn is_of_absence(status: &Status) -> bool {
 /// Whether the API server may say otherwise in a moment.
 fn may_pass(status: &Status) -> bool {
     status.code >= 500 || matches!(status.code, 408 | 429) || status.is_conflict()
+}
+
+/// What a refusal is about: the API server says so in its words alone.
+fn refusal(status: &Status) -> Refusal {
+    let says = |words: &str| status.message.contains(words);
+    if says("does not support dry run") {
+        Refusal::NoDryRun
+    } else if says("denied the request") {
+        Refusal::Webhook
+    } else if status.code == 404 {
+        Refusal::Missing
+    } else if status.is_forbidden() && (says(" cannot ") || says("attempting to grant")) {
+        Refusal::Forbidden
+    } else {
+        Refusal::Other
+    }
 }
 
 /// What the API server says, for a person. It may repeat what it refuses: of a Secret only the reason is told.

@@ -38,7 +38,7 @@ impl Creator {
     ) -> Result<Fate, Hindrance> {
         let ready = match self.rules.decided(ready) {
             Ok(ready) => ready,
-            Err(denial) => return Ok(Fate::Failed(denial.to_string())),
+            Err(denial) => return Ok(Fate::Failed(denial.to_string().into())),
         };
         let (ready, place) = (&*ready, &Place::of(&ready.target, &ready.object));
         for _ in 0..ATTEMPTS {
@@ -78,7 +78,7 @@ impl Creator {
         let verdict = ready.onto(live, custom);
         let decision = match verdict.outcome {
             Ok(decision) => decision,
-            Err(denial) => return Ok(Fate::Failed(denial.to_string())),
+            Err(denial) => return Ok(Fate::Failed(denial.to_string().into())),
         };
         let existing = Existing::new(&ready.target.kind, live, custom);
         let marks = marks(&self.uid, ready);

@@ -2,25 +2,35 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use clusterbackup_api::restore::{HookCounts, ObjectProblem, RestoreCounts, RestorePhase, RestoreReadiness};
+use clusterbackup_api::restore::{
+    CertaintyCounts, HookCounts, ObjectProblem, RestoreCounts, RestorePhase, RestoreReadiness,
+};
 use clusterbackup_api::{RestoreStatus, schema};
 use clusterbackup_core::object::ObjectId;
-use clusterbackup_core::restore::{End, ObjectReport, Outcome, Readiness, Tally, Wave};
+use clusterbackup_core::restore::{
+    Certainty, End, LateWarning, ObjectReport, Outcome, Readiness, ReportLine, Tally, Wave,
+};
 
 use super::readiness::Known;
+use super::report::Lines;
 
 /// So many problems are told one by one.
 const TOLD: usize = 200;
 
 /// How far it is.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<State>);
+pub(super) struct Progress {
+    state: Mutex<State>,
+    /// What goes into the report.
+    pub(super) lines: Lines,
+}
 
 #[derive(Debug, Default)]
 struct State {
     tally: Tally,
     wave: Option<Wave>,
     problems: Vec<ObjectProblem>,
+    certainty: Option<CertaintyCounts>,
     /// What is not as it should be of objects that are there.
     warnings: u64,
     /// How many are ready, once somebody waits for that.
@@ -44,13 +54,16 @@ impl Progress {
     }
 
     /// What became of an object: told once of each.
-    pub(super) fn record(&self, report: &ObjectReport) {
+    pub(super) fn record(&self, report: ObjectReport) {
         let mut state = self.state();
         state.tally.add(report.outcome);
         state.warnings += report.warnings.len() as u64;
         for trouble in report.troubles() {
             state.tell(&report.target, report.outcome, trouble);
         }
+        state.certainty = add(state.certainty, report.certainty);
+        drop(state);
+        self.lines.add(ReportLine::Object(Box::new(report)));
     }
 
     /// What turned out later not to be as it should of an object that is there and recorded.
@@ -58,6 +71,10 @@ impl Progress {
         let mut state = self.state();
         state.warnings += 1;
         state.tell(target, outcome, warning);
+        drop(state);
+        let (target, warning) = (target.clone(), warning.to_owned());
+        self.lines
+            .add(ReportLine::Warning(LateWarning { target, warning }));
     }
 
     /// Nothing more is created, and so much of it is ready.
@@ -92,6 +109,7 @@ impl Progress {
         let state = self.state();
         status.counts = state.counts();
         status.wave = state.wave.map(|wave| wave.as_str().to_owned());
+        status.certainty = state.certainty;
         status.problems.clone_from(&state.problems);
         status.readiness = state.readiness;
         status.hooks = state.hooks;
@@ -99,8 +117,21 @@ impl Progress {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn add(counts: Option<CertaintyCounts>, certainty: Option<Certainty>) -> Option<CertaintyCounts> {
+    let Some(certainty) = certainty else {
+        return counts;
+    };
+    let mut counts = counts.unwrap_or_default();
+    match certainty {
+        Certainty::Certain => counts.certain += 1,
+        Certainty::Likely(_) => counts.likely += 1,
+        Certainty::Unknown(_) => counts.unknown += 1,
+    }
+    Some(counts)
 }
 
 impl State {
@@ -163,7 +194,7 @@ mod tests {
         let progress = Progress::default();
         progress.expect(8);
         for outcome in Outcome::ALL {
-            progress.record(&report("web", outcome, ""));
+            progress.record(report("web", outcome, ""));
             let RestoreCounts {
                 total,
                 created,
@@ -186,10 +217,10 @@ mod tests {
         let progress = Progress::default();
         for number in 0..TOLD {
             let name = number.to_string();
-            progress.record(&report(&name, Outcome::LeftOut, "a controller makes it"));
+            progress.record(report(&name, Outcome::LeftOut, "a controller makes it"));
         }
-        progress.record(&report("bad", Outcome::Failed, &"x".repeat(5000)));
-        progress.record(&report("different", Outcome::Skipped, "it is different"));
+        progress.record(report("bad", Outcome::Failed, &"x".repeat(5000)));
+        progress.record(report("different", Outcome::Skipped, "it is different"));
         let told = progress.shown(RestoreStatus::default()).problems;
         let names: Vec<_> = told.iter().take(3).map(|problem| problem.name.as_str()).collect();
         assert_eq!(names, ["bad", "different", "0"]);
@@ -206,7 +237,7 @@ mod tests {
             if !later {
                 created.warnings.push("it is empty".to_owned());
             }
-            progress.record(&created);
+            progress.record(created.clone());
             if later {
                 progress.warn(&created.target, Outcome::Created, "it is empty");
             }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::existing::Changed;
-use super::object::{Creator, Fate, Hindrance, hindrance, told};
+use super::object::{Created, Creator, Fate, Hindrance, Refused, hindrance, told};
 use super::rights;
 use super::stand_in::{Made, Place, StandIn};
 
@@ -51,7 +51,7 @@ impl Creator {
     pub(super) async fn replace(&self, ready: &Ready, live: Value) -> Result<Fate, Hindrance> {
         let outgoing = match self.rules.outgoing(ready) {
             Ok(outgoing) => outgoing,
-            Err(denial) => return Ok(Fate::Failed(denial.to_string())),
+            Err(denial) => return Ok(Fate::Failed(denial.to_string().into())),
         };
         let expected = self.rules.expected(ready);
         let place = Place::of(&expected.target, &expected.object);
@@ -59,7 +59,8 @@ impl Creator {
         if let Some(claim) = self.claim_of(ready, &live).await? {
             return Ok(Fate::Failed(format!(
                 "it exists and is different, but claim {claim} and the data of its volume would go with it: it is not deleted"
-            )));
+            )
+            .into()));
         }
         match self.stand_in.delete(&place, &live).await {
             Ok(()) => {}
@@ -69,6 +70,17 @@ impl Creator {
             Err(error) => return Err(hindrance(&ready.target, &error)),
         }
         let changed = changed(&expected, &live, custom.as_deref());
+        if self.stand_in.only_tries() {
+            // The new one can't be tried as long as the old one is there.
+            let Made { uid, name, .. } = Made::of(&live);
+            let is_guarded = true;
+            let created = Created {
+                uid,
+                name,
+                is_guarded,
+            };
+            return Ok(Fate::Replaced(created, Box::new(changed)));
+        }
         let exchange = Exchange {
             stand_in: self.stand_in.clone(),
             place,
@@ -130,9 +142,9 @@ impl Exchange {
                 kube::Error::Api(status) if status.is_already_exists() => return self.met().await,
                 _ => match hindrance(&self.target, &error) {
                     Hindrance::Passing(_) if Instant::now() < deadline => sleep(PAUSE).await,
-                    Hindrance::Passing(reason) | Hindrance::Absent(reason) | Hindrance::Final(reason) => {
-                        return Err(self.put_back(&reason).await);
-                    }
+                    Hindrance::Passing(reason)
+                    | Hindrance::Absent(reason)
+                    | Hindrance::Final(Refused { reason, .. }) => return Err(self.put_back(&reason).await),
                 },
             }
         }

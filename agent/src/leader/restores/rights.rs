@@ -23,6 +23,6 @@ pub(super) fn without(ready: &Ready, verb: &str, status: &Status) -> Fate {
     if *kind == Kind::namespaces() {
         Fate::Skipped(reason)
     } else {
-        Fate::Failed(reason)
+        Fate::Failed(reason.into())
     }
 }

@@ -45,7 +45,8 @@ pub(super) async fn open(
     Ok(PointReader::open(store, &id, identity).await?)
 }
 
-async fn find(world: &World, namespace: &str, name: &str) -> Result<RecoveryPoint, PointFailure> {
+/// The point, if it can be read.
+pub(super) async fn find(world: &World, namespace: &str, name: &str) -> Result<RecoveryPoint, PointFailure> {
     let points = Api::<RecoveryPoint>::namespaced(world.client.clone(), namespace);
     let found = points.get_opt(name).await.doing("read the RecoveryPoint")?;
     let point = found.ok_or_else(|| {

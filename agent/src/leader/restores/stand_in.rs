@@ -1,25 +1,30 @@
 //! Requests in the name of the requester: the API server lets them do what that user may do, and what is escalation for him is
-//! escalation here.
+//! escalation here. Of a preview every request that writes is a dry run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use clusterbackup_api::labels::MODIFIED;
 use clusterbackup_api::requester::Requester;
+use clusterbackup_api::restore::Mode;
 use clusterbackup_core::object::ObjectId;
 use http::header::{HeaderName, HeaderValue, InvalidHeaderName, InvalidHeaderValue};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Method, Request, Uri};
 use kube::api::{DeleteParams, DynamicObject, GetParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::request::Error as RequestError;
 use kube::core::{ApiResource, Request as Path};
 use kube::{Api, Client, Resource};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::leader::error::OrGone as _;
 
 /// Who manages the fields of what is restored.
 const MANAGER: &str = "clusterbackup-restore";
+
+/// As a query says that nothing is to be written.
+const DRY_RUN: &str = "dryRun=All";
 
 const USER: HeaderName = HeaderName::from_static("impersonate-user");
 const UID: HeaderName = HeaderName::from_static("impersonate-uid");
@@ -31,6 +36,7 @@ const EXTRA: &str = "impersonate-extra-";
 pub(super) struct StandIn {
     client: Client,
     headers: HeaderMap,
+    mode: Mode,
 }
 
 /// A requester who can't be named in a request.
@@ -129,11 +135,17 @@ impl Place {
 
 impl StandIn {
     /// Stands in for a requester.
-    pub(super) fn of(client: &Client, requester: &Requester) -> Result<Self, BadRequester> {
+    pub(super) fn of(client: &Client, requester: &Requester, mode: Mode) -> Result<Self, BadRequester> {
         Ok(Self {
             client: client.clone(),
             headers: headers(requester)?,
+            mode,
         })
+    }
+
+    /// Whether it writes nothing.
+    pub(super) fn only_tries(&self) -> bool {
+        self.mode == Mode::Preview
     }
 
     /// Creates the object.
@@ -196,8 +208,37 @@ impl StandIn {
 
     async fn send<T: DeserializeOwned>(&self, mut request: Request<Vec<u8>>) -> kube::Result<T> {
         request.headers_mut().extend(self.headers.clone());
+        if self.mode == Mode::Preview {
+            try_only(&mut request)?;
+        }
         self.client.request(request).await
     }
+}
+
+/// Makes a dry run of a request, unless it only reads.
+fn try_only(request: &mut Request<Vec<u8>>) -> kube::Result<()> {
+    if request.method() == Method::GET {
+        return Ok(());
+    }
+    if request.method() == Method::DELETE {
+        // Options in the body hide those in the query.
+        let mut options: Map<String, Value> = match request.body().as_slice() {
+            [] => Map::new(),
+            body => serde_json::from_slice(body).map_err(kube::Error::SerdeError)?,
+        };
+        options.insert("dryRun".to_owned(), json!(["All"]));
+        *request.body_mut() = serde_json::to_vec(&options).map_err(kube::Error::SerdeError)?;
+    }
+    let path = request.uri().path();
+    let tried = match request.uri().query() {
+        Some(query) if query.split('&').any(|part| part == DRY_RUN) => return Ok(()),
+        Some(query) => format!("{path}?{query}&{DRY_RUN}"),
+        None => format!("{path}?{DRY_RUN}"),
+    };
+    let tried = tried.parse::<Uri>();
+    *request.uri_mut() =
+        tried.map_err(|error| kube::Error::BuildRequest(RequestError::BuildRequest(error.into())))?;
+    Ok(())
 }
 
 fn headers(requester: &Requester) -> Result<HeaderMap, BadRequester> {
@@ -267,6 +308,51 @@ mod tests {
         ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(sent(&requester), expected);
+    }
+
+    #[test]
+    fn a_preview_only_tries_what_would_be_written() {
+        for (method, path, expected) in [
+            (Method::GET, "/api/v1/pods", "/api/v1/pods"),
+            (Method::POST, "/api/v1/pods", "/api/v1/pods?dryRun=All"),
+            (
+                Method::PATCH,
+                "/api/v1/pods/a?fieldManager=b",
+                "/api/v1/pods/a?fieldManager=b&dryRun=All",
+            ),
+            (
+                Method::PATCH,
+                "/api/v1/pods/a?dryRun=All",
+                "/api/v1/pods/a?dryRun=All",
+            ),
+            // Names of some kinds may have nearly any character.
+            (
+                Method::PUT,
+                "/api/v1/pods/dryRun=All",
+                "/api/v1/pods/dryRun=All?dryRun=All",
+            ),
+            (Method::DELETE, "/api/v1/pods/a", "/api/v1/pods/a?dryRun=All"),
+        ] {
+            let mut request = Request::builder()
+                .method(method)
+                .uri(path)
+                .body(Vec::new())
+                .unwrap();
+            try_only(&mut request).unwrap();
+            assert_eq!(request.uri(), expected);
+        }
+    }
+
+    #[test]
+    fn a_deletion_is_tried_by_its_body_which_hides_the_query() {
+        for body in ["", r#"{"preconditions":{"uid":"u"}}"#] {
+            let request = Request::delete("/api/v1/namespaces/a/pods/b").body(body.as_bytes().to_vec());
+            let mut request = request.unwrap();
+            try_only(&mut request).unwrap();
+            let options: Value = serde_json::from_slice(request.body()).unwrap();
+            assert_eq!(options["dryRun"], json!(["All"]), "{options}");
+            assert_eq!(options["preconditions"]["uid"] == "u", !body.is_empty());
+        }
     }
 
     #[test]

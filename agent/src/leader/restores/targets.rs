@@ -14,7 +14,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::object::{Creator, Fate};
+use super::object::{Creator, Fate, Refused};
 use crate::leader::error::{Doing as _, DriveError};
 
 /// So long a namespace may take to go before nothing is restored into it.
@@ -69,7 +69,9 @@ pub(super) async fn make(client: &Client, creator: &Creator, name: &str) -> Resu
     match existing(client, name).await {
         Ok(Some(_)) => Ok(()),
         Ok(None) => match creator.bring(&bare(name), false).await {
-            Fate::Failed(reason) => Err(format!("namespace {name} could not be created: {reason}")),
+            Fate::Failed(Refused { reason, .. }) => {
+                Err(format!("namespace {name} could not be created: {reason}"))
+            }
             _ => Ok(()),
         },
         Err(error) => Err(error.to_string()),

@@ -1,16 +1,20 @@
 //! The work of one restore: its waves, one after the other, and the owners of what they made.
+//!
+//! - `look`: whether anything stands against it
+
+mod look;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clusterbackup_api::Restore;
 use clusterbackup_api::requester::{NoRequester, Requester};
+use clusterbackup_api::restore::Mode;
 use clusterbackup_core::inclusion::Kind;
 use clusterbackup_core::object::ObjectId;
 use clusterbackup_core::restore::{
-    Conflicts, ObjectReport, Outcome, Prepared, Ready, Targets, Wave, prepare,
+    Certainty, Conflicts, ObjectReport, Outcome, Prepared, Ready, Targets, Wave, prepare,
 };
 use clusterbackup_vault::point::{Entry, PointReader};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -23,6 +27,7 @@ use super::kinds::CustomKinds;
 use super::object::{Created, Creator, Fate};
 use super::owners::{self, Owned};
 use super::plan::{self, Plan};
+use super::preview::Preview;
 use super::progress::Progress;
 use super::readiness::{self, Awaited, Known};
 use super::source;
@@ -41,7 +46,8 @@ pub(super) struct Work<'a> {
     plan: Plan,
     reader: PointReader,
     creator: Creator,
-    sources: Sources<'a>,
+    /// Who makes what claims are filled from, by the leader's own rights: nobody in a preview.
+    sources: Option<Sources<'a>>,
     progress: &'a Progress,
     stop: &'a CancellationToken,
     readiness_timeout: Duration,
@@ -50,6 +56,8 @@ pub(super) struct Work<'a> {
     hooks: Arc<Asked>,
     /// Tells whoever runs the hooks what is created.
     teller: Option<Teller>,
+    /// Of a restore that only finds out what it would do.
+    preview: Option<Preview>,
 }
 
 /// What there is by now.
@@ -77,7 +85,7 @@ impl<'a> Work<'a> {
         stop: &'a CancellationToken,
     ) -> Result<Self, PointFailure> {
         let requester = requester(restore)?;
-        let stand_in = StandIn::of(&world.client, requester);
+        let stand_in = StandIn::of(&world.client, requester, restore.spec.mode);
         let stand_in = stand_in.map_err(|error| PointFailure::Final(error.to_string()))?;
         let reader = source::open(world, restore, &stand_in).await?;
         let plan = Plan::make(world, restore, requester, &reader).await?;
@@ -87,6 +95,10 @@ impl<'a> Work<'a> {
         for (namespace, reason) in hooks.refused() {
             progress.warn(&namespace, Outcome::Created, reason);
         }
+        let preview = match restore.spec.mode {
+            Mode::Apply => None,
+            Mode::Preview => Some(Preview::begin(&world.client, plan.namespaces.keys()).await?),
+        };
         Ok(Self {
             creator: Creator {
                 stand_in,
@@ -96,11 +108,11 @@ impl<'a> Work<'a> {
                 kinds: CustomKinds::new(world.client.clone()),
                 client: world.client.clone(),
             },
-            sources: Sources {
+            sources: preview.is_none().then_some(Sources {
                 client: &world.client,
                 requester,
                 helpers,
-            },
+            }),
             world,
             plan,
             reader,
@@ -111,6 +123,7 @@ impl<'a> Work<'a> {
             restore,
             hooks: Arc::new(hooks),
             teller: None,
+            preview,
         })
     }
 
@@ -129,7 +142,8 @@ impl<'a> Work<'a> {
 
     /// Brings everything, as far as nobody stops it.
     pub(super) async fn run(mut self) -> Result<(), PointFailure> {
-        if self.hooks.is_nothing() {
+        // Nothing runs in pods that nobody creates.
+        if self.hooks.is_nothing() || self.preview.is_some() {
             return self.bring_all().await;
         }
         let (teller, hooks) = Run::begin(self.world, self.restore, self.hooks.clone(), self.progress);
@@ -181,7 +195,7 @@ impl<'a> Work<'a> {
 
     /// Brings what has its turn.
     async fn bring(&self, wave: Wave) -> Result<(), PointFailure> {
-        if wave == Wave::Namespaces {
+        if wave == Wave::Namespaces && self.preview.is_none() {
             self.clear_the_way().await;
         }
         let objects = self.reader.objects(|entry| self.plan.has_its_turn(entry, wave));
@@ -189,6 +203,7 @@ impl<'a> Work<'a> {
         objects
             .map_err(PointFailure::from)
             .try_for_each_concurrent(AT_ONCE, async |entry| {
+                self.progress.lines.room().await;
                 self.object(entry, wave).await;
                 self.creator.rules.allow()
             })
@@ -232,6 +247,9 @@ impl<'a> Work<'a> {
         let checks = stream::iter(checks).take_until(self.stop.cancelled());
         let closed = checks.for_each_concurrent(AT_ONCE, async |(name, check)| {
             if let Err(reason) = check.await {
+                if let Some(preview) = &self.preview {
+                    preview.close(name);
+                }
                 self.made().closed.insert(name.clone(), reason);
             }
         });
@@ -257,8 +275,9 @@ impl<'a> Work<'a> {
     /// Records an object that nobody tries to create.
     fn unmade(&self, origin: ObjectId, wave: Wave, outcome: Outcome, reason: String) {
         let target = self.plan.terms.mappings.place(&origin);
-        self.progress.record(&ObjectReport {
+        self.progress.record(ObjectReport {
             message: Some(reason),
+            certainty: self.preview.is_some().then_some(Certainty::Certain),
             ..ObjectReport::new(origin, target, wave, outcome)
         });
     }
@@ -271,18 +290,29 @@ impl<'a> Work<'a> {
         };
         let there = self.namespace(&ready).await;
         let fate = match (closed, there) {
-            (Some(reason), _) => Fate::Failed(reason),
+            (Some(reason), _) => Fate::Failed(reason.into()),
             (None, Some(fate)) => fate,
-            (None, None) => match self.sources.bring(&mut ready).await {
+            (None, None) => match self.bring_source(&mut ready).await {
                 Ok(()) => self.creator.bring(&ready, young).await,
-                Err(reason) => Fate::Failed(reason),
+                Err(reason) => Fate::Failed(reason.into()),
             },
         };
+        if let Some(preview) = &self.preview {
+            return self.progress.record(preview.judge(&ready, wave, &fate));
+        }
         let mut report = fate.report(&ready, wave);
         if let Fate::Created(created) | Fate::Replaced(created, _) = fate {
             report.warnings = self.created(ready, created).await;
         }
-        self.progress.record(&report);
+        self.progress.record(report);
+    }
+
+    /// Brings what a claim is filled from; a preview has nobody who could.
+    async fn bring_source(&self, ready: &mut Ready) -> Result<(), String> {
+        match &self.sources {
+            Some(sources) => sources.bring(ready).await,
+            None => Ok(()),
+        }
     }
 
     /// What of a Namespace that is there.
@@ -345,48 +375,6 @@ impl<'a> Work<'a> {
 
     fn made(&self) -> MutexGuard<'_, Made> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Looks for objects that are there and different, before anything is created.
-    async fn look(&self) -> Result<(), PointFailure> {
-        let clashes = AtomicU64::new(0);
-        let objects = self.reader.objects(|entry| self.plan.takes(entry));
-        let objects = objects.take_until(self.stop.cancelled());
-        objects
-            .try_for_each_concurrent(AT_ONCE, async |entry| {
-                if let Some(report) = self.clash(&entry).await {
-                    clashes.fetch_add(1, Ordering::Relaxed);
-                    self.progress.record(&report);
-                }
-                Ok(())
-            })
-            .await?;
-        match clashes.into_inner() {
-            0 => Ok(()),
-            number => Err(PointFailure::Final(format!(
-                "{number} objects exist already and are different, or can't be compared: nothing is restored, since \
-                 spec.conflictPolicy is Fail"
-            ))),
-        }
-    }
-
-    async fn clash(&self, entry: &Entry) -> Option<ObjectReport> {
-        let origin = entry.id();
-        // One that is there is what it should be: there.
-        if origin.kind == Kind::namespaces() {
-            return None;
-        }
-        let object = serde_json::from_slice(&entry.json).ok()?;
-        let prepared = prepare(object, &origin.kind, &self.plan.terms, &self.plan.survey);
-        let (Prepared::Create(ready), None) = (prepared, self.plan.refusal(&origin)) else {
-            return None;
-        };
-        let wave = self.plan.survey.wave(&origin.kind);
-        match self.creator.look(&ready).await {
-            Ok(Some(fate @ Fate::Skipped(_))) => Some(fate.report(&ready, wave)),
-            Err(reason) => Some(Fate::Skipped(reason).report(&ready, wave)),
-            Ok(_) => None,
-        }
     }
 }
 

@@ -33,6 +33,12 @@ pub struct RestoreStatus {
     /// Of the objects that were created and tell whether they are ready, how many are; there when it is waited for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness: Option<RestoreReadiness>,
+    /// Of a preview: how sure it is of what it says about the objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certainty: Option<CertaintyCounts>,
+    /// Where the report is, which says what became of each object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportStatus>,
     /// Which objects are restored at the moment: each wave needs what those before it have made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
@@ -103,6 +109,32 @@ impl fmt::Display for RestoreReadiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} objects are ready", self.ready, self.awaited)
     }
+}
+
+/// How sure a preview is, in objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CertaintyCounts {
+    /// A restore does what the preview says, unless somebody changes something meanwhile.
+    pub certain: u64,
+    /// It probably does.
+    pub likely: u64,
+    /// A dry run can't tell.
+    pub unknown: u64,
+}
+
+/// The report of a restore, in the vault of its recovery point.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportStatus {
+    /// The folder in the vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub folder: Option<String>,
+    /// Why there is none, or not all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::message")]
+    pub missing: Option<String>,
 }
 
 /// An object that is not restored, or not as it should be.

@@ -12,6 +12,7 @@ pub(crate) enum Restore {
     Create(Box<Create>),
     Preview(Box<Preview>),
     Describe(Describe),
+    Report(Report),
     Cancel(Cancel),
 }
 
@@ -68,29 +69,11 @@ pub(crate) struct Create {
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) asked: Asked,
-    /// What becomes of objects that exist already and are different.
-    #[arg(long, value_name = "POLICY", default_value = "skip")]
-    pub(crate) conflict_policy: Conflicts,
-    /// With replace: the kinds whose objects may be deleted and created anew, as plural names with their group.
-    #[arg(
-        long,
-        value_name = "KIND",
-        value_delimiter = ',',
-        required_if_eq("conflict_policy", "replace")
-    )]
-    pub(crate) replace_kinds: Vec<String>,
+    #[command(flatten)]
+    pub(crate) manner: Manner,
     /// The Secret with the private key of an encrypted point, in its entry `identity`.
     #[arg(long, value_name = "SECRET")]
     pub(crate) identity: Option<String>,
-    /// The ConfigMap with the rules that change objects on their way into the cluster, as name, or as namespace/name.
-    #[arg(long, value_name = "CONFIGMAP", value_parser = modifier)]
-    pub(crate) resource_modifier: Option<Modifier>,
-    /// How long the restore waits at its end until what it created is ready; 0s: not at all.
-    #[arg(long, value_name = "DURATION", default_value = "5m")]
-    pub(crate) readiness_timeout: Span,
-    /// A RestoreHook whose commands run in new pods, as NAMESPACE/NAME; may be given several times.
-    #[arg(long = "hook", value_name = "HOOK", value_parser = hook)]
-    pub(crate) hooks: Vec<Hook>,
     /// Wait until it has ended.
     #[arg(long)]
     pub(crate) wait: bool,
@@ -136,7 +119,37 @@ pub(crate) enum VolumeMode {
     WithoutData,
 }
 
+/// How it is brought back.
+#[derive(Debug, Args)]
+pub(crate) struct Manner {
+    /// What becomes of objects that exist already and are different.
+    #[arg(long, value_name = "POLICY", default_value = "skip")]
+    pub(crate) conflict_policy: Conflicts,
+    /// With replace: the kinds whose objects may be deleted and created anew, as plural names with their group.
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_delimiter = ',',
+        required_if_eq("conflict_policy", "replace")
+    )]
+    pub(crate) replace_kinds: Vec<String>,
+    /// The ConfigMap with the rules that change objects on their way into the cluster, as name, or as namespace/name.
+    #[arg(long, value_name = "CONFIGMAP", value_parser = modifier)]
+    pub(crate) resource_modifier: Option<Modifier>,
+    /// How long the restore waits at its end until what it created is ready; 0s: not at all.
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    pub(crate) readiness_timeout: Span,
+    /// A RestoreHook whose commands run in new pods, as NAMESPACE/NAME; may be given several times.
+    #[arg(long = "hook", value_name = "HOOK", value_parser = hook)]
+    pub(crate) hooks: Vec<Hook>,
+}
+
 /// Show what a restore would make of each object, before anything is done.
+///
+/// Makes a Restore that only previews, waits for its end, shows its report, and deletes it. The leader sends each object as a
+/// restore would, in your name, as a dry run: what may not be created, is refused or exists already is found out, and nothing
+/// is written. Of each object it says how sure that is: what depends on something that the restore itself creates first, or on
+/// a webhook that takes no dry runs, is never called certain.
 ///
 /// Offline, from the recovery point alone: in which order objects are created, what each becomes on its way, what rules
 /// make of it, and what is not created, and why. It is decided by the code that restores. What exists in the cluster
@@ -145,6 +158,14 @@ pub(crate) enum VolumeMode {
 #[command(after_help = concat!(
     "\
 Examples:
+  # Beside the original, as a page to read and to send on
+  kubectl clusterbackup restore preview 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f \\
+    --namespace-mapping shop=shop-again -o html > preview.html
+
+  # What is not certain
+  kubectl clusterbackup restore preview 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f -o json \\
+    | jq -r 'select(.certainty != \"Certain\") | [.target.groupResource, .target.name, .outcome, .certainty, .doubt] | @tsv'
+
   # Without a cluster, beside the original, with the rules that are to act
   kubectl clusterbackup restore preview 0b0e0f5e-6b1c-4a2f-9d0c-0a9b8c7d6e5f --offline \\
     --file-system /mnt/vaults/shop --namespace-mapping shop=shop-again --rules rules.yaml
@@ -154,24 +175,40 @@ Examples:
     | jq -r 'select(.action == \"LeftOut\") | [.kind, .namespace, .name, .reason] | @tsv'
 
 Exit codes:
-  0  shown
-  1  the restore would be refused; or the point isn't there, is damaged, or can't be read
-  3  a rule fails on an object
+  0  shown; the restore would complete
+  1  the restore would fail or be refused; or the point isn't there, is damaged, or can't be read
+  2  the restore would complete with warnings; or the command was typed wrongly
+  3  offline: a rule fails on an object
 
 Rights that it uses:
+  create, list, watch and delete restores.clusterbackup.io; the leader, in your name, those of the restore itself;
   get recoverypoints.clusterbackup.io; ",
     rights_of_readers!()
 ))]
 pub(crate) struct Preview {
     /// The recovery point.
     pub(crate) point: String,
-    /// Ask no cluster what is in it. There is no other preview yet.
-    #[arg(long, required = true)]
+    /// Ask no cluster what is in it.
+    #[arg(long, conflicts_with_all = ["conflict_policy", "replace_kinds", "resource_modifier", "readiness_timeout", "identity_secret"])]
     pub(crate) offline: bool,
     #[command(flatten)]
     pub(crate) asked: Asked,
+    #[command(flatten)]
+    pub(crate) manner: Manner,
+    /// The Secret with the private key of an encrypted point, in its entry `identity`; the file of `--identity` is for the
+    /// report.
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) identity_secret: Option<String>,
+    /// How long to wait for its end.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1h",
+        conflicts_with = "offline"
+    )]
+    pub(crate) timeout: Span,
     /// A file with resource modifier rules that are to act; several times for several, which act in this order.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "offline")]
     pub(crate) rules: Vec<String>,
     /// Show what Secrets hold.
     #[arg(long)]
@@ -189,6 +226,8 @@ pub(crate) enum PreviewOutput {
     Table,
     /// A line of JSON for each object.
     Json,
+    /// A page for people, in one file; not offline.
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -287,6 +326,51 @@ pub(crate) struct Describe {
     /// How the result is shown.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,
+}
+
+/// Say what became of each object of a restore.
+///
+/// The report is in the vault of the recovery point, and goes with the point. It is read from there, so that who may read the
+/// vault may read it; what is encrypted takes the private key. What Secrets hold is shown as `***`.
+#[derive(Debug, Args)]
+#[command(after_help = concat!(
+    "\
+Examples:
+  kubectl clusterbackup restore report restore-x7k2p
+
+  # One page to read and to send on
+  kubectl clusterbackup restore report restore-x7k2p -o html > restore.html
+
+  # What failed, and why; a line of JSON for each object
+  kubectl clusterbackup restore report restore-x7k2p -o json \\
+    | jq -r 'select(.outcome == \"Failed\") | [.target.groupResource, .target.namespace, .target.name, .message] | @tsv'
+
+Rights that it uses:
+  get restores.clusterbackup.io and recoverypoints.clusterbackup.io; ",
+    rights_of_readers!()
+))]
+pub(crate) struct Report {
+    /// The Restore.
+    #[arg(value_name = "RESTORE")]
+    pub(crate) name: String,
+    /// Show what Secrets hold.
+    #[arg(long)]
+    pub(crate) show_secrets: bool,
+    /// How it is shown.
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: ReportOutput,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportOutput {
+    /// For people, a line for each object.
+    Table,
+    /// A line of JSON for each object.
+    Json,
+    /// A page for people, in one file.
+    Html,
 }
 
 /// Stop a restore: nothing more is created. What is created stays.

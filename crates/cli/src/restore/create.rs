@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use super::{Restores, show};
 use crate::Error;
 use crate::arguments::backup::Output;
-use crate::arguments::restore::{Asked, Conflicts, Create, VolumeMode};
+use crate::arguments::restore::{Asked, Conflicts, Create, Manner, VolumeMode};
 use crate::cluster;
 
 pub(super) fn run(arguments: &Create, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let restore = cluster::run(async |client| {
         let restores = Restores::at(&arguments.place, client);
-        let restore = restores.create(arguments).await?;
+        let restore = restores.create(wanted(arguments)).await?;
         if !arguments.wait {
             return Ok(restore);
         }
@@ -38,8 +38,9 @@ pub(super) fn run(arguments: &Create, out: &mut dyn Write) -> Result<ExitCode, E
 }
 
 impl Restores {
-    async fn create(&self, arguments: &Create) -> Result<Restore, Error> {
-        let restore = serde_json::from_value(wanted(arguments))
+    /// Makes the Restore that is wanted.
+    pub(super) async fn create(&self, wanted: Value) -> Result<Restore, Error> {
+        let restore = serde_json::from_value(wanted)
             .map_err(|error| Error::Cluster(format!("what is asked for is no Restore: {error}")))?;
         self.make(&restore).await
     }
@@ -48,29 +49,9 @@ impl Restores {
 /// The restore, saying what was asked for.
 fn wanted(arguments: &Create) -> Value {
     let mut spec = asked(&arguments.point, &arguments.asked);
-    spec["conflictPolicy"] = json!(match arguments.conflict_policy {
-        Conflicts::Skip => "Skip",
-        Conflicts::Fail => "Fail",
-        Conflicts::Patch => "Patch",
-        Conflicts::Replace => "Replace",
-    });
-    if !arguments.replace_kinds.is_empty() {
-        spec["replacedResourceTypes"] = json!(arguments.replace_kinds);
-    }
-    spec["readinessTimeout"] = json!(arguments.readiness_timeout);
+    add_manner(&mut spec, &arguments.manner);
     if let Some(secret) = &arguments.identity {
         spec["identity"] = json!(secret);
-    }
-    if let Some(modifier) = &arguments.resource_modifier {
-        spec["resourceModifierReference"]["name"] = json!(modifier.name);
-        if let Some(namespace) = &modifier.namespace {
-            spec["resourceModifierReference"]["namespace"] = json!(namespace);
-        }
-    }
-    if !arguments.hooks.is_empty() {
-        let hooks = arguments.hooks.iter();
-        let named = hooks.map(|hook| json!({ "name": hook.name, "namespace": hook.namespace }));
-        spec["restoreHooks"] = named.collect();
     }
     let metadata = match &arguments.name {
         Some(name) => json!({ "name": name }),
@@ -82,6 +63,31 @@ fn wanted(arguments: &Create) -> Value {
         "metadata": metadata,
         "spec": spec,
     })
+}
+
+/// How it is brought back, as a Restore says it.
+pub(super) fn add_manner(spec: &mut Value, manner: &Manner) {
+    spec["conflictPolicy"] = json!(match manner.conflict_policy {
+        Conflicts::Skip => "Skip",
+        Conflicts::Fail => "Fail",
+        Conflicts::Patch => "Patch",
+        Conflicts::Replace => "Replace",
+    });
+    if !manner.replace_kinds.is_empty() {
+        spec["replacedResourceTypes"] = json!(manner.replace_kinds);
+    }
+    spec["readinessTimeout"] = json!(manner.readiness_timeout);
+    if !manner.hooks.is_empty() {
+        let hooks = manner.hooks.iter();
+        let named = hooks.map(|hook| json!({ "name": hook.name, "namespace": hook.namespace }));
+        spec["restoreHooks"] = named.collect();
+    }
+    if let Some(modifier) = &manner.resource_modifier {
+        spec["resourceModifierReference"]["name"] = json!(modifier.name);
+        if let Some(namespace) = &modifier.namespace {
+            spec["resourceModifierReference"]["namespace"] = json!(namespace);
+        }
+    }
 }
 
 /// What of a recovery point, and where to, as a Restore says it.

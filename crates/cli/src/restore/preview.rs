@@ -1,10 +1,12 @@
-//! `restore preview --offline`: what a restore would make of each object of a recovery point, decided by what restores,
-//! without asking a cluster. Objects are read wave by wave, and shown as they are read.
+//! `restore preview`: what a restore would make of each object of a recovery point. With `--offline`, decided by what restores
+//! without asking a cluster: objects are read wave by wave, and shown as they are read.
 //!
 //! - `fate`: what becomes of one object
 //! - `print`: how that is shown
+//! - `online`: what the leader finds out by dry runs
 
 mod fate;
+mod online;
 mod print;
 
 use std::collections::BTreeSet;
@@ -21,13 +23,21 @@ use self::fate::{Fate, RuleFile};
 use self::print::Printer;
 use super::create::asked;
 use crate::Error;
-use crate::arguments::restore::Preview;
+use crate::arguments::restore::{Preview, PreviewOutput};
 use crate::store::{self, told};
 
 /// A rule failed on an object.
 const RULE_FAILED: u8 = 3;
 
 pub(super) fn run(arguments: &Preview, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    if !arguments.offline {
+        return online::run(arguments, out);
+    }
+    if arguments.output == PreviewOutput::Html {
+        return Err(told(
+            &"there is no page of what is found out offline: leave out --offline, or -o html",
+        ));
+    }
     let restore: Restore = serde_json::from_value(json!({
         "apiVersion": "clusterbackup.io/v1alpha1",
         "kind": "Restore",

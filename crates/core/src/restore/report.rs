@@ -1,12 +1,75 @@
 //! What is told of each object of a restore: in its report, and from that in its sums and its status.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Outcome, Wave};
+use super::{Certainty, Outcome, RestorePhase, Wave};
 use crate::clash;
 use crate::interception::Fate;
 use crate::object::ObjectId;
+
+/// Whether a restore writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Apply,
+    /// It finds out what it would do, and writes nothing.
+    Preview,
+}
+
+/// A line of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ReportLine {
+    /// A leader begins, or goes on.
+    Opening(Opening),
+    /// What became of an object.
+    Object(Box<ObjectReport>),
+    /// What turned out later of an object.
+    Warning(LateWarning),
+    /// It has ended so.
+    End(RestorePhase),
+}
+
+/// Which restore a report is of.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opening {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub restore: String,
+    /// What it reads.
+    pub recovery_point: String,
+    /// In whose name.
+    pub requester: String,
+    /// Whether it writes.
+    pub mode: Mode,
+}
+
+/// What is not as it should be of an object that is told of already.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub struct LateWarning {
+    /// Which.
+    pub target: ObjectId,
+    /// What.
+    pub warning: String,
+}
+
+/// A whole report, put together from its lines.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Of which restore; none as long as nothing is told.
+    pub opening: Option<Opening>,
+    /// The objects, in the order of their waves.
+    objects: BTreeMap<(Wave, ObjectId), ObjectReport>,
+    /// How it ended, if it has.
+    pub end: Option<RestorePhase>,
+}
 
 /// What a restore tells of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -38,6 +101,9 @@ pub struct ObjectReport {
     /// The one that was there, before it was changed or deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
+    /// How sure that is, in a preview.
+    #[serde(flatten)]
+    pub certainty: Option<Certainty>,
 }
 
 /// What a rule did to an object.
@@ -83,6 +149,21 @@ impl ObjectReport {
             warnings: Vec::new(),
             server_warnings: Vec::new(),
             before: None,
+            certainty: None,
+        }
+    }
+
+    /// This one, with what it doesn't know of what an earlier leader did.
+    fn after(self, earlier: Option<Self>) -> Self {
+        match earlier {
+            Some(earlier) if earlier.outcome == self.outcome && self.fields.is_empty() => Self {
+                rules: earlier.rules,
+                fields: earlier.fields,
+                server_warnings: earlier.server_warnings,
+                before: earlier.before,
+                ..self
+            },
+            _ => self,
         }
     }
 
@@ -93,6 +174,40 @@ impl ObjectReport {
     }
 }
 
+impl Report {
+    /// Adds a line. Whoever goes on with a restore tells of all its objects again, so that the later word counts; what an
+    /// earlier leader did to an object only he knows.
+    pub fn add(&mut self, line: ReportLine) {
+        match line {
+            ReportLine::Opening(opening) => self.opening = Some(opening),
+            ReportLine::End(phase) => self.end = Some(phase),
+            ReportLine::Object(report) => {
+                let key = (report.wave, report.origin.clone());
+                let earlier = self.objects.remove(&key);
+                self.objects.insert(key, report.after(earlier));
+            }
+            ReportLine::Warning(LateWarning { target, warning }) => {
+                let told = self.objects.values_mut().find(|report| report.target == target);
+                if let Some(report) = told
+                    && !report.warnings.contains(&warning)
+                {
+                    report.warnings.push(warning);
+                }
+            }
+        }
+    }
+
+    /// The objects, to be changed before they are shown.
+    pub fn objects_mut(&mut self) -> impl Iterator<Item = &mut ObjectReport> {
+        self.objects.values_mut()
+    }
+
+    /// The objects, wave by wave.
+    pub fn objects(&self) -> impl ExactSizeIterator<Item = &ObjectReport> {
+        self.objects.values()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -100,6 +215,7 @@ mod tests {
     use super::*;
     use crate::clash::Reason;
     use crate::object::GroupResource;
+    use crate::restore::Doubt;
 
     fn object(namespace: &str) -> ObjectId {
         ObjectId {
@@ -110,6 +226,52 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_leader_did_stays_in_the_report() {
+        let told = |outcome| ObjectReport::new(object("shop"), object("shop"), Wave::Controllers, outcome);
+        let patched = ObjectReport {
+            before: Some(json!({"kind": "Deployment"})),
+            fields: vec![clash::Field {
+                path: "/spec/replicas".to_owned(),
+                outcome: clash::Outcome::Changed,
+            }],
+            ..told(Outcome::Patched)
+        };
+        for (first, then, expected) in [
+            (patched.clone(), told(Outcome::Patched), patched.clone()),
+            (
+                told(Outcome::Failed),
+                told(Outcome::Created),
+                told(Outcome::Created),
+            ),
+            (patched, told(Outcome::Unchanged), told(Outcome::Unchanged)),
+        ] {
+            let mut report = Report::default();
+            for line in [first, then] {
+                report.add(ReportLine::Object(Box::new(line)));
+            }
+            assert_eq!(Vec::from_iter(report.objects()), [&expected]);
+        }
+    }
+
+    #[test]
+    fn a_late_warning_stands_with_its_object_once() {
+        let mut report = Report::default();
+        let created = ObjectReport::new(
+            object("shop"),
+            object("again"),
+            Wave::Controllers,
+            Outcome::Created,
+        );
+        report.add(ReportLine::Object(Box::new(created)));
+        for target in ["again", "again", "elsewhere"] {
+            let (target, warning) = (object(target), "it is not ready".to_owned());
+            report.add(ReportLine::Warning(LateWarning { target, warning }));
+        }
+        let warnings: Vec<_> = report.objects().flat_map(|object| &object.warnings).collect();
+        assert_eq!(warnings, ["it is not ready"]);
+    }
+
+    #[test]
     fn a_line_of_a_report_says_what_programs_look_for_and_is_read_again() {
         let mut report = ObjectReport::new(
             object("shop"),
@@ -117,6 +279,7 @@ mod tests {
             Wave::Controllers,
             Outcome::Patched,
         );
+        report.certainty = Some(Certainty::Likely(Doubt::Quota));
         report.fields = vec![
             clash::Field {
                 path: "/spec/replicas".to_owned(),
@@ -143,6 +306,8 @@ mod tests {
             "target": {"groupResource": "deployments.apps", "namespace": "again", "name": "web"},
             "wave": "Controllers",
             "outcome": "Patched",
+            "certainty": "Likely",
+            "doubt": "Quota",
             "rules": [{"rule": 0, "fate": "Applied", "changes": [{"path": "/spec/replicas", "before": 3, "after": 1}]}],
             "fields": [
                 {"path": "/spec/replicas", "outcome": "Changed"},
@@ -151,5 +316,13 @@ mod tests {
         });
         assert_eq!(line, expected);
         assert_eq!(serde_json::from_value::<ObjectReport>(line).unwrap(), report);
+        let plain = ObjectReport::new(
+            object("shop"),
+            object("shop"),
+            Wave::Controllers,
+            Outcome::Created,
+        );
+        let again = serde_json::to_value(&plain).and_then(serde_json::from_value::<ObjectReport>);
+        assert_eq!(again.unwrap(), plain);
     }
 }

@@ -6,6 +6,7 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::find;
 use crate::point::{Attempt, Begin, Manifest, Part, PartFile, PointError, PointId, layout};
+use crate::restore_report;
 use crate::store::{Blob, Key, Store, StoreError};
 
 /// The largest `begin.json` that is read.
@@ -95,7 +96,8 @@ pub async fn discard(store: &Store, leftover: &Leftover) -> Result<(), PointErro
     Ok(())
 }
 
-/// Removes a point: its manifest first, so that no point is ever listed that isn't whole, then the records of its life and its
+/// Removes a point: its manifest first, so that no point is ever listed that isn't whole, then the records of its life, the
+/// reports of its restores and its
 /// parts. What is left when that ends too early is a leftover.
 pub async fn remove(store: &Store, manifest: &Manifest) -> Result<(), PointError> {
     let Begin { id, attempt, .. } = &manifest.begin;
@@ -103,6 +105,7 @@ pub async fn remove(store: &Store, manifest: &Manifest) -> Result<(), PointError
     for key in keys(store, &layout::lifecycle(id)?).await? {
         delete(store, &key).await?;
     }
+    restore_report::remove_all(store, id).await?;
     let left = Leftover {
         id: id.clone(),
         attempt: attempt.clone(),

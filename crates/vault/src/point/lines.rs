@@ -15,17 +15,17 @@ pub(super) const LONGEST: usize = 4 << 20;
 const LARGEST_OPEN: u64 = 4 << 30;
 
 /// Lines so far.
-pub(super) struct Lines(zstd::Encoder<'static, Vec<u8>>);
+pub(crate) struct Lines(zstd::Encoder<'static, Vec<u8>>);
 
 impl Lines {
     /// The most that is kept of one file of lines, compressed: about a million objects.
     pub(super) const LARGEST: usize = 64 << 20;
 
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         zstd::Encoder::new(Vec::new(), LEVEL).map(Self)
     }
 
-    pub(super) fn add<T: Serialize>(&mut self, line: &T) -> io::Result<()> {
+    pub(crate) fn add<T: Serialize>(&mut self, line: &T) -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         if text.len() > LONGEST {
@@ -41,13 +41,13 @@ impl Lines {
     }
 
     /// All lines, compressed.
-    pub(super) fn done(self) -> io::Result<Vec<u8>> {
+    pub(crate) fn done(self) -> io::Result<Vec<u8>> {
         self.0.finish()
     }
 }
 
 /// The lines of a decompressed file, until the first that can't be read.
-pub(super) fn read<T: DeserializeOwned>(content: impl Read) -> impl Iterator<Item = io::Result<T>> {
+pub(crate) fn read<T: DeserializeOwned>(content: impl Read) -> impl Iterator<Item = io::Result<T>> {
     let mut content = BufReader::new(content.take(LARGEST_OPEN));
     let mut failed = false;
     iter::from_fn(move || {

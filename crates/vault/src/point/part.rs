@@ -27,7 +27,7 @@ pub(super) enum Packing {
 }
 
 /// The largest part that is stored, with what sealing adds.
-pub(super) const LARGEST: u64 = (Lines::LARGEST + (1 << 20)) as u64;
+pub(crate) const LARGEST: u64 = (Lines::LARGEST + (1 << 20)) as u64;
 
 impl Destination {
     /// Stores a part under its name. Compressing, sealing and hashing are done off the threads that wait for the network.

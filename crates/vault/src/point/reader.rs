@@ -218,7 +218,7 @@ pub(crate) fn open(key: &Key, stored: Bytes, identity: Option<&Identity>) -> Res
     }
 }
 
-fn zstd(key: &Key, content: Content) -> Result<impl Read + Send + use<>, PointError> {
+pub(crate) fn zstd(key: &Key, content: Content) -> Result<impl Read + Send + use<>, PointError> {
     let unreadable = |error| PointError::unreadable(key, error);
     let mut decoder = zstd::Decoder::new(content).map_err(unreadable)?;
     // What we write needs 2 MiB of memory to read; a forged part could ask for 128.
@@ -242,7 +242,7 @@ pub(crate) fn read_to_end(key: &Key, content: impl Read, largest: u64) -> Result
     Ok(whole)
 }
 
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PointError> + Send + 'static,
 ) -> Result<T, PointError> {
     spawn_blocking(work).await.map_err(|_| PointError::Interrupted)?

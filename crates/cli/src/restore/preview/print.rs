@@ -53,7 +53,7 @@ impl<'o> Printer<'o> {
         }
         match self.form {
             PreviewOutput::Json => self.line(fate),
-            PreviewOutput::Table => Ok(self.row(fate)?),
+            PreviewOutput::Table | PreviewOutput::Html => Ok(self.row(fate)?),
         }
     }
 
@@ -62,7 +62,9 @@ impl<'o> Printer<'o> {
         for problem in problems {
             match self.form {
                 PreviewOutput::Json => self.line(&json!({ "problem": problem.to_string() }))?,
-                PreviewOutput::Table => writeln!(self.out, "{BAD}refused{BAD:#}: {problem}")?,
+                PreviewOutput::Table | PreviewOutput::Html => {
+                    writeln!(self.out, "{BAD}refused{BAD:#}: {problem}")?
+                }
             }
         }
         Ok(ExitCode::FAILURE)
