@@ -36,7 +36,7 @@ struct Step {
 
 /// What backup hooks come to, and what to warn of.
 pub(super) fn of_backup(hooks: &[Hook]) -> (Vec<Effect>, Vec<String>) {
-    let steps = |execs: &[Exec]| execs.iter().map(|exec| Step::of(exec)).collect();
+    let steps = |execs: &[Exec]| execs.iter().map(Step::of).collect();
     let effects = hooks.iter().map(|hook| Effect {
         hook: hook.name.clone(),
         pre: steps(&hook.pre),
