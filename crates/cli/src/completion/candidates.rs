@@ -243,7 +243,11 @@ mod tests {
             ("instance ", &["create", "describe"], false),
             ("policy ", &["explain"], false),
             ("backup ", &["create", "describe", "logs", "cancel"], false),
-            ("restore ", &["create", "preview", "describe", "cancel"], false),
+            (
+                "restore ",
+                &["create", "preview", "describe", "report", "cancel"],
+                false,
+            ),
             ("backup create ", &[], false),
             ("backup describe -o ", &["text", "json", "yaml"], false),
             (

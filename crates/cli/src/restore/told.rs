@@ -64,11 +64,7 @@ pub(super) fn print(restore: &Restore, out: &mut dyn Write) -> io::Result<()> {
 
 fn print_report(name: &str, report: &ReportStatus, out: &mut dyn Write) -> io::Result<()> {
     if report.folder.is_some() {
-        writeln!(
-            out,
-            "Ready:     3 of 3 objects are ready
-Report:    `kubectl clusterbackup restore report {name}`"
-        )?;
+        writeln!(out, "Report:    `kubectl clusterbackup restore report {name}`")?;
     }
     match &report.missing {
         Some(missing) => writeln!(
@@ -131,6 +127,7 @@ Began:     2026-11-21T18:14:00Z, took 3s
 Mapped:    shop to again
 Rules:     ConfigMap home/rules
 Objects:   1 of 2 objects are created, 1 failed
+Ready:     3 of 3 objects are ready
 Hooks:     1 of 3 commands have run well, 1 failed, 1 did not run
 Report:    `kubectl clusterbackup restore report friday`
 
