@@ -243,7 +243,10 @@ mod tests {
     }
 
     async fn lines(store: &Store, restore: u8, identity: Option<&Identity>) -> Result<Vec<u32>, PointError> {
-        read(store, &id(restore), identity).await?.try_collect().await
+        read::<u32>(store, &id(restore), identity)
+            .await?
+            .try_collect()
+            .await
     }
 
     #[tokio::test]

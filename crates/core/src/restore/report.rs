@@ -249,7 +249,7 @@ mod tests {
             for line in [first, then] {
                 report.add(ReportLine::Object(Box::new(line)));
             }
-            assert_eq!(Vec::from_iter(report.objects()), [&expected]);
+            assert_eq!(report.objects().collect::<Vec<_>>(), [&expected]);
         }
     }
 

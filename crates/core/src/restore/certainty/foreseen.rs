@@ -255,7 +255,7 @@ mod tests {
         foreseen
     }
 
-    fn object(kind: &str, namespace: Option<&str>, rest: Value) -> (String, Value) {
+    fn object(kind: &str, namespace: Option<&str>, rest: &Value) -> (String, Value) {
         let (plural, kind) = kind.split_once(' ').unwrap();
         let mut object =
             json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "it", "namespace": namespace}});
@@ -282,15 +282,15 @@ mod tests {
 
     #[test]
     fn what_needs_something_that_the_restore_creates_first_is_never_certain() {
-        let pod = |spec: Value| object("pods Pod", Some("other"), json!({"spec": spec}));
+        let pod = |spec: Value| object("pods Pod", Some("other"), &json!({"spec": spec}));
         for (object, refusal, expected) in [
             (
-                object("configmaps ConfigMap", Some("fresh"), json!({})),
+                object("configmaps ConfigMap", Some("fresh"), &json!({})),
                 Refusal::Missing,
                 Doubt::Namespace,
             ),
             (
-                object("gadgets.example.com Gadget", Some("shop"), json!({})),
+                object("gadgets.example.com Gadget", Some("shop"), &json!({})),
                 Refusal::Missing,
                 Doubt::Definition,
             ),
@@ -298,7 +298,7 @@ mod tests {
                 object(
                     "pods Pod",
                     Some("shop"),
-                    json!({"spec": {"serviceAccountName": "web"}}),
+                    &json!({"spec": {"serviceAccountName": "web"}}),
                 ),
                 Refusal::Forbidden,
                 Doubt::Prerequisite,
@@ -312,7 +312,7 @@ mod tests {
                 object(
                     "rolebindings.rbac.authorization.k8s.io RoleBinding",
                     Some("shop"),
-                    json!({"roleRef": {"kind": "Role", "name": "reader"}}),
+                    &json!({"roleRef": {"kind": "Role", "name": "reader"}}),
                 ),
                 Refusal::Missing,
                 Doubt::Prerequisite,
@@ -321,13 +321,13 @@ mod tests {
                 object(
                     "secrets Secret",
                     Some("shop"),
-                    json!({"metadata": {"name": "it", "namespace": "shop", "annotations": {"kubernetes.io/service-account.name": "web"}}}),
+                    &json!({"metadata": {"name": "it", "namespace": "shop", "annotations": {"kubernetes.io/service-account.name": "web"}}}),
                 ),
                 Refusal::Other,
                 Doubt::Prerequisite,
             ),
             (
-                object("configmaps ConfigMap", Some("other"), json!({})),
+                object("configmaps ConfigMap", Some("other"), &json!({})),
                 Refusal::NoDryRun,
                 Doubt::NoDryRun,
             ),
@@ -351,7 +351,7 @@ mod tests {
             (Some(Refusal::Webhook), Likely(Doubt::Webhook)),
             (Some(Refusal::Forbidden), Likely(Doubt::Rights)),
         ] {
-            let object = object("configmaps ConfigMap", Some("other"), json!({}));
+            let object = object("configmaps ConfigMap", Some("other"), &json!({}));
             assert_eq!(
                 judged(object, Outcome::Failed, refusal),
                 (Outcome::Failed, expected),
@@ -360,7 +360,7 @@ mod tests {
         }
         let ready = ready(prepared(
             "configmaps",
-            object("configmaps ConfigMap", None, json!({})).1,
+            object("configmaps ConfigMap", None, &json!({})).1,
             &[],
         ));
         let run = DryRun {
@@ -378,31 +378,31 @@ mod tests {
             {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {"f:nodePort": {}}}}}},
         ]}});
         for (object, expected) in [
-            (object("configmaps ConfigMap", Some("shop"), json!({})), Certain),
-            (object("configmaps ConfigMap", Some("full"), json!({})), Certain),
-            (object("pods Pod", Some("other"), json!({"spec": {}})), Certain),
+            (object("configmaps ConfigMap", Some("shop"), &json!({})), Certain),
+            (object("configmaps ConfigMap", Some("full"), &json!({})), Certain),
+            (object("pods Pod", Some("other"), &json!({"spec": {}})), Certain),
             (
-                object("pods Pod", Some("shop"), json!({"spec": {}})),
+                object("pods Pod", Some("shop"), &json!({"spec": {}})),
                 Likely(Doubt::Limits),
             ),
             (
-                object("pods Pod", Some("full"), json!({"spec": {}})),
+                object("pods Pod", Some("full"), &json!({"spec": {}})),
                 Likely(Doubt::Quota),
             ),
             (
-                object("services Service", Some("full"), json!({"spec": {}})),
+                object("services Service", Some("full"), &json!({"spec": {}})),
                 Likely(Doubt::Quota),
             ),
             (
-                object("widgets.example.com Widget", Some("full"), json!({})),
+                object("widgets.example.com Widget", Some("full"), &json!({})),
                 Likely(Doubt::Quota),
             ),
             (
-                object("services Service", Some("shop"), port),
+                object("services Service", Some("shop"), &port),
                 Likely(Doubt::NodePort),
             ),
             (
-                object("apiservices.apiregistration.k8s.io APIService", None, json!({})),
+                object("apiservices.apiregistration.k8s.io APIService", None, &json!({})),
                 Likely(Doubt::Guards),
             ),
         ] {
@@ -423,7 +423,7 @@ mod tests {
             (Outcome::Patched, Certain),
             (Outcome::Replaced, Likely(Doubt::Replacement)),
         ] {
-            let pod = object("pods Pod", Some("full"), json!({"spec": {}}));
+            let pod = object("pods Pod", Some("full"), &json!({"spec": {}}));
             let expected = if outcome == Outcome::Replaced {
                 Likely(Doubt::Replacement)
             } else {
