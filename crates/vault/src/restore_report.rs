@@ -270,7 +270,10 @@ mod tests {
         for number in 1..=12 {
             writer.write(&Arc::new(vec![number])).await.unwrap();
         }
-        assert_eq!(lines(&store, 1, None).await.unwrap(), Vec::from_iter(1..=12));
+        assert_eq!(
+            lines(&store, 1, None).await.unwrap(),
+            (1..=12).collect::<Vec<_>>()
+        );
     }
 
     #[tokio::test]

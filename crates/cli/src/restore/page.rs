@@ -220,9 +220,10 @@ fn entry(object: &ObjectReport, out: &mut dyn Write) -> io::Result<()> {
     };
     let is_plain = object.fields.is_empty() && object.rules.is_empty() && object.before.is_none();
     let warnings = object.warnings.iter().chain(&object.server_warnings);
-    let warnings: String = warnings
+    let warnings: Vec<_> = warnings
         .map(|text| format!("<p class=\"warning\">{}</p>", Text(text)))
         .collect();
+    let warnings = warnings.concat();
     if is_plain {
         return writeln!(
             out,

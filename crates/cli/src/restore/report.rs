@@ -200,8 +200,8 @@ fn row(object: &ObjectReport, mode: Mode, out: &mut dyn Write) -> io::Result<()>
             None => format!("{} changes", field.path),
             Some(reason) => format!("{} stays: {reason}", field.path),
         });
-    let more = object.fields.len().saturating_sub(MOST_FIELDS);
-    let more = (more > 0).then(|| format!("and {} more", counted(more, "field")));
+    let untold = object.fields.len().saturating_sub(MOST_FIELDS);
+    let untold = (untold > 0).then(|| format!("and {} more", counted(untold, "field")));
     let rules = object.rules.iter().map(|rule| {
         let message = rule.message.as_ref().map(|message| format!(": {message}"));
         format!(
@@ -211,7 +211,7 @@ fn row(object: &ObjectReport, mode: Mode, out: &mut dyn Write) -> io::Result<()>
             message.unwrap_or_default()
         )
     });
-    for line in fields.chain(more).chain(rules) {
+    for line in fields.chain(untold).chain(rules) {
         writeln!(out, "             {line}")?;
     }
     for warning in object.warnings.iter().chain(&object.server_warnings) {
@@ -272,7 +272,7 @@ Controllers
         ]))
         .unwrap();
         report.add(ReportLine::Object(Box::new(object)));
-        let shown = serde_json::to_string(&Vec::from_iter(hide(report).objects())).unwrap();
+        let shown = serde_json::to_string(&hide(report).objects().collect::<Vec<_>>()).unwrap();
         assert!(!shown.contains("Y2FuYXJ5") && shown.contains("***"), "{shown}");
     }
 }

@@ -63,7 +63,7 @@ impl<'o> Printer<'o> {
             match self.form {
                 PreviewOutput::Json => self.line(&json!({ "problem": problem.to_string() }))?,
                 PreviewOutput::Table | PreviewOutput::Html => {
-                    writeln!(self.out, "{BAD}refused{BAD:#}: {problem}")?
+                    writeln!(self.out, "{BAD}refused{BAD:#}: {problem}")?;
                 }
             }
         }
