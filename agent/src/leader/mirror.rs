@@ -40,27 +40,34 @@ pub(super) fn of(vault: &OwnerReference, manifest: &Manifest) -> RecoveryPoint {
             owner_references: Some(vec![vault.clone()]),
             ..metadata(begin.id.as_str(), &begin.instance)
         },
-        spec: RecoveryPointSpec {
-            vault: vault.name.clone(),
-            instance: begin.instance.clone(),
-            backup: RunReference {
-                namespace: begin.backup.namespace.clone(),
-                name: begin.backup.name.clone(),
-                uid: begin.id.as_str().to_owned(),
-            },
-            cluster: begin.cluster.clone(),
-            started_at: MicroTime(begin.started),
-            finished_at: MicroTime(manifest.finished),
-            phase: phase(manifest.phase),
-            objects: manifest.objects(),
-            bytes: manifest.object_bytes,
-            stored_bytes: manifest.stored_bytes(),
-            volumes: u32::try_from(manifest.snapshots.len()).unwrap_or(u32::MAX),
-            encrypted: manifest.is_sealed(),
-            format: PointFormat::Native,
-            wanted: None,
-        },
+        spec: spec(&vault.name, manifest),
         status: None,
+    }
+}
+
+/// What it says of this point.
+pub(super) fn spec(vault: &str, manifest: &Manifest) -> RecoveryPointSpec {
+    let begin = &manifest.begin;
+    RecoveryPointSpec {
+        vault: vault.to_owned(),
+        instance: begin.instance.clone(),
+        backup: RunReference {
+            namespace: begin.backup.namespace.clone(),
+            name: begin.backup.name.clone(),
+            uid: begin.id.as_str().to_owned(),
+        },
+        cluster: begin.cluster.clone(),
+        started_at: MicroTime(begin.started),
+        finished_at: MicroTime(manifest.finished),
+        phase: phase(manifest.phase),
+        first_of: manifest.first_of.iter().copied().collect(),
+        objects: manifest.objects(),
+        bytes: manifest.object_bytes,
+        stored_bytes: manifest.stored_bytes(),
+        volumes: u32::try_from(manifest.snapshots.len()).unwrap_or(u32::MAX),
+        encrypted: manifest.is_sealed(),
+        format: PointFormat::Native,
+        wanted: None,
     }
 }
 

@@ -2,8 +2,10 @@
 //! deletes no data.
 
 use clusterbackup_core::report::BackupPhase;
+use clusterbackup_core::retention::{Deletion, Entry, Outcome, Period, Point};
 pub use clusterbackup_core::retention::{Tier, Wanted};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
+use k8s_openapi::jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,7 +26,7 @@ use crate::{conditions, schema};
     shortname = "rp",
     category = "clusterbackup",
     doc = "What a vault holds of one backup. A mirror: deleting it deletes no data.",
-    validation = Rule::new("self.spec.vault == oldSelf.spec.vault && self.spec.instance == oldSelf.spec.instance && self.spec.backup == oldSelf.spec.backup && self.spec.cluster == oldSelf.spec.cluster && self.spec.startedAt == oldSelf.spec.startedAt && self.spec.finishedAt == oldSelf.spec.finishedAt && self.spec.phase == oldSelf.spec.phase && self.spec.objects == oldSelf.spec.objects && self.spec.bytes == oldSelf.spec.bytes && self.spec.storedBytes == oldSelf.spec.storedBytes && self.spec.volumes == oldSelf.spec.volumes && self.spec.encrypted == oldSelf.spec.encrypted && self.spec.format == oldSelf.spec.format")
+    validation = Rule::new("self.spec.vault == oldSelf.spec.vault && self.spec.instance == oldSelf.spec.instance && self.spec.backup == oldSelf.spec.backup && self.spec.cluster == oldSelf.spec.cluster && self.spec.startedAt == oldSelf.spec.startedAt && self.spec.finishedAt == oldSelf.spec.finishedAt && self.spec.phase == oldSelf.spec.phase && self.spec.objects == oldSelf.spec.objects && self.spec.bytes == oldSelf.spec.bytes && self.spec.storedBytes == oldSelf.spec.storedBytes && self.spec.volumes == oldSelf.spec.volumes && self.spec.encrypted == oldSelf.spec.encrypted && self.spec.format == oldSelf.spec.format && self.spec.firstOf == oldSelf.spec.firstOf")
         .message("a recovery point says what its vault holds: nothing of it can be changed but wanted"),
     printcolumn(name = "Instance", type_ = "string", json_path = ".spec.instance"),
     printcolumn(name = "Vault", type_ = "string", json_path = ".spec.vault"),
@@ -57,6 +59,11 @@ pub struct RecoveryPointSpec {
     pub finished_at: MicroTime,
     /// How the Backup ended: Completed, or CompletedWithWarnings where something is missing.
     pub phase: BackupPhase,
+    /// The periods that it was the first complete point of when it was made, by the time zone of its policy: by them its policy
+    /// keeps it.
+    #[serde(default)]
+    #[schemars(length(max = 4))]
+    pub first_of: Vec<Period>,
     /// How many objects it holds.
     pub objects: u64,
     /// Their size as JSON, in bytes. Of Velero's: as stored.
@@ -86,6 +93,53 @@ pub enum PointFormat {
     Native,
     /// As a backup of Velero or AKS Backup.
     Velero,
+}
+
+impl RecoveryPointSpec {
+    /// The point as retention judges it.
+    pub fn judged(&self) -> Point {
+        Point {
+            id: self.backup.uid.clone(),
+            time: self.started_at.0,
+            outcome: match self.phase {
+                BackupPhase::Completed => Outcome::Completed(self.first_of.iter().copied().collect()),
+                _ => Outcome::Partial,
+            },
+            base_of: Vec::new(),
+        }
+    }
+}
+
+impl RecoveryPoint {
+    /// The point in a tier; nothing where it isn't there. As long as nobody has looked, it is where it was made.
+    pub fn in_tier(&self, tier: Tier) -> Option<PointInTier> {
+        let mut tiers = self.status.iter().flat_map(|status| &status.tiers).peekable();
+        if tiers.peek().is_some() {
+            return tiers.find(|in_tier| in_tier.tier == tier).cloned();
+        }
+        (tier == Tier::Operational).then_some(PointInTier {
+            tier,
+            state: PointState::Available,
+            expires_at: None,
+            kept_because: None,
+        })
+    }
+
+    /// The point in a tier as retention judges it, as far as the cluster knows.
+    pub fn entry(&self, in_tier: &PointInTier) -> Entry {
+        let status = self.status.clone().unwrap_or_default();
+        let wanted = self.spec.wanted;
+        Entry {
+            point: self.spec.judged(),
+            deletion: (in_tier.state != PointState::Available).then(|| Deletion {
+                purge_after: status.purge_after.map_or(Timestamp::MAX, |after| after.0),
+                named: wanted == Some(Wanted::Deleted),
+            }),
+            kept_until: status.kept_until.map(|until| until.0),
+            wanted,
+            awaited: in_tier.tier == Tier::Operational && status.awaits_copy.is_some(),
+        }
+    }
 }
 
 /// The type of the condition that says whether its vault has a point.

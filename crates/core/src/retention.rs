@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use life::{Deletion, Entry, Fate, Protection, Step, Terms, Wanted, decide};
+pub use life::{Deletion, Entry, Fate, Protection, Step, Terms, Wanted, decide, verdicts};
 pub use period::{Period, first_of};
 pub use promise::{Maker, Promise, promise};
 pub use rules::{Limits, Rule, Rules, Tier, WrongRules};

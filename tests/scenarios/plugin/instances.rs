@@ -88,14 +88,14 @@ impl Stage {
     }
 
     /// A recovery point of the shop.
-    async fn point(&self, name: &str, finished: &str) -> Result<()> {
+    async fn point(&self, name: &str, finished: &str, first_of: &[&str]) -> Result<()> {
         self.create(&json!({
             "apiVersion": "clusterbackup.io/v1alpha1", "kind": "RecoveryPoint",
             "metadata": {"name": name},
             "spec": {
                 "vault": "offsite", "instance": "shop", "cluster": "c1",
                 "backup": {"namespace": SHOP, "name": name, "uid": name},
-                "startedAt": finished, "finishedAt": finished, "phase": "Completed",
+                "startedAt": finished, "finishedAt": finished, "phase": "Completed", "firstOf": first_of,
                 "objects": 12, "bytes": 4096, "storedBytes": 1024, "volumes": 0, "encrypted": true,
             },
         }))
@@ -171,8 +171,8 @@ async fn an_instance_is_made_as_it_was_asked_for_and_described(cluster: Cluster)
             &Patch::Merge(&ended),
         )
         .await?;
-    stage.point("first", "2026-11-21T01:40:00.000000Z").await?;
-    stage.point("second", "2026-11-22T01:40:00.000000Z").await?;
+    stage.point("first", "2026-11-21T01:40:00.000000Z", &[]).await?;
+    stage.point("second", "2026-11-22T01:40:00.000000Z", &[]).await?;
     let told = stage.told(&["instance", "describe", "shop"]).await?;
     for line in [
         "Ready:         no, PolicyMissing: BackupPolicy nightly doesn't exist\n",
@@ -210,16 +210,24 @@ async fn a_policy_is_explained_for_the_instances_that_name_it(cluster: Cluster) 
             "metadata": {"name": "nightly"},
             "spec": {
                 "schedule": {"every": "24h", "at": "02:30", "timeZone": "Europe/Berlin"},
-                "retention": {"operational": {"days": 7, "firstOfYear": 360}},
+                "retention": {
+                    "operational": {"days": 7, "firstOfYear": 360},
+                    "vaultTier": {"firstOfYear": 3650},
+                },
             },
         }))
         .await?;
-    stage.point("first", "2026-01-02T01:40:00.000000Z").await?;
-    stage.point("second", "2026-01-03T01:40:00.000000Z").await?;
+    stage
+        .point("first", "2026-01-02T01:40:00.000000Z", &["Day", "Year"])
+        .await?;
+    stage
+        .point("second", "2026-01-03T01:40:00.000000Z", &["Day"])
+        .await?;
     let told = stage.told(&["policy", "explain", "nightly"]).await?;
     for part in [
         "Schedule:  every 24h at 02:30, Europe/Berlin\n",
         "Keeps:     360 days by the rule for the first of the year\n",
+        "Copies:    3650 days by the rule for the first of the year\n",
         "Instance:  shop\n",
         " 02:30:00 +0",
         "kept past 2026-01-10T01:40:00Z: the newest complete point of the default rule\n",

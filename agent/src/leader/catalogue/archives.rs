@@ -103,6 +103,7 @@ impl Shown {
                 started_at: MicroTime(outcome.started),
                 finished_at: MicroTime(outcome.finished),
                 phase: mirror::phase(outcome.phase),
+                first_of: Vec::new(),
                 objects: backup.objects_written,
                 bytes: size,
                 stored_bytes: size,

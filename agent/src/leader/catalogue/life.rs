@@ -4,12 +4,10 @@
 use std::collections::BTreeMap;
 
 use clusterbackup_api::{BackupVault, RecoveryPoint};
-use clusterbackup_core::retention::{
-    Deletion, Entry, Fate, Outcome, Point, Step, Tier, Wanted, belongs, decide,
-};
+use clusterbackup_core::retention::{Deletion, Entry, Fate, Step, Tier, Wanted, belongs, decide};
 use clusterbackup_vault::catalogue;
 use clusterbackup_vault::lifecycle::{self, Decision, PointState, Presence, Record};
-use clusterbackup_vault::point::{Manifest, PointError, PointId, PointPhase};
+use clusterbackup_vault::point::{PointError, PointId};
 use clusterbackup_vault::store::Store;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -19,6 +17,7 @@ use super::inventory::{Found, Inventory, Item};
 use super::snapshots::{self, Marked};
 use super::terms::Instances;
 use crate::leader::error::DriveError;
+use crate::leader::mirror;
 use crate::leader::point;
 use crate::leader::world::World;
 
@@ -53,7 +52,7 @@ impl Read<'_> {
     ) -> Result<(), DriveError> {
         let cluster = point::cluster(&self.world.client).await?;
         self.disown(&cluster, inventory).await?;
-        let wanted = self.wanted();
+        let (vault, wanted) = (self.vault.name_any(), self.wanted());
         for (instance, ids) in self.ours(&cluster, inventory) {
             let now = Timestamp::now();
             let terms = instances.of(&instance, self.tier);
@@ -63,7 +62,7 @@ impl Read<'_> {
                 let Some(Found::Whole(item)) = inventory.points.get_mut(id) else {
                     continue;
                 };
-                let mut entry = entry(item, wanted.get(id).copied());
+                let mut entry = entry(&vault, item, wanted.get(id).copied());
                 entry.awaited = copies.zip(of_copies).is_some_and(|(copies, rules)| {
                     !copies.points.contains_key(id) && belongs(&entry, terms.protection, rules, now)
                 });
@@ -213,28 +212,16 @@ impl Read<'_> {
     }
 }
 
-fn entry(item: &Item, wanted: Option<Wanted>) -> Entry {
+fn entry(vault: &str, item: &Item, wanted: Option<Wanted>) -> Entry {
     let deletion = match item.state.presence {
         Presence::Present => None,
         Presence::Deleted { purge_after, named } => Some(Deletion { purge_after, named }),
     };
     Entry {
-        point: Point {
-            id: item.manifest.begin.id.to_string(),
-            time: item.manifest.begin.started,
-            outcome: outcome(&item.manifest),
-            base_of: Vec::new(),
-        },
+        point: mirror::spec(vault, &item.manifest).judged(),
         deletion,
         kept_until: item.state.kept_until,
         wanted,
         awaited: false,
-    }
-}
-
-fn outcome(manifest: &Manifest) -> Outcome {
-    match manifest.phase {
-        PointPhase::Completed => Outcome::Completed(manifest.first_of.clone()),
-        PointPhase::CompletedWithWarnings => Outcome::Partial,
     }
 }

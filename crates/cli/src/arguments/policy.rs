@@ -12,7 +12,9 @@ pub(crate) enum Policy {
 /// Say when the next backups by a policy begin, and which recovery points it keeps, until when, and why.
 ///
 /// For every instance that names the policy: how long after a slot it begins, always equally long, so that not all begin
-/// at once.
+/// at once. A point is judged in each tier that it is in, as the leader judges it.
+///
+/// Days are counted from the beginning of a backup.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -20,7 +22,7 @@ Examples:
 
   # The points of one instance that are kept past their time
   kubectl clusterbackup policy explain nightly -n shop --instance shop -o json \\
-    | jq '.instances[].points[] | select(.kept and (.until | fromdate) < now)'
+    | jq '.instances[].points[] | select(.kept and .until and (.until | fromdate) < now)'
 
 Exit codes:
   0  explained

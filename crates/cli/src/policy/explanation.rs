@@ -1,11 +1,14 @@
 //! What there is to say of a policy, from what is known of it: nothing is asked here.
 
+use std::cmp::Reverse;
 use std::io::{self, Write};
+use std::iter;
 
 use clusterbackup_api::backup::BackupPhase;
 use clusterbackup_api::backup_policy::WrongPolicy;
+use clusterbackup_api::recovery_point::{PointInTier, PointState, Tier};
 use clusterbackup_api::{BackupInstance, BackupPolicy, RecoveryPoint};
-use clusterbackup_core::retention::{Outcome, Point, Rules, first_of, judge};
+use clusterbackup_core::retention::{Rule, Rules, Verdict, verdicts};
 use clusterbackup_core::schedule::{Jitter, Schedule};
 use clusterbackup_core::zone::Zone;
 use k8s_openapi::jiff::Timestamp;
@@ -26,6 +29,8 @@ pub(super) struct Explanation {
     /// The next slots.
     slots: Vec<Moment>,
     keeps: Vec<Keeps>,
+    /// What is copied into the vault tier, and for how long that is kept there.
+    copies: Vec<Keeps>,
     instances: Vec<Follower>,
 }
 
@@ -55,15 +60,23 @@ struct Follower {
     points: Vec<Judged>,
 }
 
-/// A recovery point, and what becomes of it.
+/// A recovery point in a tier, and what becomes of it there.
 #[derive(Debug, Serialize)]
 struct Judged {
     name: String,
+    tier: Tier,
     finished: Timestamp,
     phase: BackupPhase,
     kept: bool,
-    until: Timestamp,
+    /// When the time of its rule is over, where a rule is asked.
+    until: Option<Timestamp>,
     why: String,
+}
+
+/// The rules of a policy; of copies there may be none.
+struct ByTier {
+    operational: Rules,
+    copies: Option<Rules>,
 }
 
 impl Explanation {
@@ -74,11 +87,11 @@ impl Explanation {
         points: &[RecoveryPoint],
         now: Timestamp,
     ) -> Result<Self, WrongPolicy> {
-        let (schedule, zone, rules) = (
-            policy.spec.schedule()?,
-            policy.spec.zone()?,
-            policy.spec.operational()?,
-        );
+        let (schedule, zone) = (policy.spec.schedule()?, policy.spec.zone()?);
+        let rules = ByTier {
+            operational: policy.spec.operational()?,
+            copies: policy.spec.vault_tier()?,
+        };
         let slots = schedule.slots(now).take(SLOTS);
         let followers = instances
             .iter()
@@ -87,12 +100,14 @@ impl Explanation {
             policy: format!("{}/{}", policy.namespace().unwrap_or_default(), policy.name_any()),
             schedule: schedule.to_string(),
             slots: slots.map(|slot| Moment::of(slot, &zone)).collect(),
-            keeps: rules
-                .all()
-                .map(|(rule, days)| Keeps {
-                    rule: rule.to_string(),
-                    days,
-                })
+            keeps: rules.operational.all().map(Keeps::of).collect(),
+            // What no rule names is not copied.
+            copies: rules
+                .copies
+                .iter()
+                .flat_map(Rules::all)
+                .filter(|(rule, _)| *rule != Rule::Default)
+                .map(Keeps::of)
                 .collect(),
             instances: followers.collect(),
         })
@@ -106,15 +121,26 @@ impl Explanation {
             let label = if number == 0 { "Slots:" } else { "" };
             writeln!(out, "{label:<10} {}", slot.clock)?;
         }
-        for (number, keeps) in self.keeps.iter().rev().enumerate() {
-            let label = if number == 0 { "Keeps:" } else { "" };
-            writeln!(out, "{label:<10} {} days by {}", keeps.days, keeps.rule)?;
+        for (label, rules) in [("Keeps:", &self.keeps), ("Copies:", &self.copies)] {
+            for (number, keeps) in rules.iter().rev().enumerate() {
+                let label = if number == 0 { label } else { "" };
+                writeln!(out, "{label:<10} {} days by {}", keeps.days, keeps.rule)?;
+            }
         }
         for follower in &self.instances {
             writeln!(out)?;
             follower.print(out)?;
         }
         Ok(())
+    }
+}
+
+impl Keeps {
+    fn of((rule, days): (Rule, u32)) -> Self {
+        Self {
+            rule: rule.to_string(),
+            days,
+        }
     }
 }
 
@@ -133,7 +159,7 @@ impl Follower {
         schedule: &Schedule,
         zone: &Zone,
         points: &[RecoveryPoint],
-        rules: &Rules,
+        rules: &ByTier,
         now: Timestamp,
     ) -> Self {
         let (name, jitter) = (
@@ -149,7 +175,7 @@ impl Follower {
             .find(|slot| start(*slot) > now);
         let delay = next.map(|slot| start(slot).duration_since(slot));
         Self {
-            points: judged(&name, points, rules, zone, now),
+            points: judged(&name, points, rules, now),
             next: next.map(|slot| Moment::of(start(slot), zone)),
             delay_seconds: delay.map_or(0, |delay| delay.as_secs()),
             name,
@@ -171,58 +197,80 @@ impl Follower {
         let rows = self.points.iter().map(|point| {
             vec![
                 point.name.clone(),
+                point.tier.to_string(),
                 format!("{:.0}", point.finished),
                 format!("{:?}", point.phase),
                 point.why.clone(),
             ]
         });
-        output::table(&["POINT", "FINISHED", "PHASE", "WHY"], rows, out)
+        output::table(&["POINT", "TIER", "FINISHED", "PHASE", "WHY"], rows, out)
     }
 }
 
-/// What becomes of an instance's points, the newest first.
-fn judged(
-    instance: &str,
-    points: &[RecoveryPoint],
-    rules: &Rules,
-    zone: &Zone,
-    now: Timestamp,
-) -> Vec<Judged> {
-    let mut points: Vec<_> = points
-        .iter()
-        .filter(|point| point.spec.instance == instance)
-        .collect();
-    points.sort_by_key(|point| point.spec.finished_at.0);
-    let mut complete = None;
-    let known: Vec<_> = points
-        .iter()
-        .map(|point| {
-            let time = point.spec.finished_at.0;
-            let outcome = if point.spec.phase == BackupPhase::Completed {
-                Outcome::Completed(first_of(time, complete.replace(time), zone))
-            } else {
-                Outcome::Partial
-            };
-            Point {
-                id: point.name_any(),
-                time,
-                outcome,
-                base_of: Vec::new(),
-            }
-        })
-        .collect();
-    let verdicts = judge(&known, rules, now);
-    let judged = points.iter().zip(verdicts).map(|(point, verdict)| Judged {
-        name: point.name_any(),
-        finished: point.spec.finished_at.0,
-        phase: point.spec.phase,
-        kept: verdict.is_kept(),
-        until: verdict.until,
-        why: verdict.to_string(),
-    });
-    let mut judged: Vec<_> = judged.collect();
-    judged.reverse();
+/// What becomes of an instance's points in their tiers, the newest first.
+fn judged(instance: &str, points: &[RecoveryPoint], rules: &ByTier, now: Timestamp) -> Vec<Judged> {
+    let ours = points.iter().filter(|point| point.spec.instance == instance);
+    let ours: Vec<_> = ours.collect();
+    let tiers = [
+        (Tier::Operational, Some(&rules.operational)),
+        (Tier::Vault, rules.copies.as_ref()),
+    ];
+    let judged = tiers.map(|(tier, rules)| in_tier(&ours, tier, rules, now));
+    let mut judged: Vec<_> = judged.into_iter().flatten().collect();
+    judged.sort_by_key(|point| (Reverse(point.finished), point.name.clone(), point.tier));
     judged
+}
+
+/// What becomes of them in one. Those that the leader asks no rule about are nothing to the others.
+fn in_tier(points: &[&RecoveryPoint], tier: Tier, rules: Option<&Rules>, now: Timestamp) -> Vec<Judged> {
+    let there = points
+        .iter()
+        .filter_map(|point| Some((*point, point.in_tier(tier)?)));
+    let (asked, unasked): (Vec<_>, Vec<_>) = there.partition(|(_, in_tier)| is_asked_about(in_tier));
+    let entries: Vec<_> = asked
+        .iter()
+        .map(|(point, in_tier)| point.entry(in_tier))
+        .collect();
+    let verdicts = rules.map_or_else(Vec::new, |rules| verdicts(&entries, rules, now));
+    let verdicts = verdicts.into_iter().map(Some).chain(iter::repeat(None));
+    let asked = asked.into_iter().zip(verdicts);
+    let unasked = unasked.into_iter().map(|there| (there, None));
+    asked
+        .chain(unasked)
+        .map(|((point, in_tier), verdict)| Judged::of(point, &in_tier, verdict))
+        .collect()
+}
+
+/// Whether its policy decides: not about points of others, nor about what is deleted.
+fn is_asked_about(in_tier: &PointInTier) -> bool {
+    let decided_otherwise = in_tier.expires_at.is_none() && in_tier.kept_because.is_some();
+    in_tier.state == PointState::Available && !decided_otherwise
+}
+
+impl Judged {
+    fn of(point: &RecoveryPoint, in_tier: &PointInTier, verdict: Option<Verdict>) -> Self {
+        let purge_after = point
+            .status
+            .as_ref()
+            .and_then(|status| status.purge_after.as_ref());
+        let otherwise = match (in_tier.state, purge_after) {
+            (PointState::Available, _) => "no rule of the policy is about it".to_owned(),
+            (_, Some(after)) => format!("deleted, and can be had back until {}", after.0),
+            (_, None) => "deleted".to_owned(),
+        };
+        let otherwise = || in_tier.kept_because.clone().unwrap_or(otherwise);
+        Self {
+            name: point.name_any(),
+            tier: in_tier.tier,
+            finished: point.spec.finished_at.0,
+            phase: point.spec.phase,
+            kept: verdict
+                .as_ref()
+                .map_or(in_tier.state == PointState::Available, Verdict::is_kept),
+            until: verdict.as_ref().map(|verdict| verdict.until),
+            why: verdict.map_or_else(otherwise, |verdict| verdict.to_string()),
+        }
+    }
 }
 
 #[cfg(test)]

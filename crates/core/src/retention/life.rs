@@ -108,26 +108,33 @@ pub struct Fate {
 /// That another point stays is no reason to delete one if that other is deleted, or somebody wants it to be: each is judged
 /// among those that stay.
 pub fn decide(entries: &[Entry], terms: &Terms, now: Timestamp) -> Vec<Fate> {
-    let staying = entries.iter().filter(|entry| entry.stays());
-    let mut staying: Vec<Point> = staying.map(|entry| entry.point.clone()).collect();
-    let judged = terms.rules.as_ref().map(|rules| judge(&staying, rules, now));
-    let mut judged = judged.into_iter().flatten();
+    let rules = terms.rules.as_ref();
+    let mut judged = rules.into_iter().flat_map(|rules| verdicts(entries, rules, now));
     let fates = entries.iter().map(|entry| {
-        let verdict = terms.rules.as_ref().and_then(|rules| {
-            if entry.stays() {
-                return judged.next();
-            }
-            staying.push(entry.point.clone());
-            let verdict = judge(&staying, rules, now).pop();
-            staying.pop();
-            verdict
-        });
+        let verdict = judged.next();
         match entry.deletion {
             None => present(entry, terms, verdict.as_ref(), now),
             Some(deletion) => deleted(entry, terms, verdict.as_ref(), deletion, now),
         }
     });
     fates.collect()
+}
+
+/// What the rules say of each of the points of an instance, in their order, among those that stay.
+pub fn verdicts(entries: &[Entry], rules: &Rules, now: Timestamp) -> Vec<Verdict> {
+    let staying = entries.iter().filter(|entry| entry.stays());
+    let mut staying: Vec<Point> = staying.map(|entry| entry.point.clone()).collect();
+    let mut judged = judge(&staying, rules, now).into_iter();
+    let verdicts = entries.iter().filter_map(|entry| {
+        if entry.stays() {
+            return judged.next();
+        }
+        staying.push(entry.point.clone());
+        let verdict = judge(&staying, rules, now).pop();
+        staying.pop();
+        verdict
+    });
+    verdicts.collect()
 }
 
 impl Entry {

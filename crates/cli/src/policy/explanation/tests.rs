@@ -1,6 +1,6 @@
 //! What is said of a policy, as people read it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::output::plain;
@@ -14,7 +14,7 @@ fn policy() -> BackupPolicy {
         "metadata": { "name": "nightly", "namespace": "shop" },
         "spec": {
             "schedule": { "every": "12h", "at": "02:30", "timeZone": "Europe/Berlin" },
-            "retention": { "operational": { "days": 7, "firstOfWeek": 30 } },
+            "retention": { "operational": { "days": 7, "firstOfWeek": 30 }, "vaultTier": { "firstOfMonth": 365 } },
         },
     });
     serde_json::from_value(object).unwrap()
@@ -30,7 +30,8 @@ fn instance() -> BackupInstance {
     serde_json::from_value(object).unwrap()
 }
 
-fn point(name: &str, instance: &str, finished: &str, phase: &str) -> RecoveryPoint {
+/// A point that was begun and made at `time`.
+fn point(name: &str, instance: &str, time: &str, first_of: &[&str], tiers: &[&Value]) -> RecoveryPoint {
     let object = json!({
         "apiVersion": "clusterbackup.io/v1alpha1",
         "kind": "RecoveryPoint",
@@ -38,25 +39,61 @@ fn point(name: &str, instance: &str, finished: &str, phase: &str) -> RecoveryPoi
         "spec": {
             "vault": "offsite", "instance": instance, "cluster": "c1",
             "backup": { "namespace": "shop", "name": name, "uid": name },
-            "startedAt": "2026-11-01T00:00:00.000000Z", "finishedAt": finished, "phase": phase,
+            "startedAt": time, "finishedAt": time, "firstOf": first_of,
+            "phase": if name == "partial" { "CompletedWithWarnings" } else { "Completed" },
             "objects": 1, "bytes": 1, "storedBytes": 1, "volumes": 0, "encrypted": false,
         },
+        "status": { "tiers": tiers },
     });
     serde_json::from_value(object).unwrap()
 }
 
 #[test]
 fn it_says_when_backups_begin_and_what_is_kept_and_why() {
+    let made = json!({ "tier": "Operational", "state": "Available" });
+    let copied = json!({ "tier": "Vault", "state": "Available" });
+    let others =
+        json!({ "tier": "Operational", "state": "Available", "keptBecause": "another cluster made it" });
+    let deleted = json!({ "tier": "Operational", "state": "Deleted" });
     let points = [
-        point("saturday", "shop", "2026-11-21T01:40:00.000000Z", "Completed"),
-        point("sunday", "shop", "2026-11-22T01:40:00.000000Z", "Completed"),
         point(
-            "old",
+            "sunday",
             "shop",
-            "2026-11-11T01:40:00.000000Z",
-            "CompletedWithWarnings",
+            "2026-11-22T01:40:00.000000Z",
+            &["Day", "Week"],
+            &[&made],
         ),
-        point("other", "web", "2026-11-22T01:40:00.000000Z", "Completed"),
+        // The week began in another policy.
+        point(
+            "saturday",
+            "shop",
+            "2026-11-21T01:40:00.000000Z",
+            &["Day"],
+            &[&made],
+        ),
+        point(
+            "foreign",
+            "shop",
+            "2026-11-20T01:40:00.000000Z",
+            &["Day"],
+            &[&others],
+        ),
+        point(
+            "unwanted",
+            "shop",
+            "2026-11-19T01:40:00.000000Z",
+            &["Day"],
+            &[&deleted],
+        ),
+        point("partial", "shop", "2026-11-11T01:40:00.000000Z", &[], &[&made]),
+        point(
+            "first",
+            "shop",
+            "2026-11-01T01:40:00.000000Z",
+            &["Day", "Month"],
+            &[&made, &copied],
+        ),
+        point("other", "web", "2026-11-22T01:40:00.000000Z", &["Day"], &[&made]),
     ];
     let instance = instance();
     let now = NOW.parse().unwrap();
@@ -74,13 +111,18 @@ Slots:     2026-11-22 14:30:00 +01:00
            2026-11-24 14:30:00 +01:00
 Keeps:     30 days by the rule for the first of the week
            7 days by the default rule
+Copies:    365 days by the rule for the first of the month
 
 Instance:  shop
 Begins:    2026-11-22 14:36:13 +01:00, 373 s after its slot
-POINT      FINISHED               PHASE                   WHY
-sunday     2026-11-22T01:40:00Z   Completed               kept until 2026-12-22T01:40:00Z by the rule for the first of the week
-saturday   2026-11-21T01:40:00Z   Completed               kept until 2026-12-21T01:40:00Z by the rule for the first of the week
-old        2026-11-11T01:40:00Z   CompletedWithWarnings   expired at 2026-11-18T01:40:00Z by the default rule
+POINT      TIER          FINISHED               PHASE                   WHY
+sunday     operational   2026-11-22T01:40:00Z   Completed               kept until 2026-12-22T01:40:00Z by the rule for the first of the week
+saturday   operational   2026-11-21T01:40:00Z   Completed               kept until 2026-11-28T01:40:00Z by the default rule
+foreign    operational   2026-11-20T01:40:00Z   Completed               another cluster made it
+unwanted   operational   2026-11-19T01:40:00Z   Completed               deleted
+partial    operational   2026-11-11T01:40:00Z   CompletedWithWarnings   expired at 2026-11-18T01:40:00Z by the default rule
+first      operational   2026-11-01T01:40:00Z   Completed               expired at 2026-11-08T01:40:00Z by the default rule
+first      vault         2026-11-01T01:40:00Z   Completed               kept until 2027-11-01T01:40:00Z by the rule for the first of the month
 "
     );
 }
