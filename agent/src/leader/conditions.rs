@@ -77,8 +77,8 @@ pub(super) fn refuse(status: &mut BackupStatus, obstacle: Obstacle, message: &st
 
 /// Whether the backup could not be planned because of this.
 pub(super) fn is_refused(backup: &Backup, obstacle: Obstacle) -> bool {
-    let mut conditions = backup.status.iter().flat_map(|status| &status.conditions);
-    conditions.any(|condition| condition.type_ == PLANNED && condition.reason == format!("{obstacle:?}"))
+    let said = backup.status.iter().flat_map(|status| &status.conditions);
+    conditions::find(said, PLANNED).is_some_and(|planned| planned.reason == format!("{obstacle:?}"))
 }
 
 /// A condition as of now.

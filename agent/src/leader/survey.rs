@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clusterbackup_api::coverage::{self, Seen};
 use clusterbackup_api::recovery_point::{self, AVAILABLE, DAMAGED};
-use clusterbackup_api::{Backup, BackupInstance, BackupVault, RecoveryPoint};
+use clusterbackup_api::{Backup, BackupInstance, BackupVault, RecoveryPoint, conditions};
 use clusterbackup_core::coverage::{RECENT, survey};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
@@ -95,11 +95,11 @@ fn state(point: &RecoveryPoint) -> PointState {
         return PointState::Unknown;
     };
     let damaged = |said: &Condition| said.status == "False" && said.reason == DAMAGED;
-    let unknown = |said: &Condition| said.type_ == AVAILABLE && said.status == "Unknown";
     if status.conditions.iter().any(damaged) {
         return PointState::Damaged;
     }
-    if status.conditions.iter().any(unknown) {
+    let available = conditions::find(&status.conditions, AVAILABLE);
+    if available.is_some_and(|said| said.status == "Unknown") {
         return PointState::Unknown;
     }
     match status.state {

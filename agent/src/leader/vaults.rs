@@ -166,9 +166,8 @@ pub(super) fn standing(vault: &BackupVault) -> Reason {
 
 /// What its condition of this type says.
 fn said_before(vault: &BackupVault, type_: &str) -> Reason {
-    let mut said = vault.status.iter().flat_map(|status| &status.conditions);
-    let ready = said.find(|condition| condition.type_ == type_);
-    ready.map_or(Reason::Untried, |ready| Reason::named(&ready.reason))
+    let said = vault.status.iter().flat_map(|status| &status.conditions);
+    conditions::find(said, type_).map_or(Reason::Untried, |ready| Reason::named(&ready.reason))
 }
 
 /// What people are told of a try.

@@ -130,8 +130,8 @@ fn due(point: &RecoveryPoint) -> Option<Timestamp> {
 }
 
 fn says(point: &RecoveryPoint, type_: &str, status: &str) -> bool {
-    let mut said = point.status.iter().flat_map(|status| &status.conditions);
-    said.any(|said| said.type_ == type_ && said.status == status)
+    let said = point.status.iter().flat_map(|status| &status.conditions);
+    conditions::find(said, type_).is_some_and(|said| said.status == status)
 }
 
 /// Reads a point, and says what was found. False: it could not be read, and is tried again later.

@@ -1,4 +1,4 @@
-//! Conditions in a status: the one way to build and to merge them.
+//! Conditions in a status: the one way to build, to merge and to find them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -78,6 +78,12 @@ pub fn merge(conditions: &mut Vec<Condition>, mut condition: Condition) {
         }
         None => conditions.push(condition),
     }
+}
+
+/// The condition of this type.
+pub fn find<'a>(conditions: impl IntoIterator<Item = &'a Condition>, type_: &str) -> Option<&'a Condition> {
+    let mut conditions = conditions.into_iter();
+    conditions.find(|condition| condition.type_ == type_)
 }
 
 /// The schema of a list of conditions, as Kubernetes has it for its own kinds: a map by type, bounded.

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use age::secrecy::ExposeSecret as _;
 use clusterbackup_api::BackupVault;
-use clusterbackup_api::conditions::READY;
+use clusterbackup_api::conditions::{self, READY};
 use clusterbackup_vault::seal::Identity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
@@ -52,8 +52,7 @@ fn check(arguments: &Check, out: &mut dyn Write) -> Result<ExitCode, Error> {
 /// What the leader has found, of the vault as it is now.
 fn tried(vault: &BackupVault) -> Option<&Condition> {
     let status = vault.status.as_ref()?;
-    let mut conditions = status.conditions.iter();
-    let ready = conditions.find(|condition| condition.type_ == READY);
+    let ready = conditions::find(&status.conditions, READY);
     ready.filter(|_| status.observed_generation == vault.metadata.generation)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clusterbackup_api::backup_vault::Access;
 use clusterbackup_api::recovery_point::{AVAILABLE, PointFormat};
-use clusterbackup_api::{BackupVault, RecoveryPoint};
+use clusterbackup_api::{BackupVault, RecoveryPoint, conditions};
 use clusterbackup_core::retention::Tier;
 use clusterbackup_vault::point::PointId;
 use clusterbackup_vault::store::{Store, StoreError};
@@ -215,7 +215,7 @@ async fn carry_out(world: &World, points: &Api<RecoveryPoint>, change: Change) -
         Change::Warn(point) => {
             tell(points, &point).await?;
             let said = point.status.iter().flat_map(|status| &status.conditions);
-            let damage = said.into_iter().find(|said| said.type_ == AVAILABLE);
+            let damage = conditions::find(said, AVAILABLE);
             let note = damage.map(|damage| damage.message.clone()).unwrap_or_default();
             world.events.tell(&*point, Reason::PointDamaged, note).await;
             Ok(())

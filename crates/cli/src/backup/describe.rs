@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clusterbackup_api::conditions::READY;
+use clusterbackup_api::conditions::{self, READY};
 
 use super::Backups;
 use super::report::Report;
@@ -40,8 +40,8 @@ impl Backups {
                 return Some(format!("whether its instance is ready is not shown: {reason}"));
             }
         };
-        let mut conditions = known.status.iter().flat_map(|status| &status.conditions);
-        let unready = conditions.find(|condition| condition.type_ == READY && condition.status == "False")?;
+        let said = known.status.iter().flat_map(|status| &status.conditions);
+        let unready = conditions::find(said, READY).filter(|ready| ready.status == "False")?;
         Some(format!(
             "no backup of the instance {instance} can run now: {}",
             unready.message

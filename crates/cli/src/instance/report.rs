@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clusterbackup_api::conditions::READY;
+use clusterbackup_api::conditions::{self, READY};
 use clusterbackup_api::{Backup, BackupInstance, RecoveryPoint};
 use kube::ResourceExt;
 use serde::Serialize;
@@ -73,8 +73,8 @@ impl Report {
 
     fn ready(&self) -> String {
         let status = self.instance.status.iter();
-        let mut conditions = status.flat_map(|status| &status.conditions);
-        match conditions.find(|condition| condition.type_ == READY) {
+        let said = status.flat_map(|status| &status.conditions);
+        match conditions::find(said, READY) {
             Some(ready) if ready.status == "True" => format!("yes, {}", ready.message),
             Some(ready) => format!("no, {}: {}", ready.reason, ready.message),
             None => "not known: no leader has looked; `kubectl clusterbackup agents status`".to_owned(),

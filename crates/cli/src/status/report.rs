@@ -70,12 +70,7 @@ impl Interception {
         let is_current = |observed: Option<i64>| observed == object.metadata.generation;
         let condition = status
             .filter(|status| is_current(status.observed_generation))
-            .and_then(|status| {
-                status
-                    .conditions
-                    .iter()
-                    .find(|condition| condition.type_ == conditions::READY)
-            });
+            .and_then(|status| conditions::find(&status.conditions, conditions::READY));
         let (ready, reason, message) = match condition {
             Some(condition) => (&*condition.status, &*condition.reason, &*condition.message),
             None => ("Unknown", "Pending", "the webhook has not looked at it yet"),

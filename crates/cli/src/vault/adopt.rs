@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clusterbackup_api::backup_vault::{ADOPTED, Adoption};
-use clusterbackup_api::{BackupInstance, BackupVault, RecoveryPoint};
+use clusterbackup_api::{BackupInstance, BackupVault, RecoveryPoint, conditions};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::wait::await_condition;
@@ -156,6 +156,6 @@ async fn outcome(client: Client, namespace: &str, asked: &BackupVault) -> Result
 }
 
 fn said(vault: &BackupVault, generation: Option<i64>) -> Option<&Condition> {
-    let mut conditions = vault.status.iter().flat_map(|status| &status.conditions);
-    conditions.find(|said| said.type_ == ADOPTED && said.observed_generation >= generation)
+    let said = vault.status.iter().flat_map(|status| &status.conditions);
+    conditions::find(said, ADOPTED).filter(|said| said.observed_generation >= generation)
 }
