@@ -8,7 +8,7 @@ use clusterbackup_api::coverage::{self, Seen};
 use clusterbackup_api::recovery_point::{self, AVAILABLE, DAMAGED};
 use clusterbackup_api::{Backup, BackupInstance, BackupVault, RecoveryPoint, conditions};
 use clusterbackup_core::coverage::{RECENT, survey};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, Resource};
@@ -24,6 +24,8 @@ use super::{listed, shown};
 
 /// Between two counts: all claims and namespaces are listed for it.
 const PAUSE: Duration = Duration::from_secs(30);
+/// A copy into the vault tier takes no longer, where nothing stands against it.
+const LATE: SignedDuration = SignedDuration::from_hours(6);
 
 /// Counts for as long as it is polled.
 pub(super) async fn run(world: World) -> Result<(), DriveError> {
@@ -85,6 +87,7 @@ fn contents(
         vaults: vaults.iter().map(standing).collect(),
         points: points.iter().map(state).collect(),
         stored_bytes: points.iter().map(|point| point.spec.stored_bytes).sum(),
+        late_copies: points.iter().filter(|point| is_late(point, now)).count(),
         newest: stored.map(|instance| newest(instance, points, now)).collect(),
     }
 }
@@ -108,6 +111,15 @@ fn state(point: &RecoveryPoint) -> PointState {
         Some(recovery_point::PointState::Purging) => PointState::Purging,
         None => PointState::Unknown,
     }
+}
+
+/// Whether a point should have been copied into the vault tier by now.
+fn is_late(point: &RecoveryPoint, now: Timestamp) -> bool {
+    let awaits = point
+        .status
+        .as_ref()
+        .and_then(|status| status.awaits_copy.as_ref());
+    awaits.is_some() && now.duration_since(point.spec.finished_at.0) > LATE
 }
 
 fn newest(instance: &BackupInstance, points: &[RecoveryPoint], now: Timestamp) -> Newest {
@@ -205,5 +217,17 @@ mod tests {
         }
         let found = contents(&[], &[], &[instance], finished);
         assert_eq!(found.newest, [Newest::None]);
+    }
+
+    #[test]
+    fn a_copy_is_late_when_it_is_awaited_for_six_hours() {
+        let made: Timestamp = "2026-11-21T01:05:00Z".parse().unwrap();
+        let waiting = point(&json!({ "awaitsCopy": "it could not be copied" }));
+        let copied = point(&json!({}));
+        for (hours, late) in [(0, 0), (6, 0), (7, 1)] {
+            let points = [waiting.clone(), copied.clone()];
+            let found = contents(&[], &points, &[], made + SignedDuration::from_hours(hours));
+            assert_eq!(found.late_copies, late, "{hours} h");
+        }
     }
 }

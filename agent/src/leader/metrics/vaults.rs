@@ -52,6 +52,8 @@ pub(in crate::leader) struct Contents {
     pub(in crate::leader) points: Vec<PointState>,
     /// What they take in their stores.
     pub(in crate::leader) stored_bytes: u64,
+    /// How many points should have been copied into the vault tier long ago.
+    pub(in crate::leader) late_copies: usize,
     /// Of each instance with a vault.
     pub(in crate::leader) newest: Vec<Newest>,
 }
@@ -63,6 +65,7 @@ pub(super) struct Metrics {
     checks: IntCounterVec,
     points: IntGaugeVec,
     stored_bytes: IntGauge,
+    late_copies: IntGauge,
     newest: IntGaugeVec,
     pub(super) lost: IntCounter,
     verifications: IntCounterVec,
@@ -90,6 +93,10 @@ impl Metrics {
             stored_bytes: registry.int_gauge(
                 "clusterbackup_leader_stored_bytes",
                 "What the recovery points take in their stores.",
+            )?,
+            late_copies: registry.int_gauge(
+                "clusterbackup_leader_late_copies",
+                "Recovery points that are to be copied into the vault tier, and are not there 6 hours after they were made.",
             )?,
             newest: registry.int_gauges(
                 "clusterbackup_leader_newest_points",
@@ -133,6 +140,8 @@ impl Metrics {
         }
         let bytes = i64::try_from(contents.stored_bytes).unwrap_or(i64::MAX);
         self.stored_bytes.set(bytes);
+        let late = i64::try_from(contents.late_copies).unwrap_or(i64::MAX);
+        self.late_copies.set(late);
     }
 
     pub(super) fn checked(&self, reason: Reason) {

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use clusterbackup_api::RecoveryPoint;
-use clusterbackup_api::recovery_point::{PointState, Wanted};
+use clusterbackup_api::recovery_point::{PointState, RecoveryPointStatus, VERIFIED, Wanted};
+use clusterbackup_api::{RecoveryPoint, conditions};
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
@@ -70,6 +70,20 @@ pub(super) fn print(point: &RecoveryPoint, out: &mut dyn Write) -> Result<(), Er
     }
     if let Some(because) = &status.kept_because {
         writeln!(out, "Kept:      {because}")?;
+    }
+    print_verified(status, out)
+}
+
+/// What came of reading all of it again.
+fn print_verified(status: &RecoveryPointStatus, out: &mut dyn Write) -> Result<(), Error> {
+    let when = match &status.verified_at {
+        Some(at) => format!("at {}", at.0),
+        None => "never".to_owned(),
+    };
+    match conditions::find(&status.conditions, VERIFIED) {
+        Some(said) if said.status == "True" => writeln!(out, "Verified:  {when}")?,
+        Some(said) => writeln!(out, "Verified:  {when}; {}: {}", said.reason, said.message)?,
+        None => writeln!(out, "Verified:  {when}")?,
     }
     Ok(())
 }
