@@ -80,6 +80,7 @@ fn main() -> ExitCode {
         leader::restores::hooks::SCENARIOS,
         leader::restores::interrupted::SCENARIOS,
         leader::restores::modifiers::SCENARIOS,
+        leader::restores::places::SCENARIOS,
         leader::restores::previews::SCENARIOS,
         leader::restores::readiness::SCENARIOS,
         leader::restores::refused::SCENARIOS,

@@ -7,6 +7,7 @@ mod ground;
 pub(crate) mod hooks;
 pub(crate) mod interrupted;
 pub(crate) mod modifiers;
+pub(crate) mod places;
 pub(crate) mod previews;
 pub(crate) mod readiness;
 pub(crate) mod refused;

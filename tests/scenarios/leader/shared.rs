@@ -63,6 +63,7 @@ async fn nothing_is_written_into_a_read_only_vault_and_all_of_it_is_shown(cluste
 
     ground.vault_says("vault", "Readable").await?;
     ground.vault_says("empty", "LocationEmpty").await?;
+    ground.says(&points[1], "True", "InVault").await?;
     ground.want(&points[1], "Deleted").await?;
     for point in &points {
         ground.says(point, "True", "InVault").await?;

@@ -157,7 +157,7 @@ async fn is_whole(store: &Store, point: &str) -> Result<()> {
 
 impl Ground {
     /// Makes a vault in a folder with a vault tier in this place, and an instance of the shop with a policy for both.
-    async fn two_tiers(&self, place: &Place) -> Result<()> {
+    pub(in crate::leader) async fn two_tiers(&self, place: &Place) -> Result<()> {
         self.credentials("keys", &place.secret()).await?;
         let spec = json!({ "vaultTier": place.location("keys"), "softDelete": { "days": 0 } });
         self.vault_with("vault", spec).await?;
@@ -179,7 +179,7 @@ impl Ground {
     }
 
     /// Waits until a point is in these tiers.
-    async fn is_in(&self, point: &str, tiers: &[Tier]) -> Result<RecoveryPoint> {
+    pub(in crate::leader) async fn is_in(&self, point: &str, tiers: &[Tier]) -> Result<RecoveryPoint> {
         let points = self.home.api::<RecoveryPoint>();
         eventually("the point is in its tiers", LIMIT, || async {
             let found = points.get(point).await?;

@@ -13,6 +13,7 @@ use clusterbackup_vault::point::{
 use clusterbackup_vault::seal::Seal;
 use clusterbackup_vault::store::{FileStore, Store};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 /// One to be written.
 pub(in crate::leader) struct Made {
@@ -54,12 +55,18 @@ impl Made {
     /// The same, in any store.
     pub(in crate::leader) async fn write_into(&self, store: &Store) -> Result<()> {
         let mut writer = self.begin_in(store).await?;
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": { "name": "colours", "namespace": self.namespace },
+            "data": { "sky": "blue" },
+        });
         let object = Entry {
             group_resource: "configmaps".to_owned(),
             namespace: Some(self.namespace.clone()),
             name: "colours".to_owned(),
             labels: [].into(),
-            json: r#"{"apiVersion":"v1","kind":"ConfigMap"}"#.into(),
+            json: object.to_string().into(),
         };
         writer.add(object).await?;
         let result = PointResult {
