@@ -204,7 +204,9 @@ impl Creations {
         };
         let (was, is) = (of(ground.shop.name()).await?, of(target).await?);
         ensure!(data(&was) == data(&is), "{} Secrets of {}", is.len(), was.len());
-        is.iter().for_each(|secret| self.see(secret));
+        for secret in &is {
+            self.see(secret);
+        }
         let mut several = self.uids.iter().filter(|(_, uids)| uids.len() > 1);
         let first = several.next();
         ensure!(first.is_none(), "created more than once: {first:?}");

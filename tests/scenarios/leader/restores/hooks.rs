@@ -60,13 +60,13 @@ fn hooks(commands: &[(&str, Value)]) -> Value {
     json!({ "restoreHook": [{ "name": "h", "postHooks": steps.collect::<Vec<_>>() }] })
 }
 
-fn counts(total: u64, succeeded: u64, failed: u64, not_run: u64) -> Option<HookCounts> {
-    Some(HookCounts {
+fn counts(total: u64, succeeded: u64, failed: u64, not_run: u64) -> HookCounts {
+    HookCounts {
         total,
         succeeded,
         failed,
         not_run,
-    })
+    }
 }
 
 fn told(status: &RestoreStatus, text: &str) -> bool {
@@ -83,7 +83,7 @@ async fn hooks_run_in_new_pods_as_aks_backup_documents_them_and_in_no_others(clu
     let target = shop.restore("away", &point, &["documented"]).await?;
     let folders = shop.starts(&target, 2, Up::Running).await?;
     let status = shop.ground.restored("away", RestorePhase::Completed).await?;
-    ensure!(status.hooks == counts(2, 2, 0, 0), "{status:#?}");
+    ensure!(status.hooks == Some(counts(2, 2, 0, 0)), "{status:#?}");
     for folder in &folders {
         let text = |file: &str| fs::read_to_string(folder.join(file));
         ensure!(text("hello.txt")? == "hello\n" && text("goodbye.txt")? == "goodbye\n");
@@ -97,7 +97,7 @@ async fn hooks_run_in_new_pods_as_aks_backup_documents_them_and_in_no_others(clu
     shop.restore_into("again", &point, &["documented"], &target)
         .await?;
     let status = shop.ground.restored("again", RestorePhase::Completed).await?;
-    ensure!(status.hooks == counts(0, 0, 0, 0), "{status:#?}");
+    ensure!(status.hooks == Some(counts(0, 0, 0, 0)), "{status:#?}");
     ensure!(folders.iter().all(|folder| !folder.join("hello.txt").exists()));
     Ok(())
 }
@@ -119,7 +119,7 @@ async fn a_hook_runs_once_though_its_agent_and_its_leader_die(cluster: Cluster) 
     leader::leads(&second).await?;
     fs::write(folder.join("word"), "")?;
     let status = shop.ground.restored("first", RestorePhase::Completed).await?;
-    ensure!(status.hooks == counts(1, 1, 0, 0), "{status:#?}");
+    ensure!(status.hooks == Some(counts(1, 1, 0, 0)), "{status:#?}");
     shop.runs(&folder, "ran\nwhole\n").await?;
 
     let target = shop.restore("second", &point, &["once"]).await?;
@@ -131,7 +131,7 @@ async fn a_hook_runs_once_though_its_agent_and_its_leader_die(cluster: Cluster) 
         .ground
         .restored("second", RestorePhase::CompletedWithWarnings)
         .await?;
-    ensure!(status.hooks == counts(1, 0, 1, 0), "{status:#?}");
+    ensure!(status.hooks == Some(counts(1, 0, 1, 0)), "{status:#?}");
     ensure!(
         told(&status, "whether it did all its work is not known"),
         "{status:#?}"
@@ -162,7 +162,7 @@ async fn a_hook_that_fails_is_told_and_stops_its_own_pod_at_most(cluster: Cluste
         let target = shop.restore(name, &point, &[name]).await?;
         let folder = shop.starts(&target, 1, Up::Running).await?.remove(0);
         let status = shop.ground.restored(name, phase).await?;
-        ensure!(status.hooks == expected, "{status:#?}");
+        ensure!(status.hooks == Some(expected), "{status:#?}");
         ensure!(told(&status, "it ended with exit code 3"), "{status:#?}");
         ensure!(!format!("{status:?}").contains("secret-6f1d"), "{status:#?}");
         ensure!(folder.join("second").exists() == (on_error == "Continue"));
@@ -184,7 +184,7 @@ async fn hooks_that_wait_are_bounded_and_end_when_the_restore_is_stopped(cluster
         .ground
         .restored("late", RestorePhase::CompletedWithWarnings)
         .await?;
-    ensure!(status.hooks == counts(1, 0, 0, 1), "{status:#?}");
+    ensure!(status.hooks == Some(counts(1, 0, 0, 1)), "{status:#?}");
     ensure!(told(&status, "was not ready within 2s"), "{status:#?}");
     ensure!(!folder.join("came").exists());
     let patient = json!({ "waitForReady": true, "waitTimeout": "50s" });

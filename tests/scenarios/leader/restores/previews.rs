@@ -112,8 +112,9 @@ fn held(seen: &Report, done: &Report) -> Result<f64> {
         done.len()
     );
     let mut broken = Vec::new();
-    let mut certain = 0_u32;
+    let (mut certain, mut all) = (0_u32, 0_u32);
     for object in seen.objects() {
+        all += 1;
         let then = done
             .get(&object.origin)
             .context("an object was seen and not done")?;
@@ -129,7 +130,7 @@ fn held(seen: &Report, done: &Report) -> Result<f64> {
         }
     }
     ensure!(broken.is_empty(), "these were certain, and were not: {broken:#?}");
-    Ok(f64::from(certain) / done.len() as f64)
+    Ok(f64::from(certain) / f64::from(all))
 }
 
 async fn what_a_preview_calls_certain_is_what_a_restore_does(cluster: Cluster) -> Result<()> {

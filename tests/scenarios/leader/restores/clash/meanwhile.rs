@@ -61,7 +61,7 @@ pub(super) async fn what_somebody_writes_meanwhile_is_not_lost(cluster: Cluster)
     let (written, ()) = tokio::try_join!(writer, restores)?;
     let found = live(&ground, &web).await?["data"]["number"].clone();
     ensure!(
-        found == written.to_string(),
+        found.as_str() == Some(&*written.to_string()),
         "{written} was written, and it is {found}"
     );
     Ok(())

@@ -176,10 +176,14 @@ impl Shop {
         for object in [role, binding] {
             create(&admin, None, &object).await?;
         }
-        let rule = &rules[0];
+        let allowed = &rules[0];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let resource = format!("{}.{}", text(&rule["resources"][0]), text(&rule["apiGroups"][0]));
-        let verb = text(&rule["verbs"][0]);
+        let resource = format!(
+            "{}.{}",
+            text(&allowed["resources"][0]),
+            text(&allowed["apiGroups"][0])
+        );
+        let verb = text(&allowed["verbs"][0]);
         let question = [
             "auth",
             "can-i",
