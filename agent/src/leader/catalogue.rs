@@ -7,7 +7,7 @@
 //! - `archives`: the same of a vault of Velero's backups
 //! - `copies`: points on their way into the vault tier
 //! - `adoption`: points of clusters that are gone become ours
-//! - `life`, `terms`: what becomes of its points, and by what
+//! - `life`, `terms`, `readers`: what becomes of its points, and by what
 //! - `snapshots`: those of points that are purged
 //! - `garbage`: attempts at points that ended too early, or too late
 //! - `audit`: snapshots that no point names
@@ -23,6 +23,7 @@ mod garbage;
 mod inventory;
 mod life;
 mod pass;
+mod readers;
 mod snapshots;
 mod terms;
 mod tiers;

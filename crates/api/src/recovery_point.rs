@@ -138,6 +138,7 @@ impl RecoveryPoint {
             kept_until: status.kept_until.map(|until| until.0),
             wanted,
             awaited: in_tier.tier == Tier::Operational && status.awaits_copy.is_some(),
+            reader: None,
         }
     }
 }

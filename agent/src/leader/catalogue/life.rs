@@ -14,6 +14,7 @@ use kube::ResourceExt as _;
 use tracing::{info, warn};
 
 use super::inventory::{Found, Inventory, Item};
+use super::readers;
 use super::snapshots::{self, Marked};
 use super::terms::Instances;
 use crate::leader::error::DriveError;
@@ -53,6 +54,7 @@ impl Read<'_> {
         let cluster = point::cluster(&self.world.client).await?;
         self.disown(&cluster, inventory).await?;
         let (vault, wanted) = (self.vault.name_any(), self.wanted());
+        let readers = readers::of(self.world, self.vault).await?;
         for (instance, ids) in self.ours(&cluster, inventory) {
             let now = Timestamp::now();
             let terms = instances.of(&instance, self.tier);
@@ -67,6 +69,7 @@ impl Read<'_> {
                     !copies.points.contains_key(id) && belongs(&entry, terms.protection, rules, now)
                 });
                 item.awaited = entry.awaited;
+                entry.reader = readers.get(id).cloned();
                 entries.push(entry);
             }
             let fates = decide(&entries, terms, now);
@@ -223,5 +226,6 @@ fn entry(vault: &str, item: &Item, wanted: Option<Wanted>) -> Entry {
         kept_until: item.state.kept_until,
         wanted,
         awaited: false,
+        reader: None,
     }
 }

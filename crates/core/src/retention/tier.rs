@@ -39,6 +39,7 @@ mod tests {
             kept_until: None,
             wanted: None,
             awaited: false,
+            reader: None,
         }
     }
 

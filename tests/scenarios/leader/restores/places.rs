@@ -1,4 +1,5 @@
-//! A point is restored from where it is: from a vault that this cluster only reads, and from the vault tier.
+//! A point is restored from where it is: from a vault that this cluster only reads, and from the vault tier. It stays as long
+//! as that takes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,6 +25,7 @@ use crate::steps::create;
 scenarios! {
     Own: [
         a_vault_that_is_only_read_is_restored_from_and_stays_as_it_is,
+        a_point_that_is_restored_goes_when_that_has_ended,
     ],
     OwnStores: [
         what_is_left_in_the_vault_tier_alone_is_restored_from_there,
@@ -58,6 +60,48 @@ async fn a_vault_that_is_only_read_is_restored_from_and_stays_as_it_is(cluster: 
     let after = files(&ground.leaders.vaults().join("vault"))?;
     ensure!(after == before, "something was written");
     Ok(())
+}
+
+async fn a_point_that_is_restored_goes_when_that_has_ended(cluster: Cluster) -> Result<()> {
+    let ground = Ground::set_up(cluster).await?;
+    ground
+        .vault_with("vault", json!({ "softDelete": { "days": 0 } }))
+        .await?;
+    let _leader = ground.leaders.start().await?;
+    // Nothing binds it here: the restore waits for it.
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "data" },
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": "none",
+            "resources": { "requests": { "storage": "1Gi" } },
+        },
+    });
+    create(&ground.cluster.admin(), Some(ground.shop.name()), &claim).await?;
+    let point = ground.point("nightly").await?;
+    let again = format!("{}-again", ground.shop.name());
+    let spec = json!({ "namespaceMappings": { ground.shop.name(): again }, "readinessTimeout": "10m" });
+    ground.restore("friday", &point, spec).await?;
+    ground
+        .restore_sees("friday", "waits", |status| status.readiness.is_some())
+        .await?;
+    ground.want(&point, "Deleted").await?;
+    ground.kept_because(&point, "Restore friday reads it").await?;
+    let manifest = ground
+        .leaders
+        .vaults()
+        .join(format!("vault/catalogue/{point}.json"));
+    ensure!(manifest.exists(), "the point is gone");
+
+    let cancel = Patch::Merge(json!({ "spec": { "cancel": true } }));
+    ground
+        .restores()
+        .patch("friday", &PatchParams::default(), &cancel)
+        .await?;
+    ground.restored("friday", RestorePhase::Cancelled).await?;
+    ground.look_at("vault").await?;
+    ground.is_gone(&point).await?;
+    ensure!(!manifest.exists(), "its data is still there");
+    ground.delete_namespace(&again).await
 }
 
 async fn what_is_left_in_the_vault_tier_alone_is_restored_from_there(
