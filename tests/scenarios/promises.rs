@@ -92,14 +92,18 @@ async fn policies_keep_for_as_long_as_an_immutable_vault_was_told(context: &Cont
         .await?;
     let keeps = |days: u32| json!({ "spec": { "retention": { "operational": { "days": days } } } });
     let why = "BackupInstance shop goes by it: BackupVault locked is immutable, and what falls to the default rule would be \
-               kept for 7 days instead of 30";
+               kept in the operational tier for 7 days instead of 30";
     let long = policy("long", "", 0);
     writer.patch_refused(&long, &keeps(7), why).await?;
     let other_policy = json!({ "spec": { "policy": "short" } });
     let shop = instance("shop", "locked", None, "");
     writer
-        .patch_refused(&shop, &other_policy, "kept for 7 days instead of 30")
+        .patch_refused(&shop, &other_policy, "for 7 days instead of 30")
         .await?;
+    let copies = |days: u32| json!({ "spec": { "retention": { "vaultTier": { "firstOfWeek": days } } } });
+    writer.patched(&long, &copies(90)).await?;
+    let why = "what falls to the rule for the first of the week would be kept in the vault tier for 60 days instead of 90";
+    writer.patch_refused(&long, &copies(60), why).await?;
 
     writer.patched(&long, &keeps(60)).await?;
     writer.patched(&policy("elsewhere", "", 0), &keeps(7)).await?;

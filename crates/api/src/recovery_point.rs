@@ -191,7 +191,8 @@ pub struct RecoveryPointStatus {
     /// When its policy deletes it, as far as time alone decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
-    /// Until when its vault keeps it at least, whatever is asked for: an immutable vault has promised that.
+    /// Until when its vault keeps it at least, in one tier or the other, whatever is asked for: an immutable vault has promised
+    /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_until: Option<Time>,
     /// Why it stays, where that is not just its time.

@@ -8,7 +8,7 @@ use clusterbackup_api::recovery_point::Wanted;
 use clusterbackup_api::{
     BackupInstance, BackupInstanceSpec, BackupPolicy, BackupPolicySpec, BackupVault, RecoveryPoint,
 };
-use clusterbackup_core::retention::Shortening;
+use clusterbackup_core::retention::{Shortening, Tier};
 use jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
@@ -252,6 +252,11 @@ fn keeps(vault: &BackupVault, before: &BackupPolicySpec, after: &BackupPolicySpe
 }
 
 fn keeps_for_shorter(before: &BackupPolicySpec, after: &BackupPolicySpec) -> Option<Shortening> {
-    let (before, after) = (before.operational().ok()?, after.operational().ok()?);
-    before.shortened_by(&after)
+    let (made, others) = (before.operational().ok()?, after.operational().ok()?);
+    let copies = || {
+        // Without rules nothing is deleted there.
+        let (copied, others) = (before.vault_tier().ok()??, after.vault_tier().ok()??);
+        copied.shortened_by(&others, Tier::Vault)
+    };
+    made.shortened_by(&others, Tier::Operational).or_else(copies)
 }

@@ -126,11 +126,16 @@ impl Item {
             return RecoveryPointStatus::default();
         };
         let (state, purge_after) = first.presence();
+        // Who asks for a deletion means all tiers.
+        let kept_until = in_tiers
+            .iter()
+            .filter_map(|(_, item)| item.state.kept_until)
+            .max();
         RecoveryPointStatus {
             state: Some(state),
             purge_after,
             expires_at: first.expires_at.map(seconds),
-            kept_until: first.state.kept_until.map(seconds),
+            kept_until: kept_until.map(seconds),
             kept_because: first.kept_because(),
             tiers: in_tiers.iter().map(|(tier, item)| item.in_tier(*tier)).collect(),
             adopted_by: first.state.adopted_by.as_ref().map(|owner| owner.cluster.clone()),

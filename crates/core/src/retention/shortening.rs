@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use super::{Period, Rule, Rules};
+use super::{Period, Rule, Rules, Tier};
 
 /// A point that other rules keep for shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shortening {
+    /// Where it is kept.
+    pub tier: Tier,
     /// The rule that it falls to, where both have the rule.
     pub rule: Rule,
     /// For how many days it is kept.
@@ -17,26 +19,34 @@ pub struct Shortening {
 
 impl fmt::Display for Shortening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, from, to } = self;
+        let Self { tier, rule, from, to } = self;
         write!(
             f,
-            "what falls to {rule} would be kept for {to} days instead of {from}"
+            "what falls to {rule} would be kept in the {tier} tier for {to} days instead of {from}"
         )
     }
 }
 
 impl Rules {
     /// The first rule whose points `others` keep for shorter. A rule that is left out shortens what falls to it, unless
-    /// what is left keeps as long.
-    pub fn shortened_by(&self, others: &Self) -> Option<Shortening> {
+    /// what is left keeps as long. In the vault tier is only what a rule but the default one was for.
+    pub fn shortened_by(&self, others: &Self, tier: Tier) -> Option<Shortening> {
         let rules = std::iter::once(Rule::Default).chain(Period::ALL.map(Rule::FirstOf));
         rules
+            .filter(|rule| tier == Tier::Operational || self.names(*rule))
             .map(|rule| Shortening {
+                tier,
                 rule,
                 from: self.surely(rule),
                 to: others.surely(rule),
             })
             .find(|found| found.to < found.from)
+    }
+
+    /// Whether this is one of the rules, beside the default one.
+    fn names(&self, rule: Rule) -> bool {
+        self.all()
+            .any(|(named, _)| named == rule && rule != Rule::Default)
     }
 
     /// For how many days a point is kept of which no more is known than that it would fall to this rule.
@@ -62,7 +72,7 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::retention::{Limits, Tier};
+    use crate::retention::Limits;
 
     use Period::{Day, Month, Week, Year};
 
@@ -102,7 +112,29 @@ mod tests {
             ),
             (rules(7, &[(Year, 60)]), rules(7, &[(Month, 60)]), None),
         ] {
-            let found = before.shortened_by(&after);
+            let found = before.shortened_by(&after, Tier::Operational);
+            let found = found.map(|found| (found.rule, found.from, found.to));
+            assert_eq!(found, shortened, "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn copies_are_only_of_what_a_rule_names() {
+        for (before, after, shortened) in [
+            (rules(30, &[(Week, 30)]), rules(7, &[(Day, 7), (Week, 30)]), None),
+            (
+                rules(30, &[(Week, 30), (Year, 360)]),
+                rules(30, &[(Week, 30), (Year, 300)]),
+                Some((Rule::FirstOf(Year), 360, 300)),
+            ),
+            // The copies of the years fall to the shortest of the others.
+            (
+                rules(30, &[(Week, 30), (Year, 360)]),
+                rules(30, &[(Week, 30)]),
+                Some((Rule::FirstOf(Year), 360, 30)),
+            ),
+        ] {
+            let found = before.shortened_by(&after, Tier::Vault);
             let found = found.map(|found| (found.rule, found.from, found.to));
             assert_eq!(found, shortened, "{before:?} {after:?}");
         }
@@ -110,10 +142,12 @@ mod tests {
 
     #[test]
     fn it_is_said_what_would_go_sooner() {
-        let found = rules(30, &[]).shortened_by(&rules(7, &[])).unwrap();
+        let found = rules(30, &[])
+            .shortened_by(&rules(7, &[]), Tier::Operational)
+            .unwrap();
         assert_eq!(
             found.to_string(),
-            "what falls to the default rule would be kept for 7 days instead of 30"
+            "what falls to the default rule would be kept in the operational tier for 7 days instead of 30"
         );
     }
 }
